@@ -1,0 +1,93 @@
+"""The settings of one scheduler service: everything that a server process needs to know.
+
+They are plain frozen dataclasses, so that the service, the server and the simulation can build them without a
+file:
+
+>>> config = ServiceConfig(deployment="test", store="memory")
+>>> config.store_url
+'memory://'
+>>> ServiceConfig(database=Path("/var/lib/sz/jobs.db")).store_url
+'sqlite+aiosqlite:////var/lib/sz/jobs.db'
+
+All durations are seconds. Port 0 means "a free port, chosen by the system and reported when ready".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["LogSettings", "RetrySettings", "ServiceConfig"]
+
+
+@dataclass(frozen=True)
+class RetrySettings:
+    """How often a call to a handler is tried: ``attempts`` in all, waiting ``base * factor**n`` s between.
+
+    ``jitter`` is the fraction by which the wait varies (0.5 is +-50 %). ``retry_errors`` also retries what the
+    handler answered with an error; without it only transport failures and time-outs are retried.
+    """
+
+    attempts: int = 3
+    base: float = 1.0
+    factor: float = 2.0
+    jitter: float = 0.5
+    retry_errors: bool = False
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    """What is logged and where: ``format`` is ``console`` or ``json``; ``file`` None means standard error."""
+
+    level: str = "INFO"
+    format: str = "console"
+    file: Path | None = None
+
+
+@dataclass(frozen=True)
+class ServiceConfig:
+    """What a scheduler service needs: addresses, store, limits and times.
+
+    ``store`` is ``sqlite``, ``memory`` or a SQLAlchemy URL; ``database`` is the SQLite file. ``lease`` is how
+    long a job stays acquired without renewal, ``max_jobs`` how many run at once, ``per_handler_jobs`` how many
+    of them at one handler. ``misfire_grace`` None means that a late run is always made up for. ``call_timeout``
+    bounds one attempt at a handler; ``heartbeat`` is the interval told to handlers, ``heartbeat_timeout`` the
+    silence after which a handler counts as disconnected. ``executions_max_age`` and ``executions_max_count``
+    bound the execution log (None: unbounded); ``stop_timeout`` bounds a graceful stop.
+    """
+
+    deployment: str = "default"
+    host: str = "127.0.0.1"
+    zmq_host: str = "127.0.0.1"
+    zmq_port: int = 0
+    http_host: str = "127.0.0.1"
+    http_port: int = 0
+    store: str = "sqlite"
+    database: Path | None = None
+    registry_path: Path | None = None
+    data_dir: Path | None = None
+    lease: float = 30.0
+    max_jobs: int = 100
+    per_handler_jobs: int = 16
+    misfire_grace: float | None = None
+    call_timeout: float = 30.0
+    retry: RetrySettings = field(default_factory=RetrySettings)
+    heartbeat: float = 2.0
+    heartbeat_timeout: float = 6.0
+    executor_threads: int = 64
+    executions_max_age: float | None = 30 * 86400.0
+    executions_max_count: int | None = 1_000_000
+    stop_timeout: float = 10.0
+    log: LogSettings = field(default_factory=LogSettings)
+
+    @property
+    def store_url(self) -> str:
+        """The store as a SQLAlchemy URL; ``memory://`` for the memory store.
+
+        A SQLite store without a database file is an in-memory SQLite database.
+        """
+        if self.store == "memory":
+            return "memory://"
+        if self.store == "sqlite":
+            return f"sqlite+aiosqlite:///{self.database}" if self.database else "sqlite+aiosqlite://"
+        return self.store
