@@ -1,0 +1,158 @@
+"""The system under test behind one protocol.
+
+A driver turns a `Scenario` into a `Target`; the runner, the workload and the faults know nothing but this protocol. All
+times are seconds. Nothing here is specific to the real or to the simulated world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from harness.history.records import AnyRecord, Status
+
+if TYPE_CHECKING:
+    import random
+
+    from pydantic import BaseModel
+
+    from harness.history.recorder import Recorder
+    from harness.scenario.model import Scenario, World
+
+
+class PlaceKind(str, Enum):
+    """What can be pointed at by a fault's ``where``."""
+
+    PROCESS = "process"
+    HANDLER = "handler"
+    SOCKET = "socket"
+    STORE = "store"
+
+
+class StopHow(str, Enum):
+    """By which signal a target is told to end."""
+
+    TERM = "term"
+    INT = "int"
+    QUIT = "quit"
+    KILL = "kill"
+
+
+@dataclass(frozen=True)
+class Place:
+    """One thing in the target that a fault can act on.
+
+    ``name`` is unique within its kind: ``h1``, ``scheduler``, ``governor``, ``scheduler.req``, ``store``. ``group`` is the word a
+    counting selector uses (``{handlers: 2}``). ``pid`` belongs to process and handler places, ``path`` to stores, and
+    ``control`` is the address of the agent inside the process, where there is one (see `harness.agent`).
+    """
+
+    kind: PlaceKind
+    name: str
+    group: str = ""
+    pid: int = 0
+    started: float = 0.0
+    path: Path | None = None
+    control: str = ""
+    handle: Any = None
+    """The live object, where the place lies in this process (a `zmq.Socket`, a `MockHandler`)."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the target answered to one operation.
+
+    `Status.INFO` when it is not known whether it took effect (time-out, broken connection after the request was sent).
+    """
+
+    status: Status
+    ref: str = ""
+    error: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OpSpec:
+    """One operation that a workload may name: its arguments as a pydantic model, and one line of help."""
+
+    name: str
+    about: str
+    args: type[BaseModel]
+
+
+@dataclass(frozen=True)
+class StopResult:
+    """How a stop went: seconds it took, the exit code of the target's main process (negative: signal), and whether force was needed."""
+
+    took: float
+    code: int | None
+    forced: bool
+
+
+class Target(Protocol):
+    """A system under test that is about to run, runs, or has run."""
+
+    async def start(self) -> None:
+        """Start everything and return when it is ready; raises `harness.errors.NeverReady` with what was waited for."""
+
+    async def stop(self, how: StopHow = StopHow.TERM, *, timeout: float = 30.0) -> StopResult:
+        """Tell it to end and wait, `timeout` seconds at most, then force it. Stopping what is stopped does nothing."""
+
+    async def call(self, op: str, args: Mapping[str, Any], *, timeout: float) -> Reply:
+        """Make one operation. Never raises for what the target does: that is the `Reply`."""
+
+    def places(self) -> Sequence[Place]:
+        """Everything a fault can point at, as it is right now (processes change when they are restarted)."""
+
+    async def probe(self) -> Mapping[str, float]:
+        """Numbers as they are right now: at least ``registered-handlers`` and ``backlog``; empty when nothing answers."""
+
+    async def add_handler(self, name: str) -> None:
+        """Start one handler that the topology names; returns when it is registered."""
+
+    async def remove_handler(self, name: str) -> None:
+        """Stop one handler and forget it; returns when it is gone."""
+
+    async def restart_handler(self, name: str) -> None:
+        """Stop and start one handler; returns when it is registered again."""
+
+    async def collect(self) -> Iterable[AnyRecord]:
+        """What the system and its handlers themselves recorded (`Job`, `Execution`, `Event`, `Process`): asked once, before the stop."""
+
+    async def collect_files(self) -> Iterable[AnyRecord]:
+        """Records that are only complete after the stop (the handlers' own files)."""
+
+    async def audit(self, scope: str, *, timeout: float = 5.0) -> Iterable[AnyRecord]:
+        """Look for what should be gone; waits up to `timeout` for it to go. Called when stopped."""
+
+    async def close(self) -> None:
+        """End everything by force if need be and release what this object holds. Never raises; safe to call twice."""
+
+
+@dataclass(frozen=True)
+class TargetContext:
+    """What a driver gets to build a target with: the folder of the run, its random stream, and where to record."""
+
+    run_dir: Path
+    rng: random.Random
+    recorder: Recorder
+    mutant: str = ""
+
+
+class Driver(Protocol):
+    """A kind of target, registered by name (entry-point group ``harness.targets``)."""
+
+    name: ClassVar[str]
+    about: ClassVar[str]
+    worlds: ClassVar[tuple[World, ...]]
+    options: ClassVar[type[BaseModel]]
+    """Extra keys of ``target:`` that this driver knows."""
+    scheduler_options: ClassVar[type[BaseModel]]
+    """Keys of ``topology.scheduler``."""
+    ops: ClassVar[Mapping[str, OpSpec]]
+
+    def create(self, scenario: Scenario, context: TargetContext) -> Target:
+        """Make the target of one run. Starts nothing yet."""
