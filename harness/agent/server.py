@@ -1,0 +1,74 @@
+"""The thread inside a process of the target that answers the harness."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.agent.journal import Journal
+from harness.agent.protocol import MAX_LINE, socket_path
+
+Command = Callable[..., dict[str, Any]]
+
+
+class AgentServer:
+    """Answers commands on ``<directory>/<pid>.sock``; plug-ins add commands with `command` and read `switches`.
+
+    A `switch` is a named value that the harness sets and code of the harness inside this process (a worker) obeys.
+    """
+
+    def __init__(self, directory: Path, journal: Journal, *, seed: int = 0) -> None:
+        self.journal = journal
+        self.seed = seed
+        self.switches: dict[str, Any] = {}
+        self._commands: dict[str, Command] = {"switch": self._switch, "status": self._status}
+        self._path = socket_path(directory, os.getpid())
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(str(self._path))
+        self._listener.listen(8)
+
+    def command(self, name: str, function: Command) -> None:
+        """Add a command; its keyword arguments are those of the request."""
+        self._commands[name] = function
+
+    def start(self) -> None:
+        """Begin to answer, on a daemon thread: the process ends without asking the agent."""
+        threading.Thread(target=self._serve, name="harness-agent", daemon=True).start()
+
+    def _switch(self, name: str, value: Any = None) -> dict[str, Any]:
+        before = self.switches.get(name)
+        self.switches[name] = value
+        return {"before": before}
+
+    def _status(self) -> dict[str, Any]:
+        return {"pid": os.getpid(), "switches": self.switches, "threads": threading.active_count()}
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(5.0)
+                self._answer(connection)
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection.makefile("rwb") as stream:
+            for line in iter(lambda: stream.readline(MAX_LINE), b""):
+                stream.write(json.dumps(self._run(line)).encode() + b"\n")
+                stream.flush()
+
+    def _run(self, line: bytes) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+            function = self._commands[request.pop("command")]
+            return {"ok": True, **function(**request)}
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a command is the asker's to hear
+            return {"ok": False, "error": f"{type(error).__name__}: {error}"}
