@@ -1,0 +1,29 @@
+"""The exit codes of every schedule_zero process, in one table."""
+
+from __future__ import annotations
+
+import enum
+
+
+class ExitCode(enum.IntEnum):
+    """What a process says by ending.
+
+    A governor restarts after `CRASH` and not after `CONFIG`: the same configuration fails the same way.
+
+    Example:
+        >>> int(ExitCode.PORT_TAKEN)
+        3
+    """
+
+    OK = 0
+    """A clean stop that was asked for."""
+    CRASH = 1
+    """Something unforeseen; the traceback is in the log."""
+    CONFIG = 2
+    """A wrong option, configuration file or handler class."""
+    PORT_TAKEN = 3
+    """An address to listen on belongs to somebody else."""
+    STORE = 4
+    """The store cannot be opened or written."""
+    INTERRUPTED = 130
+    """Ended by Ctrl-C before it was up (128 + SIGINT, as shells count)."""

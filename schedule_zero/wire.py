@@ -1,0 +1,201 @@
+"""The messages between server and handlers: JSON objects in one ZeroMQ frame.
+
+Request: `{"method": str, "params": object, "request_id": str}`; the last two may be missing or null.
+Reply: `{"success": true, "result": any, "request_id": str}` or `{"success": false, "error": str, "code": str,
+"request_id": str}`. Unknown fields of a request are ignored, those of a reply are kept in `Reply.extra`.
+
+Example:
+    >>> decode_request(encode_request("echo", {"n": 1}, "r-1"))
+    Request(method='echo', params={'n': 1}, request_id='r-1')
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Final
+
+import msgspec
+
+from schedule_zero.errors import ProtocolError
+
+MAX_BYTES: Final = 8 * 1024 * 1024
+"""The largest message, in bytes, that is sent or accepted."""
+
+MAX_DEPTH: Final = 64
+"""How deeply objects and arrays may be nested in a message that is accepted."""
+
+
+class ErrorCode(enum.StrEnum):
+    """The kinds of `success: false`, as they stand in a reply's `code`."""
+
+    MALFORMED = "malformed"
+    """The request could not be understood."""
+    UNKNOWN_METHOD = "unknown_method"
+    """The handler has no such public method."""
+    BAD_PARAMS = "bad_params"
+    """The parameters do not fit the method."""
+    CALL_FAILED = "call_failed"
+    """The method raised; `error` holds the exception's type, then its message."""
+    BAD_RESULT = "bad_result"
+    """The method ran, and what it returned is not JSON or too large."""
+    UNAVAILABLE = "unavailable"
+    """Stopping or full; the call did not run."""
+    ID_REUSED = "request_id_reused"
+    """The request id belongs to an earlier call of another method."""
+    UNKNOWN_HANDLER = "unknown_handler"
+    """The registration server does not know this handler: register (again)."""
+    SUPERSEDED = "superseded"
+    """Another live process is registered under this handler id."""
+    INTERNAL = "internal"
+    """A defect on the answering side; its log has the traceback."""
+
+
+class Request(msgspec.Struct):
+    """One call: a method's name, its parameters by name, and the id under which a repetition is recognised."""
+
+    method: str
+    params: dict[str, Any] | None = {}
+    request_id: str | None = None
+
+
+class Reply(msgspec.Struct):
+    """One answer. `extra` holds the fields that are no part of the protocol, such as `message` of a ping."""
+
+    success: bool
+    result: Any = None
+    error: str | None = None
+    code: str | None = None
+    request_id: str | None = None
+    extra: dict[str, Any] = {}
+
+
+_KNOWN: Final = ("success", "result", "error", "code", "request_id")
+# Encoders and decoders keep no state between calls; making them once is what makes them fast.
+_encode: Final = msgspec.json.Encoder().encode
+_decode_request: Final = msgspec.json.Decoder(Request).decode
+_decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def encode_request(
+    method: str, params: dict[str, Any] | None = None, request_id: str | None = None, *, limit: int = MAX_BYTES
+) -> bytes:
+    """The bytes of a request.
+
+    Raises:
+        ProtocolError: the parameters hold something that JSON cannot, or are larger than `limit` bytes.
+    """
+    message: dict[str, Any] = {"method": method, "params": params if params is not None else {}}
+    if request_id is not None:
+        message["request_id"] = request_id
+    return _encoded(message, "request", limit)
+
+
+def decode_request(data: bytes) -> Request:
+    """The request in `data`.
+
+    Raises:
+        ProtocolError: not a JSON object of the stated form; the message says which field is wrong.
+    """
+    try:
+        request = _decode_request(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise ProtocolError(f"not a request: {error}") from error
+    if not request.method:
+        raise ProtocolError("not a request: `method` is empty")
+    _check_depth(data, request.params)
+    if request.params is None:
+        request.params = {}
+    return request
+
+
+def encode_reply(reply: Reply, *, limit: int = MAX_BYTES) -> bytes:
+    """The bytes of a reply; a success carries `result`, a failure `error` and `code`, as the protocol has it.
+
+    Raises:
+        ProtocolError: the result holds something that JSON cannot, or is larger than `limit` bytes.
+    """
+    message: dict[str, Any] = dict(reply.extra)
+    message["success"] = reply.success
+    if reply.success:
+        message["result"] = reply.result
+    else:
+        message["error"] = reply.error or "unknown error"
+        message["code"] = reply.code or ErrorCode.INTERNAL.value
+    if reply.request_id is not None:
+        message["request_id"] = reply.request_id
+    return _encoded(message, "reply", limit)
+
+
+def decode_reply(data: bytes) -> Reply:
+    """The reply in `data`.
+
+    Raises:
+        ProtocolError: not a JSON object, `success` missing or not a boolean, or a text field that is no text.
+    """
+    try:
+        message = _decode_object(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise ProtocolError(f"not a reply: {error}; it began with {data[:80]!r}") from error
+    success = message.pop("success", None)
+    if not isinstance(success, bool):
+        raise ProtocolError(f"not a reply: `success` must be true or false, found {success!r}")
+    _check_depth(data, message)
+    result = message.pop("result", None)
+    error_text, code, request_id = (_text(message, key) for key in ("error", "code", "request_id"))
+    return Reply(success, result, error_text, code, request_id, message)
+
+
+def failure(error: str, code: ErrorCode, request_id: str | None = None) -> Reply:
+    """A reply that says `success: false`.
+
+    Example:
+        >>> encode_reply(failure("no such method: x", ErrorCode.UNKNOWN_METHOD, "r-1"))
+        b'{"success":false,"error":"no such method: x","code":"unknown_method","request_id":"r-1"}'
+    """
+    return Reply(False, error=error, code=code.value, request_id=request_id)
+
+
+def find_request_id(data: bytes) -> str | None:
+    """The request id in a message that is otherwise no good, so that the error reply can name it."""
+    try:
+        request_id = _decode_object(data).get("request_id")
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    return request_id if isinstance(request_id, str) else None
+
+
+def _encoded(message: dict[str, Any], what: str, limit: int) -> bytes:
+    try:
+        data = _encode(message)
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        raise ProtocolError(f"{what} cannot be written as JSON: {error}") from error
+    if len(data) > limit:
+        raise ProtocolError(f"{what} of {len(data)} bytes is larger than the limit of {limit} bytes")
+    return data
+
+
+def _text(message: dict[str, Any], key: str) -> str | None:
+    value = message.pop(key, None)
+    if value is None or isinstance(value, str):
+        return value
+    raise ProtocolError(f"not a reply: `{key}` must be text, found {value!r:.80}")
+
+
+def _check_depth(data: bytes, value: Any) -> None:
+    # Counting brackets is quick, and nothing can be nested deeper than it has brackets; only then look closely.
+    if data.count(b"{") + data.count(b"[") <= MAX_DEPTH:
+        return
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return
+    raise ProtocolError(f"message is nested deeper than {MAX_DEPTH} levels")
+
+
+def _children(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return []
+    return [child for child in value if isinstance(child, (dict, list))]
