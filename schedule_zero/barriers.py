@@ -50,7 +50,7 @@ class _Entry(NamedTuple):
 _entries: list[_Entry] = []
 
 
-def reached(name: str, **context: Any) -> None:
+def reached(name: str, /, **context: Any) -> None:
     """Tell whoever listens that the code stands at barrier `name`; what a listener raises is raised here."""
     if not _entries:
         return
