@@ -39,7 +39,7 @@ from schedule_zero.config_source import Section
 from schedule_zero.deployment_env import LEVELS, MAX_PORT, Environment, is_host
 from schedule_zero.errors import ConfigError
 from schedule_zero.governor_base import SERVER, HandlerConfig, RestartPolicy
-from schedule_zero.service_config import LogSettings, RetrySettings, ServiceConfig
+from schedule_zero.service_config import LogSettings, RetrySettings, ServiceConfig, with_store
 
 __all__ = [
     "DEFAULT_PORTS",
@@ -196,7 +196,6 @@ def _service(document: Section, name: str, directory: Path, path: Path | None) -
         http_port=http.integer("port", http_port, high=MAX_PORT),
         zmq_host=_host(zmq, usual.zmq_host),
         zmq_port=zmq.integer("port", zmq_port, high=MAX_PORT),
-        store=_store(document),
         database=_path(document, "database", base, directory / "schedule_zero.db"),
         registry_path=_path(document, "registry", base, directory / "registry.yaml"),
         data_dir=directory,
@@ -209,6 +208,7 @@ def _service(document: Section, name: str, directory: Path, path: Path | None) -
         raise heartbeat.wrong("timeout", f"more than the interval of {config.heartbeat:g} s")
     for section in (http, zmq, heartbeat):
         section.finish()
+    config = with_store(config, _store(document))
     return _executions(document.section("executions"), _scheduler(document.section("scheduler"), config))
 
 

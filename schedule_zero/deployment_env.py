@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from schedule_zero.errors import ConfigError
-from schedule_zero.service_config import ServiceConfig
+from schedule_zero.service_config import ServiceConfig, with_store
 
 __all__ = ["LEVELS", "MAX_PORT", "Environment", "is_host"]
 
@@ -48,13 +48,13 @@ class Environment:
     def applied_to(self, service: ServiceConfig) -> ServiceConfig:
         """The settings with what the environment overrides."""
         registry, file = self.text("SCHEDULEZERO_REGISTRY_PATH"), self.text("SCHEDULEZERO_LOG_FILE")
+        stored = with_store(service, self._url("SCHEDULEZERO_DATABASE_URL", service.store))
         return dataclasses.replace(
-            service,
+            stored,
             http_host=self._host("SCHEDULEZERO_HOST", service.http_host),
             http_port=self._port("SCHEDULEZERO_PORT", service.http_port),
             zmq_host=self._host("SCHEDULEZERO_ZMQ_HOST", service.zmq_host),
             zmq_port=self._port("SCHEDULEZERO_ZMQ_PORT", service.zmq_port),
-            store=self._url("SCHEDULEZERO_DATABASE_URL", service.store),
             registry_path=Path(registry) if registry else service.registry_path,
             log=dataclasses.replace(
                 service.log,

@@ -14,10 +14,13 @@ All durations are seconds. Port 0 means "a free port, chosen by the system and r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-__all__ = ["LogSettings", "RetrySettings", "ServiceConfig"]
+__all__ = ["LogSettings", "RetrySettings", "ServiceConfig", "with_store"]
+
+_SQLITE = re.compile(r"sqlite(\+\w+)?:///(?P<file>[^:?][^?]*)")
 
 
 @dataclass(frozen=True)
@@ -91,3 +94,17 @@ class ServiceConfig:
         if self.store == "sqlite":
             return f"sqlite+aiosqlite:///{self.database}" if self.database else "sqlite+aiosqlite://"
         return self.store
+
+
+def with_store(config: ServiceConfig, store: str) -> ServiceConfig:
+    """The settings with another store; the URL of a SQLite file becomes ``sqlite`` and its ``database``.
+
+    So there is one way to say "this file", and the execution log lies in it however it was said.
+
+    >>> with_store(ServiceConfig(), "sqlite:////srv/jobs.db").database
+    PosixPath('/srv/jobs.db')
+    """
+    file = _SQLITE.fullmatch(store)
+    if file:
+        return replace(config, store="sqlite", database=Path(file["file"]))
+    return replace(config, store=store)

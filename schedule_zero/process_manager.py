@@ -1,0 +1,162 @@
+"""One child process: its group, its lifeline, its pid file, its log.
+
+A child is the leader of its own session, so that a Ctrl-C at the governor's terminal does not reach it and
+one signal reaches everything that it started. It inherits the reading end of a pipe whose only writing end
+the governor holds: when the governor dies, by SIGKILL too, the pipe ends and the child stops by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from schedule_zero.barriers import reached
+from schedule_zero.pidfile import PidFile
+
+__all__ = ["ProcessManager"]
+
+_TICK = 0.005  # seconds between two looks at an ending child
+_TAIL = 8192  # bytes of a log in which its last lines are looked for
+
+
+class ProcessManager:
+    """Starts and stops one child process, as often as asked.
+
+    ``log_path`` collects its output; ``pid_path`` names it while it runs. ``lifeline`` appends
+    ``--lifeline-fd N`` to the command. All methods may be called from any thread.
+    """
+
+    def __init__(self, name: str, *, log_path: Path, pid_path: Path, lifeline: bool = True) -> None:
+        self.name = name
+        self.log_path = log_path
+        self.pid_file = PidFile(pid_path)
+        self.started_at = 0.0
+        self._lifeline = lifeline
+        self._writer: int | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
+        self._lock = threading.RLock()
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id; None when none runs."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
+
+    def spawn(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> int:
+        """Start the child; answer its pid. Raises RuntimeError while one runs, OSError when it cannot start."""
+        with self._lock:
+            if self._process is not None:
+                raise RuntimeError(f"{self.name}: process {self._process.pid} has not been cleared away")
+            self.log_path.parent.mkdir(parents=True, exist_ok=True)
+            self._process = self._launch(list(command), env)
+            self.started_at = time.monotonic()
+            self.pid_file.write(self._process.pid)
+            reached("governor.spawned", name=self.name, pid=self._process.pid)
+            return self._process.pid
+
+    def _launch(self, command: list[str], env: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
+        reader, self._writer = os.pipe() if self._lifeline else (None, None)
+        inherited = () if reader is None else (reader,)
+        if reader is not None:
+            command += ["--lifeline-fd", str(reader)]
+        try:
+            with self.log_path.open("ab") as log:
+                self._log_start = log.tell()
+                return subprocess.Popen(
+                    command,
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    pass_fds=inherited,
+                )
+        except BaseException:
+            self._cut_lifeline()
+            raise
+        finally:
+            if reader is not None:
+                os.close(reader)
+
+    def poll(self) -> int | None:
+        """The exit code once the child has ended (negative: the signal that ended it), None while it runs.
+
+        Whatever it left in its group is killed then, and its pid file is removed.
+        """
+        with self._lock:
+            if self._process is None:
+                return None
+            code = self._process.poll()
+            if code is not None:
+                self._clear(self._process.pid)
+            return code
+
+    def _clear(self, pid: int) -> None:
+        # The child is a session leader: its number stays taken as long as a member of its group lives.
+        _signal_group(pid, signal.SIGKILL)
+        self._cut_lifeline()
+        self.pid_file.remove()
+        self._process = None
+
+    def _cut_lifeline(self) -> None:
+        if self._writer is not None:
+            os.close(self._writer)
+            self._writer = None
+
+    def terminate(self) -> None:
+        """Ask the child to end (SIGTERM to it alone, so that it can take its own children down in order)."""
+        with self._lock:
+            if self._process is not None and self._process.poll() is None:
+                self._process.terminate()
+
+    def kill(self) -> None:
+        """End the child and its whole group by force."""
+        with self._lock:
+            if self._process is not None:
+                _signal_group(self._process.pid, signal.SIGKILL)
+
+    def stop(self, timeout: float = 10.0) -> int | None:
+        """SIGTERM, then SIGKILL to the group after ``timeout`` seconds; the exit code, None when none ran."""
+        self.terminate()
+        code = self.wait(timeout)
+        if code is None and self.pid is not None:
+            self.kill()
+            code = self.wait(timeout)
+        return code
+
+    def wait(self, timeout: float) -> int | None:
+        """The exit code when the child ends within ``timeout`` seconds; None when it does not, or none runs."""
+        deadline = time.monotonic() + timeout
+        while True:
+            code = self.poll()
+            if code is not None or self._process is None or time.monotonic() >= deadline:
+                return code
+            time.sleep(_TICK)
+
+    def uptime(self) -> float:
+        """Seconds since the child was started; 0 when none runs."""
+        return time.monotonic() - self.started_at if self.pid is not None else 0.0
+
+    def last_lines(self, count: int = 5) -> str:
+        """The last lines that the latest child wrote, joined by `` | ``."""
+        try:
+            with self.log_path.open("rb") as log:
+                size = log.seek(0, os.SEEK_END)
+                log.seek(max(self._log_start, size - _TAIL))
+                text = log.read().decode("utf-8", "replace")
+        except OSError:
+            return ""
+        return " | ".join(line.strip() for line in text.splitlines()[-count:] if line.strip())
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    # Nobody may be left there (macOS says EPERM of a group of zombies).
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
