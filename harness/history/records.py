@@ -191,4 +191,13 @@ class Step(Record, frozen=True, kw_only=True, tag="step"):
     detail: dict[str, Any] = {}
 
 
+class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="type"):
+    """The first line of a history file: which run this is. ``version`` is that of the file format."""
+
+    version: int = 1
+    scenario: str = ""
+    seed: int = 0
+    world: str = ""
+
+
 AnyRecord = Phase | Operation | Drop | Execution | Job | Fault | Process | Sample | Audit | Event | Step
