@@ -1,0 +1,227 @@
+"""Calls a handler for a job, again if need be, until the job has its one outcome.
+
+What is repeated is a failure to get an answer, always under the same request id (the job's): the handler that
+did the work answers from its memory. An answer is never asked for again, unless the job wants retries on errors
+too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from schedule_zero import barriers
+from schedule_zero.call_threads import CallThreads
+from schedule_zero.errors import CallTimeout, HandlerUnavailable, RemoteError, TransportError, UnknownHandler
+from schedule_zero.execution_log import Attempt, ExecutionLog, ExecutionRecord, Outcome
+
+#: The least time, in seconds, that a last attempt before the deadline is given.
+_LEAST = 0.001
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """`attempts` calls at most, with ``base * factor**n`` seconds between them, varied by +- `jitter` (0.5:
+    +-50 %).
+
+    `retry_errors` also repeats what the handler answered with an error.
+    """
+
+    attempts: int = 3
+    base: float = 1.0
+    factor: float = 2.0
+    jitter: float = 0.5
+    retry_errors: bool = False
+
+    def pause(self, attempt: int, chance: float) -> float:
+        """Seconds to wait after the failed attempt number `attempt` (from 1); `chance` is uniform in [0, 1).
+
+        >>> RetryPolicy(base=1.0, factor=2.0, jitter=0.5).pause(2, 0.5)
+        2.0
+        """
+        return self.base * self.factor ** (attempt - 1) * (1 + self.jitter * (2 * chance - 1))
+
+
+@dataclass(frozen=True)
+class JobCall:
+    """One job's call. `timeout` bounds an attempt, `deadline` all of them together from the start, both in
+    seconds.
+
+    `seen` says that the log may know this job from before a crash; false spares the look.
+    """
+
+    job_id: str
+    handler_id: str
+    method: str
+    params: dict[str, Any] = field(default_factory=dict)
+    schedule_id: str | None = None
+    scheduled_for: datetime | None = None
+    accepted_at: datetime | None = None
+    deadline: float | None = None
+    timeout: float = 30.0
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    at_most_once: bool = False
+    seen: bool = True
+
+
+class Caller(Protocol):
+    """What the executor needs of a client (`ZMQClient`)."""
+
+    def call(
+        self, method: str, params: Any = None, *, timeout: int | None = None, request_id: str | None = None
+    ) -> Any:
+        """Call and return the answer; `timeout` in milliseconds."""
+
+
+class Registry(Protocol):
+    """What the executor needs of the handlers' registry (`RegistryManager`)."""
+
+    def borrow(self, handler_id: str) -> AbstractContextManager[Caller]:
+        """An idle client of that handler, for the time of one call."""
+
+
+class JobExecutor:
+    """Runs calls in threads, at most `threads` a handler, and records each outcome before it returns.
+
+    `random_source` is the source of jitter, uniform in [0, 1).
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        log: ExecutionLog,
+        *,
+        threads: int = 16,
+        random_source: Callable[[], float] | None = None,
+    ) -> None:
+        self._registry = registry
+        self._log = log
+        self._size = threads
+        self._random = random_source or random.random
+        self._threads: dict[str, CallThreads] = {}
+        self._running: dict[str, ExecutionRecord] = {}
+
+    @property
+    def running(self) -> dict[str, ExecutionRecord]:
+        """The executions that go on, by job id, with the attempts that have failed so far."""
+        return dict(self._running)
+
+    async def run(self, call: JobCall) -> ExecutionRecord:
+        """Bring the job to its outcome and record it; never raises for what a handler does or does not do."""
+        record = _begin(call)
+        known = await self._log.get(call.job_id) if call.seen else None
+        if known is not None:
+            if known.outcome is not None:
+                return known  # a crash after the record and before the release
+            if call.at_most_once:
+                return await self._finish(
+                    known, Outcome.ABANDONED, error="the server died while this call was under way"
+                )
+            record = _evolve(record, started_at=known.started_at, attempts=known.attempts)
+        self._running[call.job_id] = record
+        try:
+            if call.at_most_once:
+                await self._log.record_start(record)
+            return await self._try(call, record)
+        finally:
+            self._running.pop(call.job_id, None)
+
+    def close(self) -> int:
+        """Abandon the threads; returns how many of them have not ended. Closing the clients lets them end."""
+        for threads in self._threads.values():
+            threads.close()
+        return sum(threads.alive() for threads in self._threads.values())
+
+    async def _try(self, call: JobCall, record: ExecutionRecord) -> ExecutionRecord:
+        begin = time.monotonic()
+        most = 1 if call.at_most_once else max(1, call.policy.attempts)
+        number = 0
+        while True:
+            number += 1
+            barriers.reached("executor.attempt", job_id=call.job_id, handler_id=call.handler_id, attempt=number)
+            timeout = _time_left(call, begin)
+            started, clock = datetime.now(UTC), time.monotonic()
+            outcome, result, error = await self._attempt(call, timeout)
+            attempt = Attempt(len(record.attempts) + 1, started, time.monotonic() - clock, error)
+            record = _evolve(record, attempts=(*record.attempts, attempt))
+            if not self._again(call, outcome, number, most):
+                return await self._finish(record, outcome, result=result, error=error)
+            pause = call.policy.pause(number, self._random())
+            if call.deadline is not None and time.monotonic() + pause - begin >= call.deadline:
+                error = f"{error} (deadline of {call.deadline:g} s after attempt {number})"
+                return await self._finish(record, outcome, error=error)
+            self._running[call.job_id] = record
+            await self._log.record_attempt(record)
+            await asyncio.sleep(pause)
+
+    @staticmethod
+    def _again(call: JobCall, outcome: Outcome, number: int, most: int) -> bool:
+        if outcome is Outcome.SUCCESS or number >= most:
+            return False
+        return outcome is not Outcome.ERROR or call.policy.retry_errors
+
+    async def _attempt(self, call: JobCall, timeout: float) -> tuple[Outcome, Any, str | None]:
+        threads = self._threads.get(call.handler_id)
+        if threads is None:
+            threads = self._threads[call.handler_id] = CallThreads(call.handler_id, self._size)
+        try:
+            return Outcome.SUCCESS, await threads.run(lambda: self._call(call, timeout)), None
+        except CallTimeout as error:
+            return Outcome.TIMEOUT, None, _describe(error)
+        except (TransportError, UnknownHandler, HandlerUnavailable) as error:
+            return Outcome.UNREACHABLE, None, _describe(error)
+        except RemoteError as error:
+            return Outcome.ERROR, None, _describe(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job gets an outcome and the scheduler lives
+            return Outcome.UNREACHABLE, None, _describe(error)
+
+    def _call(self, call: JobCall, timeout: float) -> Any:
+        with self._registry.borrow(call.handler_id) as client:
+            return client.call(
+                call.method, call.params, timeout=max(1, round(timeout * 1000)), request_id=call.job_id
+            )
+
+    async def _finish(
+        self, record: ExecutionRecord, outcome: Outcome, *, result: Any = None, error: str | None = None
+    ) -> ExecutionRecord:
+        final = _evolve(record, outcome=outcome, ended_at=datetime.now(UTC), result=result, error=error)
+        barriers.reached("executor.before_record", job_id=final.job_id)
+        await self._log.record_outcome(final)
+        barriers.reached("executor.after_record", job_id=final.job_id)
+        return final
+
+
+def _begin(call: JobCall) -> ExecutionRecord:
+    return ExecutionRecord(
+        job_id=call.job_id,
+        handler_id=call.handler_id,
+        method=call.method,
+        schedule_id=call.schedule_id,
+        scheduled_for=call.scheduled_for,
+        accepted_at=call.accepted_at,
+        started_at=datetime.now(UTC),
+    )
+
+
+def _time_left(call: JobCall, begin: float) -> float:
+    if call.deadline is None:
+        return call.timeout
+    return max(_LEAST, min(call.timeout, begin + call.deadline - time.monotonic()))
+
+
+def _evolve(record: ExecutionRecord, **changes: Any) -> ExecutionRecord:
+    return msgspec.structs.replace(record, **changes)
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, RemoteError):
+        return f"{error.code}: {error}" if error.code else str(error)
+    return f"{type(error).__name__}: {error}"

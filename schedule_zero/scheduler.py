@@ -1,0 +1,165 @@
+"""APScheduler's `AsyncScheduler`, built for this service and kept running.
+
+An error that ends APScheduler's loops ends one incarnation: the next one is built on the same store and broker,
+after a pause, and the incident is counted (promise P5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from logging import Logger
+from typing import Any
+
+from apscheduler import AsyncScheduler, Event, Job, RunState, SchedulerStarted, Task, TaskDefaults
+from apscheduler.abc import JobExecutor
+from apscheduler.eventbrokers.local import LocalEventBroker
+
+from schedule_zero.store import SqliteStore
+
+#: The name of the one job executor: calls wait in threads of `JobExecutor`, so APScheduler needs none of its
+#: own.
+EXECUTOR = "async"
+TASK_PREFIX = "handler:"
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
+
+
+def task_id(handler_id: str) -> str:
+    """The id of the APScheduler task of that handler: one a handler, so that each has its own limit of running
+    jobs.
+    """
+    return f"{TASK_PREFIX}{handler_id}"
+
+
+class LastingBroker(LocalEventBroker):  # type: ignore[misc, unused-ignore]
+    """A broker that lives as long as the service, over all incarnations of the scheduler."""
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Begin to deliver; ends with `stack`."""
+        await super().start(stack, logging.getLogger(__name__))
+
+    async def start(self, exit_stack: AsyncExitStack, logger: Logger) -> None:
+        """Called by each incarnation; there is nothing left to do."""
+
+
+class JobRunner(JobExecutor):
+    """Runs APScheduler's jobs by `run`, whatever their function: a job says which handler to call, not which
+    code to run.
+    """
+
+    def __init__(self, run: Callable[[Job], Awaitable[Any]]) -> None:
+        self._run = run
+
+    async def run_job(self, func: Callable[..., Any], job: Job) -> Any:
+        """Run the job; its result lies in the execution log."""
+        return await self._run(job)
+
+
+def call_handler(**_: Any) -> None:
+    """The function that every task names, because APScheduler wants one; `JobRunner` runs the job instead."""
+    raise RuntimeError("a job of schedule_zero runs through JobRunner only")
+
+
+def handler_task(handler_id: str, max_running_jobs: int) -> Task:
+    """The task of a handler, at which `max_running_jobs` jobs may run at once."""
+    return Task(
+        id=task_id(handler_id),
+        func=f"{__name__}:{call_handler.__name__}",
+        job_executor=EXECUTOR,
+        max_running_jobs=max_running_jobs,
+    )
+
+
+def build_scheduler(
+    store: SqliteStore,
+    broker: LastingBroker,
+    run: Callable[[Job], Awaitable[Any]],
+    *,
+    identity: str,
+    lease: float = 30.0,
+    max_jobs: int = 100,
+) -> AsyncScheduler:
+    """A scheduler on that store, whose jobs are run by `run`. `identity` must be the same after a restart: that
+    is how it finds its own jobs again.
+
+    `lease` in seconds: for how long an acquired job stays its own without renewal.
+    """
+    return AsyncScheduler(
+        data_store=store,
+        event_broker=broker,
+        identity=identity,
+        max_concurrent_jobs=max_jobs,
+        job_executors={EXECUTOR: JobRunner(run)},
+        task_defaults=TaskDefaults(job_executor=EXECUTOR),
+        # Jobs left by another identity come free when their lease runs out; look twice in that time.
+        cleanup_interval=timedelta(seconds=max(1.0, lease / 2)),
+        lease_duration=timedelta(seconds=lease),
+        logger=logging.getLogger("schedule_zero.apscheduler"),
+    )
+
+
+class KeptScheduler:
+    """One incarnation after another, each made by `build`, until `stop`."""
+
+    def __init__(self, build: Callable[[], AsyncScheduler]) -> None:
+        self._build = build
+        self._scheduler: AsyncScheduler | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.restarts = 0
+        self.last_error: str | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether an incarnation is up."""
+        return self._scheduler is not None and self._scheduler.state is RunState.started
+
+    async def start(self) -> None:
+        """Begin; returns when the first incarnation is up. Raises what kept it from coming up."""
+        up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._keep(up), name="scheduler")
+        await up
+
+    async def stop(self, timeout: float) -> bool:
+        """Cancel what runs; False if that was not over within `timeout` seconds."""
+        if self._task is None:
+            return True
+        self._task.cancel()
+        done, _ = await asyncio.wait({self._task}, timeout=timeout)
+        return bool(done)
+
+    async def _keep(self, up: asyncio.Future[None]) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            begun = asyncio.get_running_loop().time()
+            try:
+                await self._live(up)
+                raise RuntimeError("APScheduler stopped by itself")
+            except Exception as error:
+                if not up.done():
+                    up.set_exception(error)
+                    return
+                self.restarts += 1
+                self.last_error = f"{type(error).__name__}: {error}"
+                logging.getLogger(__name__).exception(
+                    "the scheduler died and is started again in %.1f s", pause
+                )
+            finally:
+                self._scheduler = None
+            if asyncio.get_running_loop().time() - begun > 10 * _LONGEST_PAUSE:
+                pause = _FIRST_PAUSE
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _live(self, up: asyncio.Future[None]) -> None:
+        self._scheduler = scheduler = self._build()
+
+        def started(_: Event) -> None:
+            if not up.done():
+                up.set_result(None)
+
+        with scheduler.event_broker.subscribe(started, {SchedulerStarted}):
+            await scheduler.run_until_stopped()

@@ -1,0 +1,83 @@
+"""The tables of the SQLite database.
+
+One file holds the work (tasks, schedules, jobs), what came of it (executions) and the idempotency keys, so that
+steps which must not be torn apart by a crash can share one transaction. Instants are integer microseconds since
+the epoch in UTC.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+SCHEMA_VERSION = 1
+
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS tasks (
+        id TEXT PRIMARY KEY, func TEXT, job_executor TEXT NOT NULL, max_running_jobs INTEGER,
+        misfire_grace INTEGER, metadata TEXT NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS schedules (
+        id TEXT PRIMARY KEY, task_id TEXT NOT NULL, "trigger" TEXT NOT NULL, kwargs TEXT NOT NULL,
+        paused INTEGER NOT NULL, "coalesce" TEXT NOT NULL, misfire_grace INTEGER, max_jitter INTEGER,
+        job_executor TEXT NOT NULL, metadata TEXT NOT NULL, last_fire INTEGER, next_fire INTEGER,
+        acquired_by TEXT, acquired_until INTEGER)""",
+    "CREATE INDEX IF NOT EXISTS schedules_due ON schedules (next_fire)",
+    # seq, not created_at, is the order of arrival: a wall clock that jumps back must not reorder or starve
+    # jobs.
+    """CREATE TABLE IF NOT EXISTS jobs (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, task_id TEXT NOT NULL, kwargs TEXT NOT
+        NULL, schedule_id TEXT, scheduled_fire INTEGER, jitter INTEGER NOT NULL, start_deadline INTEGER,
+        job_executor TEXT NOT NULL, metadata TEXT NOT NULL, created_at INTEGER NOT NULL, acquired_by TEXT,
+        acquired_until INTEGER)""",
+    "CREATE INDEX IF NOT EXISTS jobs_waiting ON jobs (task_id, seq) WHERE acquired_by IS NULL",
+    "CREATE INDEX IF NOT EXISTS jobs_overdue ON jobs (start_deadline)"
+    " WHERE acquired_by IS NULL AND start_deadline IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS jobs_acquired ON jobs (acquired_by) WHERE acquired_by IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS jobs_schedule ON jobs (schedule_id) WHERE schedule_id IS NOT NULL",
+    """CREATE TABLE IF NOT EXISTS executions (
+        job_id TEXT PRIMARY KEY, schedule_id TEXT, handler_id TEXT NOT NULL, method TEXT NOT NULL,
+        scheduled_for INTEGER, accepted_at INTEGER, started_at INTEGER, ended_at INTEGER,
+        attempts TEXT NOT NULL, outcome TEXT, error TEXT, result TEXT) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS executions_ended ON executions (ended_at, job_id) WHERE outcome IS NOT NULL",
+    """CREATE TABLE IF NOT EXISTS idempotency (
+        key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, target TEXT NOT NULL, created_at INTEGER NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS idempotency_age ON idempotency (created_at)",
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def create_tables(connection: sqlite3.Connection) -> None:
+    """Make the tables that are missing; runs inside the caller's transaction.
+
+    Raises `ValueError` when the file was written by a newer version of this package.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise ValueError(
+            f"schema version {version}, but this version of schedule_zero knows {SCHEMA_VERSION} at most"
+        )
+    for statement in _TABLES:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def micros(instant: datetime | None) -> int | None:
+    """Microseconds since the epoch of an aware datetime, exactly (no float in between)."""
+    return None if instant is None else (instant - _EPOCH) // _MICROSECOND
+
+
+def instant(value: int | None) -> datetime | None:
+    """The UTC datetime of that many microseconds since the epoch."""
+    return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+def span(value: timedelta | None) -> int | None:
+    """A duration in whole microseconds."""
+    return None if value is None else value // _MICROSECOND
+
+
+def now_micros() -> int:
+    """The present instant in microseconds since the epoch."""
+    return (datetime.now(UTC) - _EPOCH) // _MICROSECOND

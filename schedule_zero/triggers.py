@@ -1,0 +1,150 @@
+"""Triggers as clients write them, in JSON, turned into APScheduler's.
+
+>>> build_trigger({"type": "interval", "minutes": 5}).minutes
+5
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any, NoReturn
+from zoneinfo import ZoneInfo
+
+from apscheduler.abc import Trigger
+
+from schedule_zero.refusals import InvalidRequest
+
+_UNITS = ("weeks", "days", "hours", "minutes", "seconds", "microseconds")
+_CRON = ("year", "month", "day", "week", "day_of_week", "hour", "minute", "second")
+_CALENDAR = ("years", "months", "weeks", "days", "hour", "minute", "second")
+_FIELDS = {
+    "date": ("run_date",),
+    "interval": (*_UNITS, "start_time", "end_time"),
+    "cron": (*_CRON, "crontab", "start_time", "end_time", "timezone"),
+    "calendar": (*_CALENDAR, "start_date", "end_date", "timezone"),
+}
+#: A calendar date that does not exist in any year must not be searched for ever.
+_MOST_CALENDAR_UNITS = 10_000
+
+
+def build_trigger(spec: Mapping[str, Any]) -> Trigger:
+    """The trigger that `spec` describes by its ``type`` (date, interval, cron, calendar) and that type's
+    fields.
+
+    Raises `InvalidRequest` naming the field. Instants without an offset are UTC; ``timezone`` is an IANA name,
+    UTC if absent.
+    """
+    if not isinstance(spec, Mapping):
+        raise InvalidRequest("trigger", "expected an object with a type")
+    kind = spec.get("type")
+    if not isinstance(kind, str) or kind not in _FIELDS:
+        raise InvalidRequest("trigger.type", f"expected one of {', '.join(_FIELDS)}, found {kind!r}")
+    allowed = _FIELDS[kind]
+    for name in spec:
+        if name != "type" and name not in allowed:
+            raise InvalidRequest(f"trigger.{name}", f"unknown for type {kind}; expected {', '.join(allowed)}")
+    values = {name: _parse(name, value) for name, value in spec.items() if name != "type" and value is not None}
+    try:
+        return _BUILDERS[kind](values)
+    except InvalidRequest:
+        raise
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InvalidRequest("trigger", str(error)) from error
+
+
+def describe_trigger(trigger: Trigger) -> str:
+    """One line that says what the trigger does, for people."""
+    return repr(trigger)
+
+
+def _parse(name: str, value: Any) -> Any:
+    parser = _PARSERS.get(name)
+    if parser is not None:
+        return parser(name, value)
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        _refuse(name, "expected a number or an expression", value)
+    return value
+
+
+def _instant(name: str, value: Any) -> datetime:
+    try:
+        parsed = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        _refuse(name, "expected an ISO 8601 date and time", value)
+    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=ZoneInfo("UTC"))
+
+
+def _date(name: str, value: Any) -> date:
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        _refuse(name, "expected an ISO 8601 date", value)
+
+
+def _zone(name: str, value: Any) -> ZoneInfo:
+    try:
+        return ZoneInfo(value)
+    except (KeyError, ValueError, TypeError, OSError):
+        _refuse(name, "expected a time zone of the IANA database such as Europe/Berlin", value)
+
+
+def _refuse(name: str, expected: str, found: Any) -> NoReturn:
+    raise InvalidRequest(f"trigger.{name}", f"{expected}, found {found!r}")
+
+
+def _build_date(values: dict[str, Any]) -> Trigger:
+    from apscheduler.triggers.date import DateTrigger
+
+    if "run_date" not in values:
+        raise InvalidRequest("trigger.run_date", "missing: when to run")
+    return DateTrigger(run_time=values["run_date"])
+
+
+def _build_interval(values: dict[str, Any]) -> Trigger:
+    from apscheduler.triggers.interval import IntervalTrigger
+
+    for name in _UNITS:
+        if isinstance(values.get(name), str):
+            _refuse(name, "expected a number", values[name])
+    return IntervalTrigger(**values)
+
+
+def _build_cron(values: dict[str, Any]) -> Trigger:
+    from apscheduler.triggers.cron import CronTrigger
+
+    values.setdefault("timezone", ZoneInfo("UTC"))
+    expression = values.pop("crontab", None)
+    if expression is None:
+        return CronTrigger(**values)
+    mixed = [name for name in _CRON if name in values]
+    if mixed:
+        raise InvalidRequest("trigger.crontab", f"cannot be combined with {', '.join(mixed)}")
+    return CronTrigger.from_crontab(str(expression), **values)
+
+
+def _build_calendar(values: dict[str, Any]) -> Trigger:
+    from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
+
+    for name in _CALENDAR:
+        number = values.get(name, 0)
+        if not isinstance(number, int) or not 0 <= number <= _MOST_CALENDAR_UNITS:
+            _refuse(name, f"expected a whole number from 0 to {_MOST_CALENDAR_UNITS}", number)
+    values.setdefault("timezone", ZoneInfo("UTC"))
+    return CalendarIntervalTrigger(**values)
+
+
+_PARSERS: dict[str, Callable[[str, Any], Any]] = {
+    "run_date": _instant,
+    "start_time": _instant,
+    "end_time": _instant,
+    "start_date": _date,
+    "end_date": _date,
+    "timezone": _zone,
+}
+_BUILDERS: dict[str, Callable[[dict[str, Any]], Trigger]] = {
+    "date": _build_date,
+    "interval": _build_interval,
+    "cron": _build_cron,
+    "calendar": _build_calendar,
+}
