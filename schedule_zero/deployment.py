@@ -9,7 +9,8 @@ exists:
     http: {host: 127.0.0.1, port: 8889}
     zmq: {host: 127.0.0.1, port: 4243}
     store: sqlite                     # sqlite, memory, or a SQLAlchemy URL
-    database: clock.db                # paths are relative to this file
+    data_dir: .                       # paths are relative to this file
+    database: clock.db
     registry: registry.yaml
     scheduler: {lease: 30s, max_jobs: 100, per_handler_jobs: 16, misfire_grace: 1min, call_timeout: 30s}
     retry: {attempts: 3, base: 1s, factor: 2, jitter: 0.5, retry_errors: false}
@@ -48,6 +49,7 @@ __all__ = [
     "RestartSettings",
     "RetrySettings",
     "ServiceConfig",
+    "check_handler_id",
     "load_deployment",
 ]
 
@@ -59,6 +61,8 @@ DEFAULT_PORTS: Mapping[str, tuple[int, int]] = {
 """HTTP and ZeroMQ port of the well-known deployments; any other name has those of ``default``."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+_HANDLER_ID = f"letters, digits, '.', '_', '-', 64 at most, and neither {SERVER!r} nor 'governor'"
 
 
 @dataclass(frozen=True)
@@ -190,15 +194,16 @@ def _service(document: Section, name: str, directory: Path, path: Path | None) -
     http_port, zmq_port = DEFAULT_PORTS.get(name, DEFAULT_PORTS["default"])
     http, zmq, heartbeat = document.section("http"), document.section("zmq"), document.section("heartbeat")
     base = path.absolute().parent if path else directory
+    data_dir = _path(document, "data_dir", base, directory)
     config = ServiceConfig(
         deployment=name,
         http_host=_host(http, usual.http_host),
         http_port=http.integer("port", http_port, high=MAX_PORT),
         zmq_host=_host(zmq, usual.zmq_host),
         zmq_port=zmq.integer("port", zmq_port, high=MAX_PORT),
-        database=_path(document, "database", base, directory / "schedule_zero.db"),
-        registry_path=_path(document, "registry", base, directory / "registry.yaml"),
-        data_dir=directory,
+        database=_path(document, "database", base, data_dir / "schedule_zero.db"),
+        registry_path=_path(document, "registry", base, data_dir / "registry.yaml"),
+        data_dir=data_dir,
         retry=_retry(document.section("retry")),
         heartbeat=heartbeat.seconds("interval", usual.heartbeat),
         heartbeat_timeout=heartbeat.seconds("timeout", usual.heartbeat_timeout),
@@ -280,8 +285,8 @@ def _handlers(document: Section, restart: RestartSettings) -> tuple[HandlerConfi
 
 def _handler(section: Section, restart: RestartSettings) -> HandlerConfig:
     handler_id = str(section.text("handler_id", required=True))
-    if not _NAME.fullmatch(handler_id) or handler_id in (SERVER, "governor"):
-        raise section.wrong("handler_id", f"letters, digits, '.', '_', '-', and not {SERVER!r} or 'governor'")
+    if not _is_handler_id(handler_id):
+        raise section.wrong("handler_id", _HANDLER_ID)
     config = HandlerConfig(
         handler_id,
         str(section.text("module", required=True)),
@@ -294,6 +299,16 @@ def _handler(section: Section, restart: RestartSettings) -> HandlerConfig:
     config.kwargs.update(section.data("config"))
     section.finish()
     return config
+
+
+def check_handler_id(handler_id: str) -> None:
+    """Raise ConfigError for an id that no handler can have: ids name pid files and log files too."""
+    if not _is_handler_id(handler_id):
+        raise ConfigError(f"handler id: expected {_HANDLER_ID}, found {handler_id!r}")
+
+
+def _is_handler_id(text: str) -> bool:
+    return bool(_NAME.fullmatch(text)) and text not in (SERVER, "governor")
 
 
 def _host(section: Section, default: str) -> str:

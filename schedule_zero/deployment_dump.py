@@ -66,6 +66,7 @@ def _service(service: ServiceConfig) -> dict[str, Any]:
         "http": {"host": service.http_host, "port": service.http_port},
         "zmq": {"host": service.zmq_host, "port": service.zmq_port},
         "store": service.store,
+        "data_dir": _text(service.data_dir),
         "database": _text(service.database),
         "registry": _text(service.registry_path),
         "scheduler": {

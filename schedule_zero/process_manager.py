@@ -45,9 +45,9 @@ class ProcessManager:
 
     @property
     def pid(self) -> int | None:
-        """The child's process id; None when none runs."""
+        """The child's process id until :meth:`poll` has seen its end; None when there is no child."""
         process = self._process
-        return process.pid if process is not None and process.returncode is None else None
+        return None if process is None else process.pid
 
     def spawn(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> int:
         """Start the child; answer its pid. Raises RuntimeError while one runs, OSError when it cannot start."""
@@ -113,7 +113,7 @@ class ProcessManager:
     def terminate(self) -> None:
         """Ask the child to end (SIGTERM to it alone, so that it can take its own children down in order)."""
         with self._lock:
-            if self._process is not None and self._process.poll() is None:
+            if self._process is not None:
                 self._process.terminate()
 
     def kill(self) -> None:

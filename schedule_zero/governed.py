@@ -1,0 +1,142 @@
+"""One service under a governor: wanted or not, running or not, and what to do about the difference."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from schedule_zero.exits import ExitCode
+from schedule_zero.governor_base import ProcessInfo, ProcessStatus
+from schedule_zero.process_manager import ProcessManager
+from schedule_zero.restart_policy import Restarts
+
+__all__ = ["Governed", "Launch"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a service is started, and where it will listen."""
+
+    command: list[str]
+    env: Mapping[str, str]
+    address: str
+
+
+class Governed:
+    """A process that is kept as it is wanted.
+
+    ``busy`` is held by whoever changes it; the monitor passes over what is busy. :attr:`ready` is set by the
+    monitor when the service has answered, and lost when its process ends.
+    """
+
+    def __init__(self, name: str, process: ProcessManager, restarts: Restarts) -> None:
+        self.name = name
+        self.process = process
+        self.restarts = restarts
+        self.launch: Launch | None = None
+        self.busy = threading.RLock()
+        self.ready = False
+        self.status = ProcessStatus.STOPPED
+        self.restart_count = 0
+        self.last_error: str | None = None
+        self.exit_code: int | None = None
+        self._due = 0.0
+
+    def info(self) -> ProcessInfo:
+        """What is known of it now."""
+        return ProcessInfo(
+            name=self.name,
+            pid=self.process.pid,
+            status=self.status,
+            restart_count=self.restart_count,
+            last_error=self.last_error,
+            exit_code=self.exit_code,
+            address=self.launch.address if self.launch else None,
+            uptime=self.process.uptime(),
+            ready=self.ready,
+        )
+
+    def begin(self, launch: Launch) -> None:
+        """Start it, with all its restarts before it."""
+        with self.busy:
+            self.launch = launch
+            self.restarts.reset()
+            self.last_error = self.exit_code = None
+            self._spawn()
+
+    def attend(self, now: float) -> None:
+        """Notice that it has ended, start it again when that is due. Never waits; leaves alone what is busy."""
+        if self.status not in (ProcessStatus.RUNNING, ProcessStatus.RESTARTING):
+            return
+        if not self.busy.acquire(blocking=False):
+            return
+        try:
+            if self.status is ProcessStatus.RUNNING:
+                self._notice_end(now)
+            elif self.status is ProcessStatus.RESTARTING and now >= self._due:
+                self.restart_count += 1
+                self._spawn()
+        finally:
+            self.busy.release()
+
+    def retire(self) -> None:
+        """It is not wanted any more: no restart from here on. Its process is asked to end, not waited for."""
+        with self.busy:
+            self.status = ProcessStatus.STOPPED
+            self.process.terminate()
+
+    def finish(self, deadline: float, hurry: Callable[[], bool] = lambda: False) -> None:
+        """Wait for a retired process until ``deadline`` (monotonic s) or until ``hurry()``, then kill it."""
+        with self.busy:
+            while self.process.pid is not None and time.monotonic() < deadline and not hurry():
+                code = self.process.wait(0.01)
+                self.exit_code = self.exit_code if code is None else code
+            if self.process.pid is not None:
+                _log.warning(
+                    "%s: process %s has not stopped in time and is killed", self.name, self.process.pid
+                )
+                self.process.kill()
+                self.exit_code = self.process.wait(5.0)
+            self.process.poll()
+            self.ready = False
+
+    def _spawn(self) -> None:
+        assert self.launch is not None, "a service is launched by begin() first"
+        self.ready = False
+        try:
+            pid = self.process.spawn(self.launch.command, self.launch.env)
+        except OSError as error:
+            self._after_end(ExitCode.CRASH, 0.0, f"cannot be started: {error}")
+            return
+        self.status = ProcessStatus.RUNNING
+        _log.info("%s: process %d started", self.name, pid)
+
+    def _notice_end(self, now: float) -> None:
+        pid, uptime = self.process.pid, now - self.process.started_at
+        code = self.process.poll()
+        if code is not None:
+            self._after_end(
+                code, uptime, f"process {pid} {_ending(code)}: {self.process.last_lines() or 'no output'}"
+            )
+
+    def _after_end(self, code: int, uptime: float, error: str) -> None:
+        self.ready = False
+        self.exit_code = code
+        self.last_error = error
+        delay = self.restarts.delay_after(code, uptime)
+        if delay is not None:
+            self.status = ProcessStatus.RESTARTING
+            self._due = time.monotonic() + delay
+            _log.warning("%s: %s; started again in %.3g s", self.name, error, delay)
+            return
+        self.status = ProcessStatus.STOPPED if code == ExitCode.OK else ProcessStatus.CRASHED
+        _log.error("%s: %s; not started again", self.name, error)
+
+
+def _ending(code: int) -> str:
+    return f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
