@@ -25,5 +25,9 @@ class ExitCode(enum.IntEnum):
     """An address to listen on belongs to somebody else."""
     STORE = 4
     """The store cannot be opened or written."""
+    ALREADY_RUNNING = 5
+    """Another governor has this deployment."""
+    NOT_RUNNING = 6
+    """There is no governor, or no server, to ask."""
     INTERRUPTED = 130
     """Ended by Ctrl-C before it was up (128 + SIGINT, as shells count)."""

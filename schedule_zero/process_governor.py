@@ -87,8 +87,10 @@ class ProcessGovernor(GovernorBase):
         self._poll_interval = poll_interval
         self._lifecycle = threading.RLock()
         self._state = _State.STOPPED
-        self._halt = threading.Event()
-        self._hurry = threading.Event()
+        # Plain truth values, no Events: a signal handler sets them, and Event.set() may wait for a lock
+        # that the interrupted thread holds.
+        self._halt = False
+        self._hurry = False
         self._lock = DeploymentLock(self.deployment.directory / "governor.lock", self.deployment.name)
         self._configs = {config.handler_id: config for config in self.deployment.handlers}
         self._services = {SERVER: self._service(SERVER, self.deployment.restart)}
@@ -110,8 +112,8 @@ class ProcessGovernor(GovernorBase):
         with self._lifecycle:
             if self._state is _State.RUNNING:
                 return True
-            self._halt.clear()
-            self._hurry.clear()
+            self._halt = False
+            self._hurry = False
             self._lock.acquire()
             self._state = _State.STARTING
             try:
@@ -131,7 +133,7 @@ class ProcessGovernor(GovernorBase):
         only when another operation could not be interrupted in time.
         """
         deadline = time.monotonic() + timeout
-        self._halt.set()
+        self._halt = True
         if not self._lifecycle.acquire(timeout=timeout):
             return False
         try:
@@ -144,8 +146,12 @@ class ProcessGovernor(GovernorBase):
             self._lifecycle.release()
 
     def hurry(self) -> None:
-        """Make a stop that is going on use force now."""
-        self._hurry.set()
+        """Make a stop that is going on use force now. Safe in a signal handler."""
+        self._hurry = True
+
+    def interrupt(self) -> None:
+        """Make a start, or a wait for a handler, that is going on give up. Safe in a signal handler."""
+        self._halt = True
 
     def restart(self, timeout: float = 30.0) -> bool:
         """Stop within ``timeout`` seconds, then start; True when all is ready again."""
@@ -182,7 +188,7 @@ class ProcessGovernor(GovernorBase):
 
     def _check_server(self, server: Governed, deadline: float) -> None:
         """Raise StartFailed when waiting for the server has become pointless."""
-        if self._halt.is_set():
+        if self._halt:
             raise StartFailed(f"{self.deployment.name}: stopped while it was starting")
         if server.status is not ProcessStatus.RUNNING or server.restart_count:
             raise StartFailed(f"the server did not start: {server.last_error}", server.exit_code)
@@ -197,7 +203,7 @@ class ProcessGovernor(GovernorBase):
             if not waiting:
                 return True
             hopeless = all(one.status is not ProcessStatus.RUNNING for one in waiting)
-            if hopeless or self._halt.is_set() or time.monotonic() >= deadline:
+            if hopeless or self._halt or time.monotonic() >= deadline:
                 for one in waiting:
                     _log.error(
                         "%s is not ready (%s): %s", one.name, one.status, one.last_error or "no answer yet"
@@ -211,9 +217,9 @@ class ProcessGovernor(GovernorBase):
         for handler in handlers:
             handler.retire()
         for handler in handlers:
-            handler.finish(deadline - timeout * (1 - _HANDLERS_SHARE), self._hurry.is_set)
+            handler.finish(deadline - timeout * (1 - _HANDLERS_SHARE), lambda: self._hurry)
         server.retire()
-        server.finish(deadline, self._hurry.is_set)
+        server.finish(deadline, lambda: self._hurry)
         if self._monitor is not None:
             self._monitor.stop()
             self._monitor = None
@@ -277,9 +283,9 @@ class ProcessGovernor(GovernorBase):
             return False
         with service.busy:
             service.retire()
-            service.finish(time.monotonic() + timeout, self._halt.is_set)
+            service.finish(time.monotonic() + timeout, lambda: self._halt)
             # A stop or a removal that began meanwhile waits for `busy`, and must find nothing new after it.
-            if self._state is not _State.RUNNING or self._halt.is_set() or handler_id not in self._configs:
+            if self._state is not _State.RUNNING or self._halt or handler_id not in self._configs:
                 return False
             service.restart_count += 1
             service.begin(self._handler_launch(config))

@@ -1,0 +1,95 @@
+"""A governor in the foreground: from the first signal handler to the exit code."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from schedule_zero.deployment import Deployment
+from schedule_zero.deployment_lock import GovernorAlreadyRunning
+from schedule_zero.exits import ExitCode
+from schedule_zero.governor_control import ControlServer
+from schedule_zero.process_governor import ProcessGovernor, StartFailed
+
+__all__ = ["ForegroundGovernor", "govern"]
+
+_TICK = 0.05  # seconds between two looks whether to stop
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+_log = logging.getLogger(__name__)
+
+
+class ForegroundGovernor:
+    """A governor with its signals: the first of them stops all, the second uses force.
+
+    :meth:`install_signal_handlers` has to be called in the main thread, and undoes itself.
+    """
+
+    def __init__(self, governor: ProcessGovernor) -> None:
+        self.governor = governor
+        self.stopping = False
+
+    def request_stop(self) -> None:
+        """Stop soon; the second time: now. May be called by any thread and by signal handlers."""
+        if self.stopping:
+            self.governor.hurry()
+        self.stopping = True
+        self.governor.interrupt()
+
+    @contextmanager
+    def install_signal_handlers(self) -> Iterator[None]:
+        """SIGTERM, SIGINT and SIGQUIT stop everything while the block runs."""
+
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            self.request_stop()
+
+        earlier = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in earlier.items():
+                signal.signal(number, handler)
+
+    def run(self, runtime_file: Path | None, stop_timeout: float) -> ExitCode:
+        """Start, take orders until told to stop, stop within ``stop_timeout`` seconds."""
+        control = ControlServer(self.governor, self.request_stop, extra_file=runtime_file)
+        try:
+            self.governor.start()
+            control.start()
+            _log.info("deployment %s is up; orders at %s", self.governor.deployment.name, control.address)
+            while not self.stopping:
+                time.sleep(_TICK)
+        except StartFailed as error:
+            if self.stopping:
+                return ExitCode.OK
+            _log.error("%s", error)
+            return _exit_code(error.exit_code)
+        finally:
+            control.stop()
+            self.governor.stop(stop_timeout)
+        return ExitCode.OK
+
+
+def govern(deployment: Deployment, *, runtime_file: Path | None = None, stop_timeout: float = 30.0) -> ExitCode:
+    """Run a deployment in the foreground until a signal or an order stops it; answers the exit code.
+
+    ``runtime_file`` is written beside ``governor.json`` when all is up, and removed at the stop.
+    """
+    foreground = ForegroundGovernor(ProcessGovernor(deployment))
+    with foreground.install_signal_handlers():
+        try:
+            return foreground.run(runtime_file, stop_timeout)
+        except GovernorAlreadyRunning as error:
+            _log.error("%s", error)
+            return ExitCode.ALREADY_RUNNING
+
+
+def _exit_code(code: int | None) -> ExitCode:
+    """The server's own exit code where it means something."""
+    known = (ExitCode.CONFIG, ExitCode.PORT_TAKEN, ExitCode.STORE)
+    return next((one for one in known if one == code), ExitCode.CRASH)
