@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import sys
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -25,21 +26,20 @@ _MAX_BYTES = 20 * 1024 * 1024
 _KEPT = 5
 
 
-def configure_logging(settings: LogSettings, **context: Any) -> None:
+def configure_logging(settings: LogSettings, *, copy_to: Path | None = None, **context: Any) -> None:
     """Send all logging of this process to standard error, or to ``settings.file`` (rotated at 20 MiB, 5 kept).
 
-    ``context`` (deployment, handler, ...) is on every line. Calling it again replaces the earlier set-up.
-    Raises ConfigError when the file cannot be written.
+    ``copy_to`` is one more file that gets every line. ``context`` (deployment, handler, ...) is on every
+    line. Calling it again replaces the earlier set-up. Raises ConfigError when the file cannot be written.
     """
-    handler = _handler(settings)
-    handler.setFormatter(
-        formatter(settings.format, colours=settings.file is None and sys.stderr.isatty(), **context)
-    )
+    handlers = [_handler(settings.file), *([_handler(copy_to)] if copy_to else [])]
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
         old.close()
-    root.addHandler(handler)
+    for handler in handlers:
+        handler.setFormatter(formatter(settings.format, colours=_is_terminal(handler), **context))
+        root.addHandler(handler)
     root.setLevel(settings.level)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *_common(context), ProcessorFormatter.wrap_for_formatter],
@@ -59,14 +59,18 @@ def formatter(style: str, *, colours: bool = False, **context: Any) -> logging.F
     return ProcessorFormatter(foreign_pre_chain=[*_common(context), ExtraAdder()], processors=rendering)
 
 
-def _handler(settings: LogSettings) -> logging.Handler:
-    if settings.file is None:
+def _handler(file: Path | None) -> logging.Handler:
+    if file is None:
         return logging.StreamHandler()
     try:
-        settings.file.parent.mkdir(parents=True, exist_ok=True)
-        return logging.handlers.RotatingFileHandler(settings.file, "a", _MAX_BYTES, _KEPT, "utf-8")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return logging.handlers.RotatingFileHandler(file, "a", _MAX_BYTES, _KEPT, "utf-8")
     except OSError as error:
-        raise ConfigError(f"log file {settings.file}: cannot be written: {error}") from error
+        raise ConfigError(f"log file {file}: cannot be written: {error}") from error
+
+
+def _is_terminal(handler: logging.Handler) -> bool:
+    return not isinstance(handler, logging.FileHandler) and sys.stderr.isatty()
 
 
 def _common(context: dict[str, Any]) -> list[Processor]:

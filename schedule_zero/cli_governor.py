@@ -1,0 +1,161 @@
+"""``schedule-zero governor``: run a governor, or talk to the one that runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from schedule_zero.cli_support import deployment_options, fail, guarded, json_option, show
+from schedule_zero.exits import ExitCode
+
+if TYPE_CHECKING:
+    from schedule_zero.deployment import Deployment
+    from schedule_zero.governor_runtime import GovernorRuntime
+
+__all__ = ["governor"]
+
+_COLUMNS = ("name", "status", "ready", "pid", "restart_count", "uptime", "address", "last_error")
+
+
+@click.group()
+def governor() -> None:
+    """Keep a deployment's server and handlers running."""
+
+
+def _located(command: Callable[..., Any]) -> Callable[..., Any]:
+    return deployment_options(guarded(command))
+
+
+@governor.command()
+@click.option(
+    "--runtime-file", type=click.Path(path_type=Path), help="Write pid and addresses here when all is up."
+)
+@click.option("--stop-timeout", default=30.0, show_default=True, help="Seconds that a stop may take.")
+@_located
+def start(
+    runtime_file: Path | None, stop_timeout: float, deployment: str | None, config: Path | None, root: Path
+) -> None:
+    """Start everything and stay in the foreground until SIGTERM, SIGINT or `governor stop`.
+
+    Example: schedule-zero governor start --deployment clock --config clock.yaml
+    """
+    from schedule_zero.governor_run import govern
+    from schedule_zero.logs import configure_logging
+
+    loaded = _load(deployment, config, root)
+    configure_logging(loaded.service.log, copy_to=loaded.logs_dir / "governor.log", deployment=loaded.name)
+    raise SystemExit(int(govern(loaded, runtime_file=runtime_file, stop_timeout=stop_timeout)))
+
+
+@governor.command()
+@click.option("--timeout", default=35.0, show_default=True, help="Seconds to wait until it has ended.")
+@_located
+def stop(timeout: float, deployment: str | None, config: Path | None, root: Path) -> None:
+    """Stop the governor with all that it governs. One that does not run is no error."""
+    from schedule_zero.governor_runtime import read_governor
+    from schedule_zero.pidfile import is_alive
+
+    loaded = _load(deployment, config, root)
+    running = read_governor(loaded.directory / "governor.json")
+    if running is None:
+        click.echo(f"deployment {loaded.name} has no running governor")
+        return
+    _order(running, "stop")
+    deadline = time.monotonic() + timeout
+    while is_alive(running.record):
+        if time.monotonic() >= deadline:
+            fail(f"governor {running.record.pid} has not ended within {timeout:g} s", ExitCode.CRASH)
+        time.sleep(0.02)
+    click.echo(f"deployment {loaded.name} is stopped")
+
+
+@governor.command()
+@click.argument("handler_id", required=False)
+@_located
+def restart(handler_id: str | None, deployment: str | None, config: Path | None, root: Path) -> None:
+    """Restart one handler, or without a name server and handlers."""
+    order, params = ("restart_handler", {"handler_id": handler_id}) if handler_id else ("restart", {})
+    _expect(_order(_running(_load(deployment, config, root)), order, params), handler_id or "everything")
+
+
+@governor.command("add")
+@click.argument("handler_id")
+@_located
+def add_handler(handler_id: str, deployment: str | None, config: Path | None, root: Path) -> None:
+    """Run a handler that was added to the configuration file."""
+    loaded = _load(deployment, config, root)
+    _expect(_order(_running(loaded), "add_handler", {"handler_id": handler_id}), handler_id)
+
+
+@governor.command("remove")
+@click.argument("handler_id")
+@_located
+def remove_handler(handler_id: str, deployment: str | None, config: Path | None, root: Path) -> None:
+    """Stop a handler and govern it no longer."""
+    if not _order(_running(_load(deployment, config, root)), "remove_handler", {"handler_id": handler_id}):
+        fail(f"there is no handler {handler_id!r}", ExitCode.CRASH)
+
+
+@governor.command()
+@json_option
+@_located
+def status(as_json: bool, deployment: str | None, config: Path | None, root: Path) -> None:
+    """Show what runs; exit code 6 when no governor does."""
+    services = _order(_running(_load(deployment, config, root)), "status")
+    show(services if as_json else [_row(info) for info in services.values()], as_json, _COLUMNS)
+
+
+@governor.command()
+@click.argument("service", default="governor")
+@click.option("-n", "--lines", default=50, show_default=True, help="How many lines.")
+@_located
+def logs(service: str, lines: int, deployment: str | None, config: Path | None, root: Path) -> None:
+    """Show the last lines that a service wrote: governor, server, or a handler's id."""
+    loaded = _load(deployment, config, root)
+    known = sorted(path.stem for path in loaded.logs_dir.glob("*.log"))
+    if service not in known:
+        fail(
+            f"no log of {service!r} in {loaded.logs_dir}; there are: {', '.join(known) or 'none'}",
+            ExitCode.CONFIG,
+        )
+    text = (loaded.logs_dir / f"{service}.log").read_text("utf-8", "replace")
+    click.echo("\n".join(text.splitlines()[-lines:]))
+
+
+def _load(deployment: str | None, config: Path | None, root: Path) -> Deployment:
+    from schedule_zero.deployment import load_deployment
+
+    return load_deployment(deployment, config, root=root)
+
+
+def _running(loaded: Deployment) -> GovernorRuntime:
+    from schedule_zero.governor_runtime import read_governor
+
+    running = read_governor(loaded.directory / "governor.json")
+    if running is None:
+        fail(f"deployment {loaded.name!r} has no running governor", ExitCode.NOT_RUNNING)
+    return running
+
+
+def _order(running: GovernorRuntime, method: str, params: dict[str, Any] | None = None) -> Any:
+    from schedule_zero.zmq_client import ZMQClient
+
+    client = ZMQClient(running.control, timeout=90_000)
+    try:
+        return client.call(method, params)
+    finally:
+        client.terminate()
+
+
+def _expect(ready: bool, what: str) -> None:
+    if not ready:
+        fail(f"{what}: not ready; see `schedule-zero governor status`", ExitCode.CRASH)
+    click.echo(f"{what}: ready")
+
+
+def _row(info: dict[str, Any]) -> dict[str, Any]:
+    return {**info, "uptime": f"{info['uptime']:.1f} s"}
