@@ -84,7 +84,7 @@ def _yaml() -> YAML:
     # "safe" builds plain Python values only; no tag in the file can name a class.
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     return yaml
 
 

@@ -1,0 +1,68 @@
+"""A pipe from the parent, whose end tells a child that it is an orphan."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import threading
+from collections.abc import Callable
+from typing import Final
+
+logger = logging.getLogger(__name__)
+
+_LOOK: Final = 0.5
+
+
+class Lifeline:
+    """Watches the reading end of an inherited pipe and calls `on_lost()` once, from its own thread, at its end.
+
+    The parent holds the writing end and never writes: the system closes it when the parent dies, however it
+    dies. `fd` is taken over and closed.
+
+    Example:
+        >>> reader, writer = os.pipe()
+        >>> lost = threading.Event()
+        >>> lifeline = Lifeline(reader, lost.set)
+        >>> lifeline.start()
+        >>> os.close(writer)
+        >>> lost.wait(5.0)
+        True
+    """
+
+    def __init__(self, fd: int, on_lost: Callable[[], object]) -> None:
+        self._fd = fd
+        self._on_lost = on_lost
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="lifeline", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch.
+
+        Raises:
+            OSError: `fd` is no open descriptor.
+        """
+        os.fstat(self._fd)
+        # Grandchildren must not keep it open, nor be told of it.
+        os.set_inheritable(self._fd, False)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop watching; `on_lost` is not called any more (unless it is being called now)."""
+        self._closed.set()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(2 * _LOOK)
+
+    def _watch(self) -> None:
+        try:
+            while not self._closed.is_set():
+                readable, _, _ = select.select([self._fd], [], [], _LOOK)
+                if readable and not os.read(self._fd, 4096):
+                    logger.warning("the parent process is gone")
+                    self._on_lost()
+                    return
+        except OSError as error:
+            logger.error("lifeline broken: %s", error)
+            self._on_lost()
+        finally:
+            os.close(self._fd)

@@ -1,0 +1,258 @@
+"""Where handlers register: an asyncio ROUTER over the registry."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import re
+import uuid
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+import msgspec
+import zmq
+import zmq.asyncio
+
+from schedule_zero import barriers, envelope, wire
+from schedule_zero.envelope import Parcel
+from schedule_zero.errors import ConfigError, HandlerUnavailable, PortTaken, ProtocolError, UnknownHandler
+from schedule_zero.handler_registry import RegistryManager, ReportedStatus, Superseded
+from schedule_zero.wire import ErrorCode, Reply, Request
+
+logger = logging.getLogger(__name__)
+
+_POLL_MS: Final = 60_000
+_AFTER_FAILURE: Final = 0.1
+
+_HandlerId = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+class _Register(msgspec.Struct):
+    handler_id: _HandlerId
+    address: Annotated[str, msgspec.Meta(pattern=r"^(tcp|ipc|inproc)://\S{1,500}$")]
+    methods: Annotated[list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=1000)] = []
+    incarnation: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    pid: Annotated[int, msgspec.Meta(ge=0)] | None = None
+
+
+class _Unregister(msgspec.Struct):
+    handler_id: _HandlerId
+
+
+class _ReportStatus(msgspec.Struct):
+    handler_id: _HandlerId
+    status: ReportedStatus = ReportedStatus.ONLINE
+    incarnation: str | None = None
+
+
+@dataclasses.dataclass(slots=True)
+class RegistrationStats:
+    """What the server was asked. Every field is a count that only grows."""
+
+    requests: int = 0
+    malformed: int = 0
+    refused: int = 0
+    """Understood, and answered with an error."""
+    failures: int = 0
+    """Defects of this server that a request brought to light; the log has their tracebacks."""
+
+
+class RegistrationServer:
+    """Answers `register`, `unregister`, `report_status` and `ping` on `tcp://host:port` (0: any free port).
+
+    Whatever a peer sends, it is answered with an error where that is possible, counted, and survived. Each
+    start is a new incarnation, told in every answer, by which handlers notice that they have to register
+    again. `heartbeat` (seconds) is the pace at which handlers are asked to report.
+
+    Example:
+        >>> async def main() -> None:
+        ...     registry = RegistryManager()
+        ...     async with RegistrationServer(registry, "127.0.0.1", 0) as server:
+        ...         print(server.address)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        registry: RegistryManager,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        context: zmq.asyncio.Context | None = None,
+        heartbeat: float = 2.0,
+    ) -> None:
+        self.incarnation = ""
+        self.stats = RegistrationStats()
+        self._registry = registry
+        self._host = host
+        self._port = port
+        self._given_context = context
+        self._heartbeat = heartbeat
+        self._context: zmq.asyncio.Context | None = None
+        self._socket: zmq.asyncio.Socket | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._methods: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "register": self._register,
+            "unregister": self._unregister,
+            "report_status": self._report_status,
+        }
+
+    @property
+    def port(self) -> int:
+        """The port that is bound; before `start`, the one that was asked for."""
+        return self._port
+
+    @property
+    def address(self) -> str:
+        """Where handlers reach this server."""
+        return f"tcp://{self._host}:{self._port}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether requests are being answered."""
+        return self._task is not None and not self._task.done()
+
+    async def start(self) -> None:
+        """Bind and answer. Starting twice is harmless.
+
+        Raises:
+            PortTaken: the address is in use.
+            ConfigError: the address makes no sense on this machine.
+        """
+        if self._task is not None:
+            return
+        self.incarnation = uuid.uuid4().hex
+        self._context = self._given_context or zmq.asyncio.Context()
+        socket = self._context.socket(zmq.ROUTER)
+        try:
+            socket.setsockopt(zmq.LINGER, 0)
+            socket.setsockopt(zmq.MAXMSGSIZE, wire.MAX_BYTES)
+            self._port = _bind(socket, self._host, self._port)
+        except BaseException:
+            socket.close(linger=0)
+            self._end_context()
+            raise
+        self._socket = socket
+        self._task = asyncio.create_task(self._serve(socket), name="registration-server")
+
+    async def stop(self) -> None:
+        """Stop answering and close. Stopping twice is harmless; never waits for a peer."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if self._socket is not None:
+            self._socket.close(linger=0)
+            self._socket = None
+        self._end_context()
+
+    async def __aenter__(self) -> RegistrationServer:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def _end_context(self) -> None:
+        context, self._context = self._context, None
+        if context is not None and self._given_context is None:
+            # Its only socket is closed with nothing lingering, so this does not block the loop.
+            context.term()
+
+    async def _serve(self, socket: zmq.asyncio.Socket) -> None:
+        while True:
+            try:
+                await self._serve_one(socket)
+            except zmq.ContextTerminated:
+                logger.error(
+                    "the registration server's ZeroMQ context was ended; no handler can register any more"
+                )
+                return
+            except Exception:
+                self.stats.failures += 1
+                logger.exception("registration server: a request failed")
+                await asyncio.sleep(_AFTER_FAILURE)
+
+    async def _serve_one(self, socket: zmq.asyncio.Socket) -> None:
+        # Poll, then receive what is there: cancelling a pending recv() could lose a message.
+        if not await socket.poll(_POLL_MS):
+            return
+        try:
+            frames = await socket.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return
+        self.stats.requests += 1
+        parcel = envelope.unpack(frames)
+        answer = self._answer(parcel)
+        # A ROUTER drops the answer to a peer that has gone; NOBLOCK keeps one that does not read from holding
+        # up the rest.
+        with contextlib.suppress(zmq.Again):
+            await socket.send_multipart([*parcel.route, answer], zmq.NOBLOCK)
+
+    def _answer(self, parcel: Parcel) -> bytes:
+        try:
+            if parcel.problem:
+                raise ProtocolError(parcel.problem)
+            request = wire.decode_request(parcel.payload)
+        except ProtocolError as error:
+            self.stats.malformed += 1
+            request_id = wire.find_request_id(parcel.payload)
+            return wire.encode_reply(wire.failure(str(error), ErrorCode.MALFORMED, request_id))
+        barriers.reached("registration.request", method=request.method)
+        reply = self._handle(request)
+        if not reply.success:
+            self.stats.refused += 1
+        return wire.encode_reply(reply)
+
+    def _handle(self, request: Request) -> Reply:
+        if request.method == "ping":
+            extra = {"message": "pong", "server_incarnation": self.incarnation}
+            return Reply(True, request_id=request.request_id, extra=extra)
+        method = self._methods.get(request.method)
+        if method is None:
+            message = f"no method {request.method!r:.200}; there are: ping, {', '.join(self._methods)}"
+            return wire.failure(message, ErrorCode.UNKNOWN_METHOD, request.request_id)
+        try:
+            result = {**method(request.params or {}), "server_incarnation": self.incarnation}
+        except msgspec.ValidationError as error:
+            return wire.failure(f"{request.method}: {error}", ErrorCode.BAD_PARAMS, request.request_id)
+        except UnknownHandler as error:
+            return wire.failure(str(error), ErrorCode.UNKNOWN_HANDLER, request.request_id)
+        except Superseded as error:
+            return wire.failure(str(error), ErrorCode.SUPERSEDED, request.request_id)
+        except HandlerUnavailable as error:
+            return wire.failure(str(error), ErrorCode.UNAVAILABLE, request.request_id)
+        return Reply(True, result, request_id=request.request_id)
+
+    def _register(self, params: dict[str, Any]) -> dict[str, Any]:
+        wanted = msgspec.convert(params, _Register)
+        self._registry.register(
+            wanted.handler_id, wanted.address, wanted.methods, incarnation=wanted.incarnation, pid=wanted.pid
+        )
+        return {"registered": True, "heartbeat": self._heartbeat}
+
+    def _unregister(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._registry.unregister(msgspec.convert(params, _Unregister).handler_id)
+        return {"unregistered": True}
+
+    def _report_status(self, params: dict[str, Any]) -> dict[str, Any]:
+        report = msgspec.convert(params, _ReportStatus)
+        self._registry.report_status(report.handler_id, report.status, incarnation=report.incarnation)
+        return {"known": True}
+
+
+def _bind(socket: zmq.asyncio.Socket, host: str, port: int) -> int:
+    try:
+        socket.bind(f"tcp://{host}:{port or '*'}")
+    except zmq.ZMQError as error:
+        if error.errno == zmq.EADDRINUSE:
+            raise PortTaken(
+                f"tcp://{host}:{port} is in use; choose another port, or 0 for any free one"
+            ) from error
+        raise ConfigError(f"cannot listen on tcp://{host}:{port}: {error}") from error
+    match = re.search(r":(\d+)$", socket.getsockopt_string(zmq.LAST_ENDPOINT))
+    if match is None:
+        raise ConfigError(f"cannot tell the port that was bound for {host}:{port}")
+    return int(match.group(1))

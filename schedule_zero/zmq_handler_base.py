@@ -1,0 +1,222 @@
+"""The base class of handlers: its public methods can be called by name over ZeroMQ."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import threading
+import time
+import uuid
+from abc import ABC
+from typing import Any, Final
+
+import zmq
+
+from schedule_zero.errors import ConfigError
+from schedule_zero.handler_calls import CallMemory
+from schedule_zero.handler_methods import public_methods
+from schedule_zero.handler_registrar import Registrar, RegistrationTiming
+from schedule_zero.handler_socket import HandlerSocket, HandlerStats
+
+logger = logging.getLogger(__name__)
+
+_WILDCARDS: Final = ("0.0.0.0", "*", "::")
+
+
+class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, none in particular is required
+    """A process's worth of callable methods.
+
+    Every method that a subclass defines without a leading underscore can be called by its name, with the
+    parameters as keyword arguments; plain methods run in one of `concurrency` threads, coroutines in one
+    event loop. `ping` is answered even while all of them are busy. A request id that was seen before is never
+    run again: it is joined to the running call or answered from memory (the last `call_memory` answers), also
+    when it comes by another connection.
+
+    With a `server_address` the handler registers there, sends a heartbeat every `heartbeat` seconds, and
+    registers again when the server was restarted; see `RegistrationTiming` for the pace. `port` 0 binds any
+    free port; `port` and `address` are the real ones after `start`. `advertise` is the host that callers are
+    told, when it is not `host`.
+
+    Example:
+        >>> class Adder(BaseHandler):
+        ...     def add(self, a: int, b: int) -> int:
+        ...         return a + b
+        >>> with Adder("adder") as handler, ZMQClient(handler.address) as client:  # doctest: +SKIP
+        ...     client.call("add", {"a": 1, "b": 2})
+        3
+    """
+
+    def __init__(
+        self,
+        handler_id: str,
+        port: int = 0,
+        server_address: str | None = None,
+        host: str = "127.0.0.1",
+        *,
+        concurrency: int = 4,
+        heartbeat: float = 2.0,
+        call_memory: int = 4096,
+        context: zmq.Context[zmq.Socket[bytes]] | None = None,
+        timing: RegistrationTiming | None = None,
+        advertise: str | None = None,
+    ) -> None:
+        _check(handler_id, port, concurrency)
+        self.handler_id = handler_id
+        self.host = host
+        self.server_address = server_address
+        self.incarnation = ""
+        self._wanted_port = port
+        self._concurrency = concurrency
+        self._timing = timing or RegistrationTiming(heartbeat=heartbeat)
+        self._call_memory = call_memory
+        self._given_context = context
+        self._advertise = advertise
+        self._lifecycle = threading.Lock()
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._socket: HandlerSocket | None = None
+        self._registrar: Registrar | None = None
+        self._last_port = port
+
+    @property
+    def port(self) -> int:
+        """The port that is bound; before `start`, the one that was asked for."""
+        return self._last_port
+
+    @property
+    def address(self) -> str:
+        """Where callers reach this handler."""
+        host = self._advertise or (platform.node() if self.host in _WILDCARDS else self.host)
+        return f"tcp://{host}:{self.port}"
+
+    @property
+    def methods(self) -> list[str]:
+        """The names that can be called, in alphabetical order."""
+        return list(public_methods(self, BaseHandler))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether requests are being answered."""
+        return self._socket is not None and not self._socket.ended.is_set()
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether the server is known to know this handler."""
+        return self._registrar is not None and self._registrar.registered.is_set()
+
+    @property
+    def stats(self) -> HandlerStats:
+        """Counts since the last start."""
+        return self._socket.stats if self._socket is not None else HandlerStats()
+
+    def start(self) -> None:
+        """Bind, answer, register; returns when calls are answered. Starting twice is harmless.
+
+        Raises:
+            PortTaken: the address is in use.
+            ConfigError: the address makes no sense on this machine.
+        """
+        with self._lifecycle:
+            if self._socket is not None:
+                return
+            self.incarnation = uuid.uuid4().hex
+            context = self._given_context or zmq.Context()
+            socket = HandlerSocket(
+                self.handler_id,
+                self.incarnation,
+                context,
+                public_methods(self, BaseHandler),
+                CallMemory(self._call_memory),
+                self._concurrency,
+            )
+            try:
+                socket.start(self.host, self._wanted_port)
+            except BaseException:
+                self._end_context(context, [])
+                raise
+            self._context, self._socket, self._last_port = context, socket, socket.port
+            if self.server_address is not None:
+                self._registrar = Registrar(self.server_address, self._registration(), self._timing, context)
+                self._registrar.start()
+            logger.info("handler %s answers at %s", self.handler_id, self.address)
+
+    def run(self) -> None:
+        """Start, and return when another thread (or a signal handler's) has called `stop`.
+
+        Raises:
+            Exception: what ended the handler, when it was not `stop`; and what `start` raises.
+        """
+        self.start()
+        socket = self._socket
+        if socket is None:
+            return
+        while not socket.ended.wait(1.0):
+            pass
+        failure = socket.failure
+        self.stop()
+        if failure is not None:
+            raise failure
+
+    def stop(self, timeout: float = 5.0) -> bool:
+        """Say farewell to the server, finish the calls under way, close all; stopping twice is harmless.
+
+        Takes at most about `timeout` seconds. Returns whether all calls finished; a method that does not
+        return keeps its daemon thread, and the sockets and the context go when it does.
+        """
+        deadline = time.monotonic() + timeout
+        with self._lifecycle:
+            socket, registrar, context = self._socket, self._registrar, self._context
+            if socket is None or context is None:
+                return True
+            if registrar is not None:
+                # First of all, so that the server stops sending work; the rest goes on meanwhile.
+                registrar.begin_stop()
+            stuck = socket.stop(timeout)
+            if registrar is not None:
+                stuck += registrar.stop(max(1.0, deadline - time.monotonic()))
+            self._end_context(context, stuck)
+            self._socket = self._registrar = self._context = None
+            logger.info("handler %s stopped%s", self.handler_id, "" if not stuck else " with calls unfinished")
+            return not stuck
+
+    def __enter__(self) -> BaseHandler:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _registration(self) -> dict[str, Any]:
+        return {
+            "handler_id": self.handler_id,
+            "address": self.address,
+            "methods": self.methods,
+            "incarnation": self.incarnation,
+            "pid": os.getpid(),
+        }
+
+    def _end_context(self, context: zmq.Context[zmq.Socket[bytes]], stuck: list[threading.Thread]) -> None:
+        if self._given_context is not None:
+            return
+        if not stuck:
+            context.term()
+            return
+        # Threads that are stuck in a method still own sockets, and term() would wait for these.
+        threading.Thread(
+            target=_end_after, args=(context, stuck), name=f"{self.handler_id}-end", daemon=True
+        ).start()
+
+
+def _end_after(context: zmq.Context[zmq.Socket[bytes]], threads: list[threading.Thread]) -> None:
+    for thread in threads:
+        thread.join()
+    context.term()
+
+
+def _check(handler_id: str, port: int, concurrency: int) -> None:
+    if not handler_id or len(handler_id) > 200:
+        raise ConfigError(f"a handler id has 1 to 200 characters, found {handler_id!r:.80}")
+    if not 0 <= port <= 65535:
+        raise ConfigError(f"a port lies in 0..65535 (0: any free one), found {port}")
+    if concurrency < 1:
+        raise ConfigError(f"a handler needs a concurrency of at least 1, found {concurrency}")
