@@ -22,7 +22,7 @@ import msgspec
 
 from harness.errors import HarnessError
 from harness.history.history import History, encode_line
-from harness.history.records import AnyRecord, Event, Header, Sample
+from harness.history.records import AnyRecord, Edge, Event, Header, Phase, PhaseName, Sample
 
 _LOG = logging.getLogger(__name__)
 _TIMES = frozenset({"at", "intended", "start", "end", "scheduled_for", "started", "ended"})
@@ -37,13 +37,14 @@ class RecorderClosed(HarnessError):
 class Recorder:
     """Collects records from any thread, in memory and, with a `path`, in a JSON Lines file.
 
-    Each record is on its way to the file when `append` returns (no user-space buffer), so that a harness that is killed
-    leaves all but at most the last line. A file that can no longer be written (disk full) is logged once, the run goes on in
-    memory, and `close` tries to write the whole file again.
+    Each record is on its way to the file when `append` returns (no user-space buffer), so that a harness that
+    is killed leaves all but at most the last line. A file that can no longer be written (disk full) is logged
+    once, the run goes on in memory, and `close` tries to write the whole file again.
 
-    `clock` gives seconds; scenario time 0 is when `begin_run` is called. What is appended before has provisional times,
-    counted from the recorder's creation; they are shifted, and only then written. Take no time with `now` before
-    `begin_run` for a record that is appended after it: keep the clock's own value and use `to_scenario` at the end.
+    `clock` gives seconds; scenario time 0 is when `begin_run` is called. What is appended before has
+    provisional times, counted from the recorder's creation; they are shifted, and only then written. Take no
+    time with `now` before `begin_run` for a record that is appended after it: keep the clock's own value and
+    use `to_scenario`.
     """
 
     def __init__(self, path: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -71,21 +72,21 @@ class Recorder:
         """Say which run this is: the first line of the file. Raises `HarnessError` once the run has begun."""
         with self._lock:
             if self._began or self._history is not None:
-                raise HarnessError("the header of a history must be given before begin_run(): the first line is written")
+                raise HarnessError("the header must be given before begin_run(): the first line is written")
             name = world.value if isinstance(world, Enum) else world
             self._header = Header(scenario=scenario, seed=seed, world=name)
 
     def begin_run(self) -> None:
-        """Make this instant scenario time 0, and write what was held. Raises `HarnessError` when called twice."""
+        """Make this instant scenario time 0, write what was held. Raises `HarnessError` when called twice."""
         with self._lock:
             if self._began or self._history is not None:
-                raise HarnessError("begin_run() was called twice, or after close(): a history has one scenario time 0")
+                raise HarnessError("begin_run() was called twice or after close(): there is one time 0")
             self._settle_zero()
 
     def append(self, record: AnyRecord) -> None:
-        """Add one record; raises `RecorderClosed` after `close` and `HarnessError` for what cannot be written as JSON."""
+        """Add one record; raises `RecorderClosed` after `close`, `HarnessError` for what JSON cannot hold."""
         if isinstance(record, Sample) and not math.isfinite(record.value):
-            raise HarnessError(f"the sample {record.name!r} is {record.value}: only finite numbers can be recorded")
+            raise HarnessError(f"the sample {record.name!r} is {record.value}: expected a finite number")
         line = encode_line(record)
         with self._lock:
             if self._history is not None:
@@ -106,7 +107,9 @@ class Recorder:
         self.append(Sample(at=self.now(), name=name, value=value, place=place))
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Have `subscriber` called with each further record, in the thread that appends it; returns how to end that.
+        """Have `subscriber` called with each further record, in the thread that appends it.
+
+        Returns the function that ends that.
 
         An error in it is logged and goes no further: whoever watches a run must not change it.
         """
@@ -119,10 +122,25 @@ class Recorder:
 
         return unsubscribe
 
-    def close(self) -> History:
-        """End the record and return it; further calls return the same. If `begin_run` never came, all times are negative.
+    def snapshot(self) -> History:
+        """What has been recorded so far; times are provisional before `begin_run`."""
+        with self._lock:
+            records = list(self._records)
+        return History(self._header, records)
 
-        Raises `HarnessError` when the file could not be written in the end.
+    def phase_end(self, name: PhaseName) -> float:
+        """When the phase last ended, in scenario seconds. Raises `HarnessError` if it has not."""
+        with self._lock:
+            marks = [r for r in self._records if isinstance(r, Phase) and r.name is name and r.edge is Edge.END]
+        if not marks:
+            raise HarnessError(f"the phase {name.value} has not ended, so there is no time at which it did")
+        return marks[-1].at
+
+    def close(self) -> History:
+        """End the record and return it; further calls return the same.
+
+        If `begin_run` never came, this instant is time 0. Raises `HarnessError` when the file cannot be
+        written.
         """
         with self._lock:
             if self._history is None:
@@ -158,7 +176,7 @@ class Recorder:
             self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
-        _LOG.error("cannot write the history to %s: %s; it goes on in memory and is tried again at the end", self._path, error)
+        _LOG.error("cannot write the history to %s: %s; going on in memory", self._path, error)
         self._lost = error
         if self._file is not None:
             self._file.close()
@@ -172,7 +190,8 @@ class Recorder:
         try:
             history.write(self._path)
         except OSError as error:
-            raise HarnessError(f"the history could not be written to {self._path}: {error} (first: {self._lost})") from error
+            first = f"; it first failed with: {self._lost}"
+            raise HarnessError(f"cannot write the history to {self._path}: {error}{first}") from error
 
 
 def _tell(subscriber: Subscriber, record: AnyRecord) -> None:

@@ -1,0 +1,61 @@
+"""Reads numbers off the target at a steady pace, and waits for what is expected of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+
+from harness.errors import NeverReady
+from harness.history.recorder import Recorder
+from harness.scenario.values import Comparison
+from harness.targets.base import Target
+
+INTERVAL = 0.25
+"""Seconds between two looks; small against every ``within`` a scenario may name."""
+
+
+async def look(target: Target, recorder: Recorder) -> Mapping[str, float]:
+    """One probe of the target, recorded as samples; ``name@place`` gives a sample its place."""
+    numbers = await target.probe()
+    for key, value in numbers.items():
+        name, _, place = key.partition("@")
+        recorder.sample(name, value, place)
+    return numbers
+
+
+@contextlib.asynccontextmanager
+async def sampling(target: Target, recorder: Recorder, *, interval: float = INTERVAL) -> AsyncIterator[None]:
+    """Look at the target every `interval` seconds for as long as the block runs."""
+
+    async def forever() -> None:
+        while True:
+            await look(target, recorder)
+            await asyncio.sleep(interval)
+
+    task = asyncio.create_task(forever(), name="sampling")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(
+    target: Target, recorder: Recorder, expect: Mapping[str, Comparison], *, within: float, interval: float = 0.1
+) -> None:
+    """Return when every expectation holds at once; raises `NeverReady` after `within` seconds with what was seen last."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within
+    numbers: Mapping[str, float] = {}
+    while True:
+        numbers = await look(target, recorder)
+        if all(name in numbers and bound.holds(numbers[name]) for name, bound in expect.items()):
+            return
+        if loop.time() >= deadline:
+            break
+        await asyncio.sleep(interval)
+    wanted = ", ".join(f"{name} {bound}" for name, bound in expect.items())
+    seen = ", ".join(f"{name} {numbers[name]:g}" if name in numbers else f"no {name}" for name in expect)
+    raise NeverReady(f"waited {within:g} s for {wanted}; last seen: {seen}")

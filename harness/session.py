@@ -1,0 +1,199 @@
+"""Scenario files on disk turned into runs in folders: what `harness run` and the pytest plugin both do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from harness import vocabulary
+from harness.checks.verdict import Outcome, Verdict
+from harness.errors import UsageError
+from harness.history.recorder import Recorder
+from harness.report import manifest as manifests
+from harness.report.folder import RunFolder
+from harness.report.write import write_reports
+from harness.runner import Run, RunResult
+from harness.scenario.dump import dump
+from harness.scenario.loader import LoadedScenario, load
+from harness.scenario.model import World
+from harness.targets.registry import drivers
+
+SUFFIXES = (".yaml", ".yml")
+NOT_SCENARIOS = ("catalog.yaml",)
+LONG = "long"
+"""A folder of this name holds variants too long for every day: played only when it is named itself."""
+
+
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """The scenario files that `paths` name: files as they are, folders searched. Raises `UsageError` when there are none."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_file():
+            found.append(path)
+        elif path.is_dir():
+            found += sorted(p for p in path.rglob("*") if _is_scenario(p, path))
+        else:
+            raise UsageError(f"{path}: no such file or folder")
+    if not found:
+        raise UsageError(f"no scenario files (*.yaml) in {', '.join(map(str, paths))}")
+    return list(dict.fromkeys(found))
+
+
+def _is_scenario(path: Path, root: Path) -> bool:
+    inner = path.relative_to(root).parts[:-1]
+    return path.suffix in SUFFIXES and path.name not in NOT_SCENARIOS and LONG not in inner and "golden" not in inner
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One scenario with one seed in one world, not yet played."""
+
+    loaded: LoadedScenario
+    seed: int
+    world: World
+    overrides: tuple[str, ...] = ()
+    mutant: str = ""
+
+    @property
+    def path(self) -> Path:
+        """The file that the scenario came from."""
+        return self.loaded.source.path
+
+    @property
+    def again(self) -> str:
+        """The shell line that plays this very run again."""
+        words = ["harness", "run", str(self.path), "--world", self.world.value, "--seed", str(self.seed)]
+        for override in self.overrides:
+            words += ["--set", override]
+        if self.mutant:
+            words += ["--mutant", self.mutant]
+        return shlex.join(words)
+
+
+def plan(
+    paths: Sequence[Path], *, world: World | None = None, seeds: Sequence[int] | None = None,
+    overrides: Sequence[str] = (), mutant: str = "",
+) -> list[PlannedRun]:
+    """Every run that these files ask for. Raises `ScenarioError` with all problems of all files before anything is played.
+
+    Without `world` it is the first world that a file names and that its driver knows; without `seeds` those of the file.
+    """
+    words = vocabulary.build()
+    runs = []
+    for loaded in load_all(find_files(paths), words, overrides):
+        chosen = world or _first_world(loaded)
+        for seed in seeds if seeds is not None else loaded.scenario.all_seeds():
+            runs.append(PlannedRun(loaded, seed, chosen, tuple(overrides), mutant))
+    return runs
+
+
+def load_all(files: Sequence[Path], words: object, overrides: Sequence[str] = ()) -> list[LoadedScenario]:
+    """Load all files; raises one `ScenarioError` that holds the problems of every file."""
+    from harness.errors import ScenarioError
+
+    loaded: list[LoadedScenario] = []
+    problems = []
+    for file in files:
+        try:
+            loaded += load(file, words, overrides=overrides)  # type: ignore[arg-type]
+        except ScenarioError as error:
+            problems.append(str(error))
+    if problems:
+        raise ScenarioError("\n\n".join(problems))
+    return loaded
+
+
+def _first_world(loaded: LoadedScenario) -> World:
+    driver = drivers()[loaded.scenario.target.driver]
+    for world in loaded.scenario.worlds:
+        if world in driver.worlds:
+            return world
+    return loaded.scenario.worlds[0]
+
+
+@dataclass
+class Finished:
+    """A run that was played: where it lies and what it came to."""
+
+    planned: PlannedRun
+    folder: RunFolder
+    result: RunResult
+
+    @property
+    def verdict(self) -> Verdict:
+        """The judgement."""
+        return self.result.verdict
+
+
+@dataclass
+class Session:
+    """Plays runs one after the other below one reports folder. `interrupted` turns true at the first Ctrl-C or SIGTERM."""
+
+    reports: Path
+    command: Sequence[str] = field(default_factory=lambda: list(sys.argv))
+    settings: Mapping[str, manifests.Setting] = field(default_factory=dict)
+    on_start: Callable[[PlannedRun, RunFolder, Recorder], None] = lambda planned, folder, recorder: None
+    interrupted: bool = False
+
+    def play(self, planned: PlannedRun) -> Finished:
+        """Play one run to its verdict and write its folder; signals are turned into an orderly end while it lasts."""
+        loaded, scenario = planned.loaded, planned.loaded.scenario
+        folder = RunFolder.create(self.reports, scenario.name, planned.world.value, planned.seed)
+        manifest = manifests.build(
+            scenario=scenario.name, world=planned.world.value, seed=planned.seed, file=str(planned.path),
+            about=scenario.about, kind=scenario.kind.value, command=self.command, again=planned.again,
+            settings=dict(self.settings), source=loaded.source.text,
+        )
+        manifest.write(folder.manifest)
+        folder.scenario.write_text(dump(scenario), encoding="utf-8")
+        run = Run(
+            scenario, drivers()[scenario.target.driver], planned.seed, folder.path, planned.world,
+            history_path=folder.history, mutant=planned.mutant, lines=loaded.line_of,
+            on_recorder=lambda recorder: self.on_start(planned, folder, recorder),
+        )
+        with asyncio.Runner() as runner:
+            result = runner.run(self._with_signals(run))
+        self.interrupted |= result.verdict.outcome is Outcome.INTERRUPTED
+        folder.verdict.write_bytes(msgspec.json.format(msgspec.json.encode(result.verdict), indent=2))
+        write_reports(folder, scenario, result.history, result.verdict, manifest.finish())
+        return Finished(planned, folder, result)
+
+    async def _with_signals(self, run: Run) -> RunResult:
+        with _handled(run.interrupt):
+            return await run.run()
+
+
+@contextlib.contextmanager
+def _handled(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Have SIGINT and SIGTERM call `interrupt` while the block runs; outside the main thread nothing can be changed, and nothing is."""
+    loop = asyncio.get_running_loop()
+    handled = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            before = signal.getsignal(number)
+            loop.add_signal_handler(number, interrupt)
+        except (ValueError, RuntimeError):
+            continue
+        handled.append((number, before))
+    try:
+        yield
+    finally:
+        for number, before in handled:
+            loop.remove_signal_handler(number)
+            signal.signal(number, before)
+
+
+def worst(outcomes: Sequence[Outcome]) -> Outcome:
+    """The outcome that decides the exit code of several runs; `PASS` when there are none."""
+    order = (
+        Outcome.INTERRUPTED, Outcome.ERROR, Outcome.UNSTEADY, Outcome.FAIL, Outcome.ABORTED, Outcome.UNKNOWN, Outcome.PASS,
+    )
+    return min(outcomes, key=order.index, default=Outcome.PASS)

@@ -1,0 +1,72 @@
+"""The scheduler's HTTP API as a client sees it: one request, one `Answer`, and never an exception for what it did."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError, SimpleAsyncHTTPClient
+
+from harness.history.records import Status
+
+MAX_CLIENTS = 2000
+"""Connections at once; above any ``in_flight`` a scenario may sensibly ask for, so that nothing queues unseen."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. `INFO` when the request may have been carried out although no clear answer came."""
+
+    status: Status
+    code: int
+    body: Any
+    error: str = ""
+
+
+class ApiClient:
+    """Speaks to one base URL, ``http://127.0.0.1:PORT``; one object a run, closed at its end."""
+
+    def __init__(self) -> None:
+        client = AsyncHTTPClient(force_instance=True, max_clients=MAX_CLIENTS)
+        assert isinstance(client, SimpleAsyncHTTPClient)
+        self._client = client
+
+    async def request(self, method: str, url: str, body: Any = None, *, timeout: float) -> Answer:
+        """Make one request, at most `timeout` seconds long."""
+        request = HTTPRequest(
+            url,
+            method,
+            {"Content-Type": "application/json"},
+            None if body is None else json.dumps(body),
+            connect_timeout=timeout,
+            request_timeout=timeout,
+            allow_nonstandard_methods=True,
+        )
+        try:
+            response = await self._client.fetch(request, raise_error=False)
+        except (HTTPTimeoutError, HTTPStreamClosedError) as error:
+            return Answer(Status.INFO, 0, None, f"{type(error).__name__}: {error}")
+        except (OSError, HTTPClientError) as error:
+            return Answer(Status.FAIL, 0, None, f"{type(error).__name__}: {error}")
+        if response.error is not None and response.code == 599:
+            return Answer(Status.INFO, 0, None, str(response.error))
+        return _answer(response.code, response.body)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
+
+def _answer(code: int, raw: bytes) -> Answer:
+    try:
+        body = json.loads(raw) if raw else None
+    except ValueError:
+        body = None
+    if 200 <= code < 300:
+        return Answer(Status.OK, code, body)
+    said = body if isinstance(body, dict) else {}
+    error = f"{code} {said.get('title', '')}: {said.get('detail', '')}".rstrip(": ")
+    # A server that gives up waiting for its store (5xx) may have carried the request out, or may yet.
+    return Answer(Status.INFO if code >= 500 else Status.FAIL, code, body, error)

@@ -1,0 +1,57 @@
+"""What a stopped deployment must not have left: processes, pid files, taken ports, sockets, an unreadable store."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.history.records import Audit
+from harness.lifecycle import postconditions
+from harness.targets.schedule_zero.deployment import NAME
+
+Found = tuple[int, list[dict[str, Any]]]
+Search = Callable[[], Found]
+
+
+async def until_gone(search: Search, *, timeout: float) -> Found:
+    """Search again until nothing is found or `timeout` seconds are over: what is on its way out is no left-over."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout
+    while True:
+        looked_at, found = await asyncio.to_thread(search)
+        if not found or loop.time() >= deadline:
+            return looked_at, found
+        await asyncio.sleep(0.05)
+
+
+async def audit(
+    scope: str, now: Callable[[], float], *, run: str, root: Path, ports: Sequence[int], database: Path | None, timeout: float
+) -> list[Audit]:
+    """Every search once; `ports` are those the deployment listened on, `run` is the tag of its processes."""
+    searches: list[tuple[str, Search]] = [
+        ("processes", lambda: postconditions.tagged_processes(run)),
+        ("pidfiles", lambda: postconditions.pid_files(root / NAME / "pids")),
+        ("ports", lambda: postconditions.bound_ports(ports)),
+    ]
+    if database is not None and database.exists():
+        searches.append(("store", lambda: store_problems(database)))
+    audits = []
+    for name, search in searches:
+        looked_at, found = await until_gone(search, timeout=timeout)
+        audits.append(Audit(at=now(), name=name, scope=scope, looked_at=looked_at, found=tuple(found)))
+    return audits
+
+
+def store_problems(database: Path) -> Found:
+    """What SQLite's own integrity check says about the store; an empty list when it is sound."""
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=5.0)
+    try:
+        rows = [row[0] for row in connection.execute("PRAGMA integrity_check")]
+    except sqlite3.DatabaseError as error:
+        rows = [f"{type(error).__name__}: {error}"]
+    finally:
+        connection.close()
+    return 1, [{"problem": text} for text in rows if text != "ok"]

@@ -1,0 +1,75 @@
+"""The scheduler's own configuration file, written from a scenario."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from harness.scenario.model import HandlerGroup, Scenario
+from harness.scenario.values import format_duration
+from harness.targets.schedule_zero.options import SchedulerOptions
+
+NAME = "under-test"
+WORKER = ("harness.targets.schedule_zero.worker", "Worker")
+
+
+def handler_entry(group: HandlerGroup, name: str, *, seed: int) -> dict[str, Any]:
+    """The configuration of one handler process."""
+    module, cls = WORKER
+    p99 = group.service.p99 if group.service.p99 is not None else group.service.p50
+    return {
+        "handler_id": name,
+        "module": group.options.get("module", module),
+        "class": group.options.get("class", cls),
+        "config": {"concurrency": group.concurrency, "p50": group.service.p50, "p99": p99, "seed": seed},
+    }
+
+
+def write(scenario: Scenario, path: Path, *, seed: int) -> SchedulerOptions:
+    """Write the configuration of the whole deployment to `path`; returns the scheduler's options in force."""
+    options = SchedulerOptions.model_validate(scenario.topology.scheduler)
+    governor = scenario.target.governor
+    document: dict[str, Any] = {
+        "deployment": NAME,
+        "http": {"host": "127.0.0.1", "port": 0},
+        "zmq": {"host": "127.0.0.1", "port": 0},
+        "store": options.store,
+        "database": "jobs.db",
+        "registry": "registry.yaml",
+        "scheduler": _without_none(
+            {
+                "lease": _text(options.lease),
+                "max_jobs": options.max_jobs,
+                "per_handler_jobs": options.per_handler_jobs,
+                "misfire_grace": None if options.misfire_grace is None else _text(options.misfire_grace),
+                "call_timeout": _text(options.call_timeout),
+            }
+        ),
+        "retry": {"attempts": options.attempts, "base": _text(options.retry_base)},
+        "heartbeat": {"interval": _text(options.heartbeat), "timeout": _text(options.heartbeat_timeout)},
+        "log": {"level": "INFO", "format": "console"},
+        "governor": {
+            "restart": governor.restart,
+            "max_restarts": governor.max_restarts,
+            "restart_delay": _text(governor.restart_delay),
+            "backoff": 1,
+        },
+        "handlers": [
+            handler_entry(group, name, seed=seed) for group in scenario.topology.handlers for name in group.names()
+        ],
+    }
+    stream = io.StringIO()
+    YAML(typ="safe", pure=True).dump(document, stream)
+    path.write_text(stream.getvalue(), encoding="utf-8")
+    return options
+
+
+def _text(seconds: float) -> str:
+    return format_duration(seconds)
+
+
+def _without_none(mapping: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if value is not None}

@@ -1,0 +1,290 @@
+"""Runs the scheduler package for real: governor, server and handlers as processes of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import psutil
+from pydantic import BaseModel
+
+from harness.agent import protocol
+from harness.agent.client import AgentClient
+from harness.errors import FaultError, NeverReady, TargetError
+from harness.history.records import AnyRecord, Audit, Event, Process, ProcessEvent, Status
+from harness.scenario.model import Scenario, World
+from harness.targets.base import OpSpec, Place, PlaceKind, Reply, StopHow, StopResult, Target, TargetContext
+from harness.targets.schedule_zero import audits, deployment, operations, records
+from harness.targets.schedule_zero.api import ApiClient
+from harness.targets.schedule_zero.control import Control
+from harness.targets.schedule_zero.governor import Addresses, GovernorProcess, kill_tagged
+from harness.targets.schedule_zero.options import SchedulerOptions, TargetOptions
+
+PLUGIN = "harness.targets.schedule_zero.hooks"
+PROBE_TIMEOUT = 2.0
+"""Seconds a health question may take; a slower answer counts as none."""
+
+
+class ScheduleZeroDriver:
+    """``driver: schedule_zero``."""
+
+    name: ClassVar[str] = "schedule_zero"
+    about: ClassVar[str] = "the scheduler of this repository: governor, server, handlers as real processes"
+    worlds: ClassVar[tuple[World, ...]] = (World.REAL,)
+    options: ClassVar[type[BaseModel]] = TargetOptions
+    scheduler_options: ClassVar[type[BaseModel]] = SchedulerOptions
+    ops: ClassVar[Mapping[str, OpSpec]] = operations.OPS
+
+    def create(self, scenario: Scenario, context: TargetContext) -> Target:
+        """A target whose files lie under the run's folder; nothing is started."""
+        return ScheduleZeroTarget(scenario, context)
+
+
+class ScheduleZeroTarget:
+    """One deployment of the scheduler, from its configuration file to the search for what it left."""
+
+    def __init__(self, scenario: Scenario, context: TargetContext) -> None:
+        self._recorder = context.recorder
+        self._handlers = scenario.topology.handler_names()
+        self._setup = scenario.limits.setup
+        self.run_tag = uuid.UUID(int=context.rng.getrandbits(128)).hex + f"-{os.getpid()}"
+        root = context.run_dir.absolute() / "target"
+        self._logs = context.run_dir.absolute() / "logs"
+        self._journals = self._logs / "agents"
+        for folder in (root, self._logs, self._journals):
+            folder.mkdir(parents=True, exist_ok=True)
+        # Unix socket paths hold 107 bytes, and a report folder may lie deep: the agents' sockets get a short place of their own.
+        self._agent_dir = Path(tempfile.mkdtemp(prefix="hx-"))
+        seed = context.rng.getrandbits(31)
+        self._options = deployment.write(scenario, root / "deployment.yaml", seed=seed)
+        self._database = root / "jobs.db" if self._options.store == "sqlite" else None
+        environment = protocol.child_environment(
+            dict(os.environ),
+            **{
+                protocol.ENV_RUN: self.run_tag,
+                protocol.ENV_DIR: str(self._agent_dir),
+                protocol.ENV_JOURNAL: str(self._journals),
+                protocol.ENV_PLUGINS: PLUGIN,
+                protocol.ENV_MUTANT: context.mutant,
+                protocol.ENV_SEED: str(seed),
+            },
+        )
+        self._governor = GovernorProcess(root, root / "deployment.yaml", environment, self._agent_dir, self._logs)
+        self._api = ApiClient()
+        self._addresses: Addresses | None = None
+        self._ports: set[int] = set()
+        self._seen: dict[str, int] = {}
+
+    @property
+    def http_url(self) -> str:
+        """Base URL of the scheduler's API; raises `TargetError` before it is known."""
+        return self._reached().http
+
+    @property
+    def registration_address(self) -> str:
+        """Where handlers register, ``tcp://127.0.0.1:PORT``."""
+        return self._reached().registration
+
+    def _reached(self) -> Addresses:
+        if self._addresses is None:
+            raise TargetError("the scheduler has not been started, or never told its addresses")
+        return self._addresses
+
+    async def start(self) -> None:
+        """Start the governor; returns when the API answers and every handler is connected."""
+        deadline = asyncio.get_running_loop().time() + self._setup
+        self._governor.spawn()
+        self._addresses = await self._governor.wait_for_addresses(deadline)
+        await self._wait_for_handlers(len(self._handlers), deadline)
+        await self._note_processes()
+
+    async def _wait_for_handlers(self, count: int, deadline: float) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            states = await self._handler_states()
+            connected = [name for name, status in states.items() if status == "Connected"]
+            if len(connected) >= count:
+                return
+            self._governor.require_alive("while its handlers were awaited")
+            if loop.time() >= deadline:
+                raise NeverReady(
+                    f"waited for {count} connected handlers; seen: {states or 'none'}; log:\n{self._governor.log_tail()}"
+                )
+            await asyncio.sleep(0.03)
+
+    async def _handler_states(self) -> dict[str, str]:
+        answer = await self._api.request("GET", self.http_url + "/api/handlers", timeout=PROBE_TIMEOUT)
+        if answer.status is not Status.OK:
+            return {}
+        listed = answer.body if isinstance(answer.body, list) else answer.body.get("handlers", [])
+        return {entry.get("id") or entry["handler_id"]: entry["status"] for entry in listed}
+
+    async def stop(self, how: StopHow = StopHow.TERM, *, timeout: float = 30.0) -> StopResult:
+        """Signal the governor; it ends its server and handlers. By force after `timeout` seconds."""
+        await self._note_processes()
+        result = await self._governor.stop(how, timeout)
+        if result.forced:
+            await asyncio.to_thread(kill_tagged, self.run_tag)
+        for name, pid in self._seen.items():
+            code = result.code if name == "governor" else None
+            self._recorder.append(
+                Process(at=self._recorder.now(), name=name, pid=pid, event=ProcessEvent.EXITED, code=code)
+            )
+        self._seen.clear()
+        return result
+
+    async def call(self, op: str, args: Mapping[str, object], *, timeout: float) -> Reply:
+        """Make one operation over the HTTP API."""
+        if self._addresses is None:
+            return Reply(Status.FAIL, error="the scheduler is not running")
+        return await operations.perform(self._api, self._addresses.http, op, args, timeout=timeout)
+
+    def places(self) -> Sequence[Place]:
+        """Living processes, the REQ sockets of the server, and the store."""
+        found = self._governor.places()
+        for place in list(found):
+            if place.name == "scheduler":
+                found.append(
+                    Place(PlaceKind.SOCKET, "scheduler.req", "sockets", place.pid, place.started, control=place.control)
+                )
+        if self._database is not None:
+            found.append(Place(PlaceKind.STORE, "store", "stores", path=self._database))
+        return found
+
+    async def probe(self) -> Mapping[str, float]:
+        """Connected handlers, jobs accepted but not done, and the size of each process."""
+        if self._addresses is None:
+            return {}
+        await self._note_processes()
+        states, health = await asyncio.gather(
+            self._handler_states(),
+            self._api.request("GET", self.http_url + "/api/health", timeout=PROBE_TIMEOUT),
+        )
+        numbers = await asyncio.to_thread(self._sizes)
+        if states:
+            numbers["registered-handlers"] = float(sum(status == "Connected" for status in states.values()))
+        if isinstance(health.body, dict) and (backlog := health.body.get("backlog")) is not None:
+            numbers["backlog"] = float(backlog)
+        return numbers
+
+    def _sizes(self) -> dict[str, float]:
+        numbers: dict[str, float] = {}
+        for name, process in self._governor.processes():
+            try:
+                with process.oneshot():
+                    numbers[f"rss@{name}"] = float(process.memory_info().rss)
+                    numbers[f"fds@{name}"] = float(process.num_fds())
+                    numbers[f"threads@{name}"] = float(process.num_threads())
+            except psutil.Error:
+                continue
+        return numbers
+
+    async def _note_processes(self) -> None:
+        """Record which processes came and went since the last look, and the ports they listen on."""
+        living = await asyncio.to_thread(lambda: dict(self._governor.processes()))
+        now = self._recorder.now()
+        for name, pid in list(self._seen.items()):
+            if name not in living or living[name].pid != pid:
+                self._recorder.append(Process(at=now, name=name, pid=pid, event=ProcessEvent.EXITED))
+                del self._seen[name]
+        for name, process in living.items():
+            if name not in self._seen:
+                self._seen[name] = process.pid
+                self._recorder.append(Process(at=now, name=name, pid=process.pid, event=ProcessEvent.STARTED))
+                self._ports |= await asyncio.to_thread(_listening, process)
+
+    async def add_handler(self, name: str) -> None:
+        """Have the governor start this handler of the topology; returns when it is connected."""
+        await Control(self._reached().control).ask("add_handler", handler_id=name)
+        await self._wait_for(name, connected=True)
+
+    async def remove_handler(self, name: str) -> None:
+        """Have the governor stop it and forget it."""
+        await Control(self._reached().control).ask("remove_handler", handler_id=name)
+        await self._wait_for(name, connected=False)
+
+    async def restart_handler(self, name: str) -> None:
+        """Have the governor stop it and start it again."""
+        await Control(self._reached().control).ask("restart_handler", handler_id=name)
+        await self._wait_for(name, connected=True)
+
+    async def _wait_for(self, name: str, *, connected: bool, timeout: float = 20.0) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while ((await self._handler_states()).get(name) == "Connected") is not connected:
+            if loop.time() >= deadline:
+                raise TargetError(
+                    f"waited {timeout:g} s for {name} to be {'connected' if connected else 'gone'}; "
+                    f"seen: {await self._handler_states()}"
+                )
+            await asyncio.sleep(0.03)
+
+    async def collect(self) -> Iterable[AnyRecord]:
+        """What can only be asked while it lives: re-registrations, and the sockets open in each process."""
+        found: list[AnyRecord] = []
+        if self._addresses is None or not self._governor.running:
+            return found
+        answer = await self._api.request("GET", self.http_url + "/api/handlers", timeout=PROBE_TIMEOUT)
+        listed = answer.body if isinstance(answer.body, list) else (answer.body or {}).get("handlers", [])
+        for entry in listed:
+            if entry.get("registrations", 1) > 1:
+                name = entry.get("id") or entry["handler_id"]
+                detail = {"registrations": entry["registrations"]}
+                found.append(Event(at=self._recorder.now(), name="handler-reregistered", place=name, detail=detail))
+        found.append(await asyncio.to_thread(self._sockets))
+        return found
+
+    def _sockets(self) -> Audit:
+        """More open REQ sockets in the server than its pools may hold are leaked ones."""
+        leaked, looked_at = [], 0
+        allowed = len(self._handlers) * self._options.per_handler_jobs
+        for place in self._governor.places():
+            try:
+                counts: dict[str, int] = AgentClient(place.control).call("sockets")["open"]
+            except FaultError:
+                continue
+            looked_at += 1
+            budget = allowed if place.name == "scheduler" else 2
+            if counts.get("REQ", 0) > budget:
+                leaked.append({"process": place.name, "open": counts, "allowed": budget})
+        return Audit(at=self._recorder.now(), name="sockets", scope="final", looked_at=looked_at, found=tuple(leaked))
+
+    async def collect_files(self) -> Iterable[AnyRecord]:
+        """Jobs from the store and executions from the handlers' journals, read by the harness itself."""
+
+        def read() -> list[AnyRecord]:
+            found: list[AnyRecord] = []
+            if self._database is not None:
+                found += records.read_jobs(self._database, self._recorder.to_scenario)
+            found += records.read_journals(self._journals, self._recorder.to_scenario)
+            return found
+
+        for log in sorted((self._governor.directory / "logs").glob("*.log")):
+            await asyncio.to_thread(shutil.copyfile, log, self._logs / log.name)
+        return await asyncio.to_thread(read)
+
+    async def audit(self, scope: str, *, timeout: float = 5.0) -> Iterable[AnyRecord]:
+        """Processes, pid files, ports and the store, once everything should be gone."""
+        return await audits.audit(
+            scope, self._recorder.now, run=self.run_tag, root=self._governor.root, ports=sorted(self._ports),
+            database=self._database, timeout=timeout,
+        )
+
+    async def close(self) -> None:
+        """Kill whatever still carries the run's tag, and remove the agents' folder."""
+        await asyncio.to_thread(kill_tagged, self.run_tag)
+        self._api.close()
+        shutil.rmtree(self._agent_dir, ignore_errors=True)
+
+
+def _listening(process: psutil.Process) -> set[int]:
+    try:
+        return {c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+    except psutil.Error:
+        return set()

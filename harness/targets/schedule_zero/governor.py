@@ -1,0 +1,185 @@
+"""The scheduler's governor as a process: started, watched, told to end by a signal, and ended for certain."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from harness.errors import NeverReady, TargetError
+from harness.targets.base import Place, PlaceKind, StopHow, StopResult
+from harness.targets.schedule_zero.deployment import NAME
+
+SERVER = "server"
+"""What the deployment calls the process that scenarios call ``scheduler``."""
+_SIGNALS = {
+    StopHow.TERM: signal.SIGTERM,
+    StopHow.INT: signal.SIGINT,
+    StopHow.QUIT: signal.SIGQUIT,
+    StopHow.KILL: signal.SIGKILL,
+}
+_TICK = 0.02
+"""Seconds between two looks at a process or a file; both are cheap."""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where a running deployment is reached."""
+
+    http: str
+    registration: str
+    control: str
+
+
+class GovernorProcess:
+    """``schedule-zero governor start`` in a process group of its own, with the run's environment."""
+
+    def __init__(self, root: Path, config: Path, environment: dict[str, str], agent_dir: Path, logs: Path) -> None:
+        self.root, self._config, self._environment, self._agent_dir = root, config, environment, agent_dir
+        self._log_path = logs / "governor.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Process id of the last governor started; 0 before the first."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def directory(self) -> Path:
+        """The deployment's folder, with its pid files and logs."""
+        return self.root / NAME
+
+    @property
+    def running(self) -> bool:
+        """Whether the governor's process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def spawn(self) -> None:
+        """Start the process; it is ready once `addresses` answers and the server lists its handlers."""
+        if self.running:
+            raise TargetError(f"the governor runs already (pid {self.pid})")
+        self._runtime_file.unlink(missing_ok=True)
+        command = [
+            sys.executable, "-m", "schedule_zero.cli", "governor", "start",
+            "--deployment", NAME, "--config", str(self._config), "--root", str(self.root),
+        ]
+        with self._log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment, start_new_session=True,
+                cwd=self.root,
+            )
+
+    @property
+    def _runtime_file(self) -> Path:
+        return self.directory / "governor.json"
+
+    def addresses(self) -> Addresses | None:
+        """Where the deployment is reached; None until the governor has written it, or when another one wrote it."""
+        try:
+            data: dict[str, Any] = json.loads(self._runtime_file.read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        if data.get("pid") != self.pid or not data.get("http_url"):
+            return None
+        return Addresses(data["http_url"], data["registration_address"], data["control"])
+
+    async def wait_for_addresses(self, deadline: float) -> Addresses:
+        """The addresses, once known; raises `NeverReady` at `deadline` (loop time) or when the process ends first."""
+        loop = asyncio.get_running_loop()
+        while True:
+            if (found := self.addresses()) is not None:
+                return found
+            self.require_alive("before it had told its addresses")
+            if loop.time() >= deadline:
+                raise NeverReady(f"waited for the governor's addresses in {self._runtime_file}; log:\n{self.log_tail()}")
+            await asyncio.sleep(_TICK)
+
+    def require_alive(self, when: str) -> None:
+        """Raise `NeverReady` with its exit code and last words when the governor has ended."""
+        if not self.running:
+            code = self._process.returncode if self._process else None
+            raise NeverReady(f"the governor ended with code {code} {when}; log:\n{self.log_tail()}")
+
+    def log_tail(self, lines: int = 12) -> str:
+        """The last lines that the governor wrote."""
+        try:
+            text = self._log_path.read_text("utf-8", "replace")
+        except OSError:
+            return "(no log)"
+        return "\n".join(f"  {line}" for line in text.splitlines()[-lines:]) or "  (it wrote nothing)"
+
+    async def stop(self, how: StopHow, timeout: float) -> StopResult:
+        """Send the signal and wait; after `timeout` seconds kill everything that belongs to it."""
+        if self._process is None:
+            return StopResult(0.0, None, forced=False)
+        if self._process.returncode is not None:
+            return StopResult(0.0, self._process.returncode, forced=False)
+        begin = time.monotonic()
+        self._process.send_signal(_SIGNALS[how])
+        while self._process.poll() is None and time.monotonic() - begin < timeout:
+            await asyncio.sleep(_TICK)
+        forced = self._process.poll() is None
+        if forced:
+            self.kill()
+            await asyncio.to_thread(self._process.wait, 5.0)
+        return StopResult(time.monotonic() - begin, self._process.returncode, forced)
+
+    def kill(self) -> None:
+        """SIGKILL the governor's process; what it started is found by the run's tag."""
+        if self.running and self._process is not None:
+            self._process.kill()
+
+    def processes(self) -> Iterator[tuple[str, psutil.Process]]:
+        """The living processes of the deployment by name, from their pid files, the server as ``scheduler``."""
+        if self.running:
+            yield "governor", psutil.Process(self.pid)
+        for path in sorted((self.directory / "pids").glob("*.pid")):
+            if (process := _recorded_process(path)) is not None and path.stem != "governor":
+                yield ("scheduler" if path.stem == SERVER else path.stem), process
+
+    def places(self) -> list[Place]:
+        """Each living process as a place of a fault."""
+        found = []
+        for name, process in self.processes():
+            kind = PlaceKind.PROCESS if name in ("governor", "scheduler") else PlaceKind.HANDLER
+            group = "handlers" if kind is PlaceKind.HANDLER else name
+            control = str(self._agent_dir / f"{process.pid}.sock")
+            try:
+                started = process.create_time()
+            except psutil.Error:
+                continue
+            found.append(Place(kind, name, group, process.pid, started, control=control))
+        return found
+
+
+def _recorded_process(path: Path) -> psutil.Process | None:
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        process = psutil.Process(int(data["pid"]))
+        alive = abs(process.create_time() - float(data["start_time"])) < 0.05
+        return process if alive and process.status() != psutil.STATUS_ZOMBIE else None
+    except (OSError, ValueError, KeyError, psutil.Error):
+        return None
+
+
+def kill_tagged(run: str, *, variable: str = "HARNESS_RUN") -> list[int]:
+    """SIGKILL every process whose environment carries this run's tag; returns their pids. The caller itself is never one."""
+    killed = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(variable) == run:
+                process.kill()
+                killed.append(process.pid)
+        except psutil.Error:
+            continue
+    return killed

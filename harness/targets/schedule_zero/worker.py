@@ -1,0 +1,71 @@
+"""The handler that a scenario's ``mock: worker`` runs: a genuine `BaseHandler` whose work is to take time.
+
+Its methods answer what they were given after a service time drawn from the scenario's distribution. A `handler.silent` or
+`handler.slow` fault reaches it through the agent's switch ``handler``.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+import time
+from typing import Any
+
+from harness.agent import boot
+from schedule_zero.zmq_handler_base import BaseHandler
+
+_Z99 = 2.3263478740408408
+"""The 99th percentile of the standard normal distribution: a log-normal through p50 and p99 has sigma = ln(p99/p50)/z."""
+_TICK = 0.02
+"""Seconds between two looks at the switch while silent."""
+
+
+class Worker(BaseHandler):
+    """``work``, ``tick``, ``echo`` take the service time; ``fail`` raises after it; ``sleep`` takes what it is told."""
+
+    def __init__(self, handler_id: str, *, p50: float = 0.0, p99: float = 0.0, seed: int = 0, **options: Any) -> None:
+        super().__init__(handler_id, **options)
+        self._p50, self._sigma = p50, math.log(p99 / p50) / _Z99 if 0 < p50 < p99 else 0.0
+        self._random = random.Random(f"{seed}/{handler_id}/service")  # noqa: S311 - drawn from the run's seed
+        self._drawing = threading.Lock()
+
+    def _service_time(self) -> float:
+        with self._drawing:
+            return self._p50 * math.exp(self._random.gauss(0.0, self._sigma)) if self._sigma else self._p50
+
+    def _serve(self) -> None:
+        """Take the service time; longer, or until the silence is lifted, while a fault says so."""
+        fault = self._fault()
+        if fault.get("silent"):
+            while self._fault().get("silent"):
+                time.sleep(_TICK)
+        time.sleep(self._service_time() + float(fault.get("slow", {}).get("p50", 0.0)))
+
+    @staticmethod
+    def _fault() -> dict[str, Any]:
+        agent = boot.current()
+        return (agent.switches.get("handler") if agent else None) or {}
+
+    def work(self, **params: Any) -> dict[str, Any]:
+        """Take the service time and answer the parameters."""
+        self._serve()
+        return {"done": params}
+
+    def tick(self, **params: Any) -> dict[str, Any]:
+        """The same under the name that schedules use."""
+        return self.work(**params)
+
+    def echo(self, **params: Any) -> dict[str, Any]:
+        """Answer the parameters at once."""
+        return params
+
+    def sleep(self, seconds: float = 0.0) -> float:
+        """Work for `seconds` and answer them."""
+        time.sleep(seconds)
+        return seconds
+
+    def fail(self, message: str = "told to fail") -> None:
+        """Take the service time, then raise."""
+        self._serve()
+        raise RuntimeError(message)

@@ -1,0 +1,39 @@
+"""Everything a scenario may name, gathered from the registries of drivers, faults and checks."""
+
+from __future__ import annotations
+
+from harness.checks import base as checks
+from harness.faults import registry as faults
+from harness.scenario.vocabulary import CheckWords, DriverWords, FaultWords, Vocabulary
+from harness.targets.registry import drivers
+
+SAMPLES = frozenset({"registered-handlers", "backlog"})
+"""Numbers that every target's `probe` tells."""
+MOCKS = frozenset({"worker"})
+
+
+def build() -> Vocabulary:
+    """The vocabulary of this installation, with what other packages have registered."""
+    return Vocabulary(
+        drivers={
+            name: DriverWords(
+                about=driver.about, worlds=driver.worlds, options=driver.options,
+                scheduler_options=driver.scheduler_options, ops={op.name: op.args for op in driver.ops.values()},
+            )
+            for name, driver in drivers().items()
+        },
+        faults={
+            name: FaultWords(
+                about=kind.about, worlds=kind.worlds, args=kind.args_model,
+                accepts=tuple(place.value for place in kind.accepts), takes_trigger=kind.takes_trigger,
+            )
+            for name, kind in faults.kinds().items()
+        },
+        checks={
+            name: CheckWords(about=check.about, args=check.args, sections=frozenset(check.sections))
+            for name, check in checks.registered().items()
+        },
+        samples=SAMPLES,
+        events=checks.sometimes_names(),
+        mocks=MOCKS,
+    )
