@@ -26,8 +26,9 @@ def fingerprint(request: Any) -> str:
     return hashlib.sha256(msgspec.json.encode(request, order="deterministic")).hexdigest()
 
 
-def claim_key(connection: sqlite3.Connection, key: str, fingerprint: str, target: str) -> str:
-    """Bind `key` to `target`, or return the target it is bound to already; inside the caller's transaction.
+def claim_key(connection: sqlite3.Connection, key: str, fingerprint: str, target: str) -> tuple[str, bool]:
+    """Bind `key` to `target` inside the caller's transaction; returns what it is bound to, and whether that is
+    new.
 
     Raises `IdempotencyConflict` if it was bound by a request with another fingerprint.
     """
@@ -36,13 +37,12 @@ def claim_key(connection: sqlite3.Connection, key: str, fingerprint: str, target
         connection.execute(
             "INSERT INTO idempotency VALUES (?, ?, ?, ?)", (key, fingerprint, target, now_micros())
         )
-        return target
+        return target, True
     if row[0] != fingerprint:
         raise IdempotencyConflict(
             f"the idempotency key {key!r} was used for another request: use a new key for a new request"
         )
-    bound: str = row[1]
-    return bound
+    return row[1], False
 
 
 def forget_old_keys(connection: sqlite3.Connection) -> int:

@@ -109,6 +109,7 @@ class KeptScheduler:
         self._build = build
         self._scheduler: AsyncScheduler | None = None
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
         self.restarts = 0
         self.last_error: str | None = None
 
@@ -127,6 +128,7 @@ class KeptScheduler:
         """Cancel what runs; False if that was not over within `timeout` seconds."""
         if self._task is None:
             return True
+        self._stopping = True
         self._task.cancel()
         done, _ = await asyncio.wait({self._task}, timeout=timeout)
         return bool(done)
@@ -139,6 +141,8 @@ class KeptScheduler:
                 await self._live(up)
                 raise RuntimeError("APScheduler stopped by itself")
             except Exception as error:
+                if self._stopping:
+                    return  # cancelled in the midst of its last writes, which the closing store refused
                 if not up.done():
                     up.set_exception(error)
                     return

@@ -10,6 +10,7 @@ job costs seven transactions. Here a job costs four, shared between all jobs tha
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -67,6 +68,8 @@ class SqliteStore(ScheduleStore):
         super().__init__(database)
         #: Jobs acquired by this process and not released: job id -> job.
         self._held: dict[UUID, Job] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def __repr__(self) -> str:
         return f"SqliteStore({self._db.path or ':memory:'})"
@@ -84,6 +87,15 @@ class SqliteStore(ScheduleStore):
     def holds(self, job_id: UUID) -> bool:
         """Whether this process is running the job."""
         return job_id in self._held
+
+    async def wait_idle(self) -> None:
+        """Wait until no job is held."""
+        await self._idle.wait()
+
+    def _let_go(self, job_id: UUID) -> None:
+        self._held.pop(job_id, None)
+        if not self._held:
+            self._idle.set()
 
     async def add_job(self, job: Job) -> None:
         """Add a job. One that a schedule under way has made waits for `release_schedules`."""
@@ -134,6 +146,8 @@ class SqliteStore(ScheduleStore):
         )
         jobs, events = await self._db.write(choice.make)
         self._held.update((job.id, job) for job in jobs)
+        if jobs:
+            self._idle.clear()
         await self._publish(*events)
         return jobs
 
@@ -148,10 +162,10 @@ class SqliteStore(ScheduleStore):
             await self._db.write(
                 lambda c: _give_back(c, "id = ? AND acquired_by = ?", str(job.id), scheduler_id)
             )
-            self._held.pop(job.id, None)
+            self._let_go(job.id)
             return
         event = await self._db.write(lambda c: _release(c, scheduler_id, job, result))
-        self._held.pop(job.id, None)
+        self._let_go(job.id)
         await self._publish(event)
 
     async def get_job_result(self, job_id: UUID) -> JobResult | None:
@@ -172,6 +186,7 @@ class SqliteStore(ScheduleStore):
         ids.
         """
         self._held.clear()
+        self._idle.set()
         await self._db.write(lambda c: _give_back(c, "acquired_by = ?", scheduler_id))
 
     async def cleanup(self) -> None:
@@ -239,8 +254,8 @@ class _Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _accept(c: sqlite3.Connection, job: Job, key: str, fingerprint: str) -> str:
-    target = claim_key(c, key, fingerprint, str(job.id))
-    if target == str(job.id):
+    target, is_new = claim_key(c, key, fingerprint, str(job.id))
+    if is_new:
         insert_job(c, job)
     return target
 

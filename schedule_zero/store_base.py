@@ -64,6 +64,15 @@ class TaskStore(DataStore):
         except KeyError:
             raise TaskLookupError(task_id) from None
 
+    def has_task_id(self, task_id: str) -> bool:
+        """Whether there is a task under this id."""
+        return task_id in self._tasks
+
+    def has_task(self, task: Task) -> bool:
+        """Whether this very task is there, with the same function and limit."""
+        known = self._tasks.get(task.id)
+        return known is not None and (known.func, known.max_running_jobs) == (task.func, task.max_running_jobs)
+
     async def get_tasks(self) -> list[Task]:
         """All tasks by id."""
         return [self._tasks[key] for key in sorted(self._tasks)]

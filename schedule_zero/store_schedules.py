@@ -26,6 +26,7 @@ from apscheduler import (
 )
 
 from schedule_zero.database import Database
+from schedule_zero.idempotency import claim_key
 from schedule_zero.rows import (
     JOB_COLUMNS,
     SCHEDULE_COLUMNS,
@@ -68,13 +69,35 @@ class ScheduleStore(TaskStore):
         if event is not None:
             await self._publish(event)
 
-    async def remove_schedules(self, ids: Iterable[str]) -> None:
-        """Remove the schedules that exist among `ids`."""
+    async def accept_schedule(
+        self, schedule: Schedule, policy: ConflictPolicy, *, key: str | None = None, fingerprint: str = ""
+    ) -> str:
+        """`add_schedule` with its idempotency key in one transaction; returns the id that the key stands for.
+
+        Raises `ConflictingIdError`, and `IdempotencyConflict` if the key was used for another request.
+        """
+        if key is None:
+            await self.add_schedule(schedule, policy)
+            return schedule.id
+        row = schedule_row(schedule)
+
+        def work(c: sqlite3.Connection) -> tuple[str, ScheduleAdded | ScheduleUpdated | None]:
+            target, is_new = claim_key(c, key, fingerprint, schedule.id)
+            return target, _add(c, schedule, row, policy) if is_new else None
+
+        target, event = await self._db.write(work)
+        if event is not None:
+            await self._publish(event)
+        return target
+
+    async def remove_schedules(self, ids: Iterable[str]) -> int:  # type: ignore[override]
+        """Remove the schedules that exist among `ids`; returns how many."""
         wanted = sorted(set(ids))
         removed = await self._db.write(
             lambda c: [event for i in wanted for event in _remove(c, i, finished=False)]
         )
         await self._publish(*removed)
+        return len(removed)
 
     async def get_schedules(self, ids: set[str] | None = None) -> list[Schedule]:
         """The schedules by id; those whose row cannot be read are left out and logged."""

@@ -1,0 +1,1 @@
+"""The HTTP API: thin over `SchedulerService`, JSON in and out, errors as problem details."""

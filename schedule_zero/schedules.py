@@ -1,0 +1,121 @@
+"""Schedules as the service offers them: add, look, pause, resume, reschedule, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any, cast
+from uuid import uuid4
+
+import msgspec
+from apscheduler import CoalescePolicy, ConflictingIdError, ConflictPolicy, Schedule
+from apscheduler.abc import Trigger
+
+from schedule_zero.idempotency import fingerprint
+from schedule_zero.refusals import AlreadyExists, InvalidRequest, NotFound
+from schedule_zero.requests import NewSchedule, call_kwargs
+from schedule_zero.rows import SCHEDULE_LIMIT
+from schedule_zero.scheduler import EXECUTOR, task_id
+from schedule_zero.store import SqliteStore
+from schedule_zero.triggers import build_trigger
+from schedule_zero.views import ScheduleView, schedule_view
+
+
+class Schedules:
+    """The schedules of a store; `know_task` makes sure that the handler's task is there, or refuses the
+    handler.
+    """
+
+    def __init__(
+        self, store: SqliteStore, know_task: Callable[[str], Awaitable[None]], *, misfire_grace: float | None
+    ) -> None:
+        self._store = store
+        self._know_task = know_task
+        self._misfire_grace = misfire_grace
+
+    async def add(self, request: NewSchedule, *, idempotency_key: str | None = None) -> str:
+        """Add a schedule durably; returns its id.
+
+        Raises `UnknownHandler`, `InvalidRequest` (the trigger), `AlreadyExists`, `IdempotencyConflict`.
+        """
+        schedule = self._build(request)
+        await self._know_task(request.handler_id)
+        key = idempotency_key or request.idempotency_key
+        policy = ConflictPolicy[request.conflict_policy]
+        try:
+            return await self._store.accept_schedule(
+                schedule, policy, key=key, fingerprint=fingerprint(request)
+            )
+        except ConflictingIdError:
+            raise AlreadyExists(
+                f"schedule id {schedule.id!r} is taken: choose another, or use conflict_policy replace"
+            ) from None
+
+    async def all(self) -> list[ScheduleView]:
+        """All schedules by id."""
+        return [schedule_view(schedule) for schedule in await self._store.get_schedules()]
+
+    async def get(self, schedule_id: str) -> ScheduleView:
+        """One schedule; raises `NotFound`."""
+        return schedule_view(await self._find(schedule_id))
+
+    async def pause(self, schedule_id: str) -> None:
+        """Let it fire no more until it is resumed; raises `NotFound`."""
+        self._found(schedule_id, await self._store.set_paused(schedule_id, True))
+
+    async def resume(self, schedule_id: str) -> None:
+        """Let it fire again: what it has missed is coalesced as its policy says; raises `NotFound`."""
+        self._found(schedule_id, await self._store.set_paused(schedule_id, False))
+
+    async def reschedule(self, schedule_id: str, trigger: Trigger | Mapping[str, Any]) -> None:
+        """Give it another trigger; raises `NotFound`, `InvalidRequest`."""
+        schedule = await self._find(schedule_id)
+        schedule.trigger = trigger if isinstance(trigger, Trigger) else build_trigger(trigger)
+        schedule.next_fire_time = _first_fire(schedule.trigger)
+        self._found(schedule_id, await self._store.set_trigger(schedule))
+
+    async def remove(self, schedule_id: str) -> None:
+        """Remove it; jobs that it has made stay. Raises `NotFound`."""
+        self._found(schedule_id, await self._store.remove_schedules([schedule_id]) > 0)
+
+    async def _find(self, schedule_id: str) -> Schedule:
+        schedules = await self._store.get_schedules({schedule_id})
+        self._found(schedule_id, bool(schedules))
+        return schedules[0]
+
+    @staticmethod
+    def _found(schedule_id: str, found: bool) -> None:
+        if not found:
+            raise NotFound(f"there is no schedule {schedule_id!r}")
+
+    def _build(self, request: NewSchedule) -> Schedule:
+        grace = request.misfire_grace_time
+        trigger = build_trigger(request.trigger)
+        schedule: Schedule = cast("Any", Schedule)(
+            id=request.job_id or str(uuid4()),
+            task_id=task_id(request.handler_id),
+            trigger=trigger,
+            kwargs=call_kwargs(request),
+            paused=request.paused,
+            coalesce=CoalescePolicy[request.coalesce],
+            misfire_grace_time=_span(self._misfire_grace if isinstance(grace, msgspec.UnsetType) else grace),
+            max_jitter=_span(request.max_jitter),
+            job_executor=EXECUTOR,
+            metadata={} if request.max_running_jobs is None else {SCHEDULE_LIMIT: request.max_running_jobs},
+        )
+        schedule.next_fire_time = _first_fire(trigger)
+        return schedule
+
+
+def _first_fire(trigger: Trigger) -> Any:
+    try:
+        first = trigger.next()
+    except Exception as error:
+        raise InvalidRequest("trigger", f"its fire times cannot be computed: {error}") from error
+    if first is None:
+        raise InvalidRequest("trigger", "it would never fire")
+    return first
+
+
+def _span(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)

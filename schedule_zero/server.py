@@ -1,0 +1,212 @@
+"""The server process: `SchedulerService` with the HTTP API over it.
+
+``python -m schedule_zero.server --deployment NAME`` serves until SIGTERM, SIGINT or SIGQUIT, or until its
+governor dies. Exit codes are those of `ExitCode`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+from schedule_zero.api.app import make_app
+from schedule_zero.api.base import MAX_BODY
+from schedule_zero.deployment import load_deployment
+from schedule_zero.errors import ConfigError, PortTaken, StoreUnusable
+from schedule_zero.exits import ExitCode
+from schedule_zero.files import write_atomically
+from schedule_zero.lifeline import Lifeline
+from schedule_zero.logs import configure_logging
+from schedule_zero.ports import reachable
+from schedule_zero.service import SchedulerService
+from schedule_zero.service_config import ServiceConfig
+
+OnReady = Callable[[int, int], object]
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+#: Tornado cuts a connection off at this size; between it and `MAX_BODY` the client is told why (413).
+_HARD_LIMIT = 2 * MAX_BODY
+
+
+class Server:
+    """The service and its HTTP server, in the running event loop.
+
+    Example::
+
+        server = Server(config)
+        await server.start()
+        print(server.http_port, server.zmq_port)
+        await server.stop()
+    """
+
+    def __init__(self, config: ServiceConfig) -> None:
+        self.config = config
+        self.service = SchedulerService(config)
+        self._http: HTTPServer | None = None
+        self.http_port = 0
+
+    async def start(self) -> None:
+        """Listen. Raises `PortTaken`, `StoreUnusable`, `ConfigError`, with nothing left behind."""
+        # The port first: when it is taken the store, which may belong to the same other server, is not touched.
+        sockets = _listen(self.config.http_host, self.config.http_port)
+        try:
+            await self.service.start()
+            self._http = HTTPServer(
+                make_app(self.service), max_body_size=_HARD_LIMIT, max_buffer_size=2 * _HARD_LIMIT
+            )
+            self._http.add_sockets(sockets)
+        except BaseException:
+            for listener in sockets:
+                listener.close()
+            raise
+        self.http_port = sockets[0].getsockname()[1]
+
+    @property
+    def zmq_port(self) -> int:
+        """The port where handlers register."""
+        return int(self.service.registration_address.rpartition(":")[2])
+
+    async def stop(self) -> None:
+        """Stop, within a few seconds beyond the configuration's `stop_timeout` whatever runs."""
+        if self._http is not None:
+            self._http.stop()
+        await self.service.stop()
+        if self._http is not None:
+            await asyncio.wait({asyncio.ensure_future(self._http.close_all_connections())}, timeout=1.0)
+
+    def runtime(self) -> dict[str, object]:
+        """What others need to know to reach this server: the contents of the runtime file."""
+        return {
+            "pid": os.getpid(),
+            "http_port": self.http_port,
+            "zmq_port": self.zmq_port,
+            "http_url": f"http://{reachable(self.config.http_host)}:{self.http_port}",
+            "registration_address": self.service.registration_address,
+        }
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    try:
+        return bind_sockets(port, address=host)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(
+                f"http port {port} on {host} is taken: stop what listens there, or choose another"
+            ) from None
+        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+
+
+async def serve(
+    config: ServiceConfig,
+    *,
+    on_ready: OnReady | None = None,
+    runtime_file: Path | None = None,
+    lifeline_fd: int | None = None,
+) -> int:
+    """Serve until a signal or the loss of the lifeline; returns the number of threads that were abandoned."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, _asked_to_stop, stop)
+    lifeline = (
+        None if lifeline_fd is None else Lifeline(lifeline_fd, lambda: loop.call_soon_threadsafe(stop.set))
+    )
+    server = Server(config)
+    if lifeline is not None:
+        lifeline.start()
+    try:
+        await server.start()
+        if runtime_file is not None:
+            write_atomically(runtime_file, json.dumps(server.runtime()))
+        if on_ready is not None:
+            on_ready(server.http_port, server.zmq_port)
+        logging.getLogger(__name__).info("serving %s", server.runtime())
+        await stop.wait()
+    finally:
+        await server.stop()
+        if runtime_file is not None:
+            _forget(runtime_file)
+        if lifeline is not None:
+            lifeline.close()
+    return server.service.abandoned_threads
+
+
+def _forget(runtime_file: Path) -> None:
+    runtime_file.unlink(missing_ok=True)
+
+
+def _asked_to_stop(stop: asyncio.Event) -> None:
+    if stop.is_set():
+        # Asked twice: whoever asks does not want to wait for running calls. Their jobs run again after the next
+        # start.
+        os._exit(ExitCode.INTERRUPTED)
+    stop.set()
+
+
+def run_server(
+    config: ServiceConfig,
+    *,
+    on_ready: OnReady | None = None,
+    runtime_file: Path | None = None,
+    lifeline_fd: int | None = None,
+) -> int:
+    """`serve` in an event loop of its own; returns the exit code, having said in one line what went wrong."""
+    try:
+        left = asyncio.run(serve(config, on_ready=on_ready, runtime_file=runtime_file, lifeline_fd=lifeline_fd))
+    except ConfigError as error:
+        return _fail(ExitCode.CONFIG, error)
+    except PortTaken as error:
+        return _fail(ExitCode.PORT_TAKEN, error)
+    except StoreUnusable as error:
+        return _fail(ExitCode.STORE, error)
+    if left:
+        # Threads wait for handlers that never answer; libzmq would make the interpreter's end wait for their
+        # sockets.
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(ExitCode.OK)
+    return ExitCode.OK
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        config = load_deployment(options.deployment, options.config).service
+    except ConfigError as error:
+        return _fail(ExitCode.CONFIG, error)
+    configure_logging(config.log, deployment=config.deployment, process="server")
+    return run_server(config, runtime_file=options.runtime_file, lifeline_fd=options.lifeline_fd)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m schedule_zero.server", description="Run the scheduler server."
+    )
+    parser.add_argument("--deployment", help="name of the deployment: its ports, store and settings")
+    parser.add_argument("--config", type=Path, help="deployment file (YAML)")
+    parser.add_argument("--runtime-file", type=Path, help="where to write ports and pid (JSON) when ready")
+    parser.add_argument(
+        "--lifeline-fd", type=int, help="inherited pipe; the server stops when its other end closes"
+    )
+    return parser
+
+
+def _fail(code: ExitCode, error: Exception) -> int:
+    print(f"schedule_zero.server: {error}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

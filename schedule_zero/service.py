@@ -1,0 +1,388 @@
+"""The scheduler service without HTTP: store, handlers' registry, registration server and scheduler as one
+thing.
+
+Example::
+
+    async with SchedulerService(config) as service:
+        job_id = await service.run_now(RunNow(handler_id="h1", job_method="echo"))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from types import TracebackType
+from typing import Any, TypeVar
+from uuid import UUID
+
+from apscheduler import Event, Job
+
+from schedule_zero.bounded import Bounded
+from schedule_zero.call_threads import CallThreads
+from schedule_zero.errors import UnknownHandler
+from schedule_zero.execution_log import ExecutionLog, ExecutionRecord, Filters
+from schedule_zero.handler_registry import RegistryManager
+from schedule_zero.idempotency import fingerprint, forget_old_keys
+from schedule_zero.job_calls import call_of, waiting_record
+from schedule_zero.job_executor import JobExecutor
+from schedule_zero.refusals import NotFound, Stopping
+from schedule_zero.registration_server import RegistrationServer
+from schedule_zero.requests import JobState, NewSchedule, RunNow, ScheduleChange, call_kwargs
+from schedule_zero.scheduler import (
+    EXECUTOR,
+    KeptScheduler,
+    LastingBroker,
+    build_scheduler,
+    handler_task,
+    task_id,
+)
+from schedule_zero.schedules import Schedules
+from schedule_zero.service_config import ServiceConfig
+from schedule_zero.store import SqliteStore, build_store
+from schedule_zero.views import HandlerView, Health, JobView, PartHealth, ScheduleView, job_view
+
+T = TypeVar("T")
+#: Seconds between two rounds of purging the log and forgetting idempotency keys.
+_HOUSEKEEPING = 60.0
+#: Events that a slow reader of `SchedulerService.events` may fall behind by; then the oldest are dropped.
+_EVENTS_KEPT = 1000
+
+
+class SchedulerService:
+    """A scheduler for one event loop; an async context manager.
+
+    `store_timeout` bounds, in seconds, how long an operation waits for the store; after that it raises
+    `StoreBusy`. An operation refused so has been withdrawn if it had not begun, and may have been done
+    otherwise: an idempotency key makes it safe to ask again.
+    """
+
+    def __init__(self, config: ServiceConfig, *, store_timeout: float = 10.0) -> None:
+        self.config = config
+        self._store_timeout = store_timeout
+        self._stack = AsyncExitStack()
+        self._broker = LastingBroker()
+        self._stopping = False
+        self._stopped: asyncio.Future[None] | None = None
+        self._begun = 0.0
+        self._store: SqliteStore = build_store(config.store_url)
+        self._log = ExecutionLog(self._store.database)
+        self._schedules = Schedules(self._store, self._know_task, misfire_grace=config.misfire_grace)
+        self._kept = KeptScheduler(self._build_scheduler)
+        self._housekeeper: asyncio.Task[None] | None = None
+        self._registry: RegistryManager | None = None
+        self._registration: RegistrationServer | None = None
+        self._executor: JobExecutor | None = None
+
+    # -- life --------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> SchedulerService:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start store, registry, registration server and scheduler, in this order.
+
+        Raises `StoreUnusable`, `PortTaken`, `ConfigError`; what had been started is stopped again.
+        """
+        self._begun = time.monotonic()
+        try:
+            await self._start_parts()
+        except BaseException:
+            await self.stop(timeout=0.0)
+            raise
+
+    async def _start_parts(self) -> None:
+        config = self.config
+        await self._store.database.start()
+        await self._broker.open(self._stack)
+        self._registry = RegistryManager(
+            config.registry_path,
+            heartbeat_timeout=config.heartbeat_timeout,
+            client_timeout=round(config.call_timeout * 1000),
+            pool_size=config.per_handler_jobs,
+        )
+        self._executor = JobExecutor(self._registry, self._log, threads=config.per_handler_jobs)
+        self._registration = RegistrationServer(self._registry, config.zmq_host, config.zmq_port)
+        await self._registration.start()
+        await self._kept.start()
+        self._housekeeper = asyncio.create_task(self._keep_house(), name="housekeeping")
+
+    async def stop(self, timeout: float | None = None) -> None:
+        """Take nothing new, let running calls end for up to `timeout` seconds (the configuration's
+        `stop_timeout`), then abandon them: their jobs stay in the store and run again, under the same ids,
+        after the next start.
+
+        Bounded whatever runs and whatever the store does; may be called again and at the same time.
+        """
+        if self._stopped is not None:
+            await asyncio.shield(self._stopped)
+            return
+        self._stopped = asyncio.get_running_loop().create_future()
+        try:
+            await self._stop_parts(self.config.stop_timeout if timeout is None else timeout)
+        finally:
+            self._stopped.set_result(None)
+
+    async def _stop_parts(self, timeout: float) -> None:
+        self._stopping = self._store.draining = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._store.wait_idle()
+        if self._housekeeper is not None:
+            self._housekeeper.cancel()
+        # Cancelled jobs are given back to the store; if that is locked, closing it below ends their wait.
+        if not await self._kept.stop(timeout=1.0):
+            logging.getLogger(__name__).warning(
+                "the store does not answer: running jobs are given back at the next start"
+            )
+        if self._registration is not None:
+            await self._registration.stop()
+        await self._store.database.close()
+        await self._kept.stop(timeout=1.0)
+        if self._executor is not None and (left := self._executor.close()):
+            logging.getLogger(__name__).info(
+                "%d calls are abandoned; their jobs run again after the next start", left
+            )
+        if self._registry is not None:
+            await self._close_registry(self._registry)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._stack.aclose()
+
+    @staticmethod
+    async def _close_registry(registry: RegistryManager) -> None:
+        # It waits for its clients, so it waits in a thread; a daemon, because this stop is bounded.
+        closer = CallThreads("close registry", 1)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2.0):
+                await closer.run(registry.close)
+        closer.close()
+
+    @property
+    def abandoned_threads(self) -> int:
+        """Threads that still wait for a handler after `stop`; the process need not wait for them."""
+        return 0 if self._executor is None else self._executor.close()
+
+    @property
+    def registration_address(self) -> str:
+        """Where handlers register, with the real port."""
+        if self._registration is None:
+            raise RuntimeError("the service has not been started")
+        return str(self._registration.address)
+
+    # -- jobs --------------------------------------------------------------------------------------------------
+
+    async def run_now(self, request: RunNow, *, idempotency_key: str | None = None) -> str:
+        """Accept a job; returns its id once it is durable.
+
+        Raises `UnknownHandler` for a handler that never registered (a known one may be away: its job is
+        retried), `IdempotencyConflict`, `StoreBusy`, `Stopping`.
+        """
+        self._admit()
+        job = Job(task_id=task_id(request.handler_id), kwargs=call_kwargs(request), executor=EXECUTOR)
+        key = idempotency_key or request.idempotency_key
+        async with self._bounded():
+            await self._know_task(request.handler_id)
+            return str(await self._store.accept(job, key=key, fingerprint=fingerprint(request) if key else ""))
+
+    async def job(self, job_id: str) -> JobView:
+        """Where a job stands; raises `NotFound`."""
+        try:
+            number = UUID(job_id)
+        except ValueError:
+            raise NotFound(f"there is no job {job_id!r}") from None
+        async with self._bounded():
+            # First the store, then the log: a job leaves the store only after its outcome is in the log.
+            waiting = await self._store.get_jobs([number])
+            record = await self._log.get(str(number))
+        if record is not None and record.outcome is not None:
+            return job_view(record, JobState.DONE)
+        if not waiting:
+            raise NotFound(f"there is no job {job_id!r}")
+        running = self._executor.running.get(str(number)) if self._executor else None
+        state = JobState.RUNNING if self._store.holds(number) else JobState.PENDING
+        return job_view(running or record or waiting_record(waiting[0]), state)
+
+    async def executions(
+        self, filters: Filters | None = None, *, limit: int = 100, offset: int = 0
+    ) -> list[ExecutionRecord]:
+        """Finished executions, oldest first; see `ExecutionLog.query`."""
+        async with self._bounded():
+            return await self._log.query(filters, limit=limit, offset=offset)
+
+    async def execution_stats(self) -> dict[str, Any]:
+        """Counts by outcome and handler, see `ExecutionLog.stats`."""
+        async with self._bounded():
+            return await self._log.stats()
+
+    async def execution_errors(self, *, limit: int = 100) -> list[ExecutionRecord]:
+        """The latest executions that did not succeed, newest first."""
+        async with self._bounded():
+            return await self._log.errors(limit=limit)
+
+    async def clear_executions(self) -> int:
+        """Drop all finished executions; returns how many."""
+        return await self._changed(self._log.clear())
+
+    async def _run_job(self, job: Job) -> None:
+        assert self._executor is not None
+        await self._executor.run(call_of(job, self.config))
+
+    # -- schedules ---------------------------------------------------------------------------------------------
+
+    async def add_schedule(self, request: NewSchedule, *, idempotency_key: str | None = None) -> str:
+        """Add a schedule; returns its id once it is durable. Raises as `Schedules.add`, `StoreBusy`,
+        `Stopping`.
+        """
+        self._admit()
+        async with self._bounded():
+            return await self._schedules.add(request, idempotency_key=idempotency_key)
+
+    async def schedules(self) -> list[ScheduleView]:
+        """All schedules by id."""
+        async with self._bounded():
+            return await self._schedules.all()
+
+    async def schedule(self, schedule_id: str) -> ScheduleView:
+        """One schedule; raises `NotFound`."""
+        async with self._bounded():
+            return await self._schedules.get(schedule_id)
+
+    async def change_schedule(self, schedule_id: str, change: ScheduleChange) -> ScheduleView:
+        """Reschedule, pause or resume; raises `NotFound`, `InvalidRequest`."""
+        if change.trigger is not None:
+            await self.reschedule(schedule_id, change.trigger)
+        if change.paused is not None:
+            await (self.pause if change.paused else self.resume)(schedule_id)
+        return await self.schedule(schedule_id)
+
+    async def pause(self, schedule_id: str) -> None:
+        """Pause a schedule; raises `NotFound`."""
+        await self._changed(self._schedules.pause(schedule_id))
+
+    async def resume(self, schedule_id: str) -> None:
+        """Resume a schedule; raises `NotFound`."""
+        await self._changed(self._schedules.resume(schedule_id))
+
+    async def reschedule(self, schedule_id: str, trigger: dict[str, Any]) -> None:
+        """Give a schedule another trigger; raises `NotFound`, `InvalidRequest`."""
+        await self._changed(self._schedules.reschedule(schedule_id, trigger))
+
+    async def remove(self, schedule_id: str) -> None:
+        """Remove a schedule; raises `NotFound`."""
+        await self._changed(self._schedules.remove(schedule_id))
+
+    async def _changed(self, change: Awaitable[T]) -> T:
+        self._admit()
+        async with self._bounded():
+            return await change
+
+    # -- looking in --------------------------------------------------------------------------------------------
+
+    def handlers(self) -> list[HandlerView]:
+        """All handlers that are registered, by id."""
+        running = list(self._executor.running.values()) if self._executor else []
+        records = self._registry.list() if self._registry else []
+        return [
+            HandlerView(
+                id=record.id,
+                address=record.address,
+                methods=tuple(record.methods),
+                status=record.status.value,
+                last_seen=record.last_seen,
+                registrations=record.registrations,
+                running_jobs=sum(job.handler_id == record.id for job in running),
+            )
+            for record in records
+        ]
+
+    async def health(self) -> Health:
+        """How the parts are; answers within half a second even if the store is locked."""
+        trouble = await self._store.database.probe()
+        up = self._kept.is_running
+        listening = self._registration is not None and not self._stopping
+        parts = {
+            "store": PartHealth(trouble is None, trouble or ""),
+            "scheduler": PartHealth(up, "" if up else self._kept.last_error or "not running"),
+            "registration": PartHealth(listening, self.registration_address if listening else "not listening"),
+        }
+        well = all(part.ok for part in parts.values())
+        return Health(
+            status="stopping" if self._stopping else "ok" if well else "degraded",
+            deployment=self.config.deployment,
+            uptime=time.monotonic() - self._begun,
+            running_jobs=self._store.running_jobs,
+            scheduler_restarts=self._kept.restarts,
+            parts=parts,
+        )
+
+    def subscribe(self, callback: Callable[[Event], Any]) -> Callable[[], None]:
+        """Call `callback` with every event of the scheduler; returns the function that ends this."""
+        return self._broker.subscribe(callback).unsubscribe
+
+    async def events(self) -> AsyncIterator[Event]:
+        """The scheduler's events as they happen; a reader that is too slow loses the oldest."""
+        queue: asyncio.Queue[Event] = asyncio.Queue(_EVENTS_KEPT)
+
+        def take(event: Event) -> None:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(event)
+
+        unsubscribe = self.subscribe(take)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            unsubscribe()
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _admit(self) -> None:
+        if self._stopping:
+            raise Stopping("the service is stopping and takes nothing new; try again when it is back")
+
+    def _bounded(self) -> Bounded:
+        return Bounded(self._store_timeout)
+
+    async def _know_task(self, handler_id: str) -> None:
+        task = handler_task(handler_id, self.config.per_handler_jobs)
+        if self._store.has_task(task):
+            return
+        assert self._registry is not None
+        if not self._store.has_task_id(task.id):
+            try:
+                self._registry.get(handler_id)
+            except UnknownHandler:
+                raise UnknownHandler(f"no handler {handler_id!r} has ever registered here") from None
+        await self._store.add_task(task)
+
+    def _build_scheduler(self) -> Any:
+        config = self.config
+        identity = f"schedule_zero-{config.deployment}"
+        return build_scheduler(
+            self._store,
+            self._broker,
+            self._run_job,
+            identity=identity,
+            lease=config.lease,
+            max_jobs=config.max_jobs,
+        )
+
+    async def _keep_house(self) -> None:
+        config = self.config
+        while True:
+            try:
+                await self._log.purge(config.executions_max_age, config.executions_max_count)
+                await self._store.database.write(forget_old_keys)
+            except Exception:
+                logging.getLogger(__name__).exception("housekeeping failed; it is tried again in a minute")
+            await asyncio.sleep(_HOUSEKEEPING)
