@@ -11,7 +11,7 @@ from harness.errors import ExitCode
 
 
 class Outcome(str, Enum):
-    """What a check, or a whole run, came to. Only `PASS`, `FAIL` and `UNKNOWN` are used by single checks."""
+    """What a check or a whole run came to; single checks use only `PASS`, `FAIL` and `UNKNOWN`."""
 
     PASS = "pass"  # noqa: S105 - a verdict, not a secret
     FAIL = "fail"
@@ -49,10 +49,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     """What one check said.
 
-    ``name`` reads as in the scenario file (``runs-per-job``, ``steady.latency p99 < 400ms``), ``when`` is the section it
-    stands in (``always``, ``eventually``, ``finally``, ``sometimes``, ``each``, ``thresholds``, ``steady``, ``then``).
-    ``samples`` counts what the check looked at: with none it is `Outcome.UNKNOWN`. ``line`` is its line in the file, 0 if none.
-    ``known`` is True when a ``known:`` entry of the scenario expects this failure.
+    ``name`` reads as in the scenario file (``runs-per-job``, ``steady.latency p99 < 400ms``), ``when`` is the
+    section it stands in (``always``, ``eventually``, ``finally``, ``sometimes``, ``each``, ``thresholds``,
+    ``steady``, ``then``). ``samples`` counts what the check looked at: with none it is `Outcome.UNKNOWN`.
+    ``line`` is its line in the file, 0 if none. ``known`` is True when a ``known:`` entry of the scenario
+    expects this failure.
     """
 
     name: str
@@ -68,7 +69,8 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The judgement on one run: the worst of its checks, or why there was nothing to judge.
 
-    ``reason`` is one sentence. ``scenario``, ``seed`` and ``world`` name the run; ``duration`` is in seconds of scenario time.
+    ``reason`` is one sentence. ``scenario``, ``seed`` and ``world`` name the run; ``duration`` is in seconds of
+    scenario time.
     """
 
     scenario: str

@@ -1,0 +1,1 @@
+"""What happened: an append-only record of operations, executions and faults, with statistics over it."""

@@ -1,7 +1,8 @@
 """What happened in one run, as an immutable sequence of records.
 
 >>> from harness.history.records import Header, Sample
->>> history = History(Header(scenario="demo"), (Sample(at=2.0, name="fds", value=9.0), Sample(at=1.0, name="fds", value=8.0)))
+>>> late, early = Sample(at=2.0, name="fds", value=9.0), Sample(at=1.0, name="fds", value=8.0)
+>>> history = History(Header(scenario="demo"), (late, early))
 >>> [sample.value for sample in history.of(Sample)]
 [8.0, 9.0]
 """
@@ -31,7 +32,7 @@ class HistoryError(HarnessError):
 
 @dataclass(frozen=True)
 class History:
-    """The records of one run in order of ``at``; records of equal time keep the order in which they were appended.
+    """The records of one run in order of ``at``; records of equal time keep the order they were appended in.
 
     ``torn`` is 1 when the file's last line was cut off (the harness was killed while writing it), else 0.
     """
@@ -100,7 +101,7 @@ class History:
         return cls(_read_header(path, lines[0] if lines else b""), *_read_records(path, lines))
 
     def dumps(self) -> bytes:
-        """The history as JSON Lines, header first, records in order of time; equal histories give equal bytes."""
+        """The history as JSON Lines, header first, in order of time; equal histories give equal bytes."""
         return b"".join(encode_line(record) for record in (self.header, *self.records))
 
     def write(self, path: Path) -> None:
@@ -115,11 +116,12 @@ def _read_header(path: Path, line: bytes) -> Header:
         header = _HEADER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise HistoryError(
-            f"{path}:1: expected the header of a history ({{\"type\": \"header\", ...}}), found {_short(line)}: {error}"
+            f"{path}:1: expected the header of a history, found {_short(line)}: {error}"
         ) from error
     if header.version > FORMAT_VERSION:
         raise HistoryError(
-            f"{path}:1: the history has format {header.version}, this harness reads up to {FORMAT_VERSION}: use a newer harness"
+            f"{path}:1: the history has format {header.version}, this harness reads up to {FORMAT_VERSION}: "
+            "use a newer harness"
         )
     return header
 
@@ -157,10 +159,10 @@ def encode_line(record: Header | AnyRecord) -> bytes:
     try:
         return _ENCODER.encode(record) + b"\n"
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
-        raise HarnessError(f"a {type(record).__name__} record cannot be written as JSON: {error}; its fields: {record!r}") from error
+        raise HarnessError(f"a record cannot be written as JSON: {error}; it is {record!r}") from error
 
 
 # Stateless, so shared by all histories; sorted keys make equal details equal bytes.
 _ENCODER = msgspec.json.Encoder(enc_hook=_plain, order="deterministic")
 _HEADER = msgspec.json.Decoder(Header)
-_RECORD: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)  # type: ignore[arg-type]  # a union of classes
+_RECORD: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)

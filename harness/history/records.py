@@ -1,9 +1,9 @@
 """The kinds of record a history is made of.
 
-Every record is immutable and carries ``at``: scenario time in seconds (µs resolution), the moment it was appended.
-Scenario time 0 is the first instant of the ``run`` phase; setup lies before it, at negative times. In JSON Lines each
-record is one object whose ``type`` names its class. Nothing here depends on wall time, so that two runs of one seed in
-the simulated world are equal byte for byte.
+Every record is immutable and carries ``at``: scenario time in seconds (µs resolution), the moment it was
+appended. Scenario time 0 is the first instant of the ``run`` phase; setup lies before it, at negative times. In
+JSON Lines each record is one object whose ``type`` names its class. Nothing here depends on wall time, so that
+two runs of one seed in the simulated world are equal byte for byte.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ class Phase(Record, frozen=True, kw_only=True, tag="phase"):
 class Operation(Record, frozen=True, kw_only=True, tag="operation"):
     """One call that the workload made of the target; latency counts from ``intended``, never from ``start``.
 
-    ``ref`` is what the target answered with (a job id, a schedule id). ``measured`` is False during warm-up stages.
+    ``ref`` is what the target answered with (a job id, a schedule id). ``measured`` is False during warm-up
+    stages.
     """
 
     id: int
@@ -117,7 +118,8 @@ class Execution(Record, frozen=True, kw_only=True, tag="execution"):
 class Job(Record, frozen=True, kw_only=True, tag="job"):
     """One job as the scheduler's own log has it at the end of the run; times are scenario time.
 
-    ``outcome`` is empty while the scheduler has recorded none. ``scheduled_for`` is None for jobs submitted directly.
+    ``outcome`` is empty while the scheduler has recorded none. ``scheduled_for`` is None for jobs submitted
+    directly.
     """
 
     job_id: str
@@ -162,8 +164,8 @@ class Sample(Record, frozen=True, kw_only=True, tag="sample"):
 class Audit(Record, frozen=True, kw_only=True, tag="audit"):
     """What a search for left-overs found; an empty ``found`` is the proof that somebody looked.
 
-    ``name`` is one of ``processes``, ``pidfiles``, ``ports``, ``sockets``, ``store``, ``files``; ``scope`` is ``final`` or
-    ``cycle N``; ``looked_at`` counts the things examined.
+    ``name`` is one of ``processes``, ``pidfiles``, ``ports``, ``sockets``, ``store``, ``files``; ``scope`` is
+    ``final`` or ``cycle N``; ``looked_at`` counts the things examined.
     """
 
     name: str
