@@ -1,0 +1,5 @@
+"""The self-contained HTML report: one file, nothing fetched, readable with scripts off, on paper or in a mail."""
+
+from harness.report.html.page import render
+
+__all__ = ["render"]
