@@ -34,6 +34,8 @@ class Lifeline:
         self._fd = fd
         self._on_lost = on_lost
         self._closed = threading.Event()
+        self._wake_reader = -1
+        self._wake_writer: int | None = None
         self._thread = threading.Thread(target=self._watch, name="lifeline", daemon=True)
 
     def start(self) -> None:
@@ -45,10 +47,15 @@ class Lifeline:
         os.fstat(self._fd)
         # Grandchildren must not keep it open, nor be told of it.
         os.set_inheritable(self._fd, False)
+        # Writing here ends the watch at once: a process that stops must not wait for the next look.
+        self._wake_reader, self._wake_writer = os.pipe()
         self._thread.start()
 
     def close(self) -> None:
         """Stop watching; `on_lost` is not called any more (unless it is being called now)."""
+        if self._wake_writer is not None:
+            os.close(self._wake_writer)
+            self._wake_writer = None
         self._closed.set()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(2 * _LOOK)
@@ -56,8 +63,8 @@ class Lifeline:
     def _watch(self) -> None:
         try:
             while not self._closed.is_set():
-                readable, _, _ = select.select([self._fd], [], [], _LOOK)
-                if readable and not os.read(self._fd, 4096):
+                readable, _, _ = select.select([self._fd, self._wake_reader], [], [], _LOOK)
+                if self._fd in readable and not os.read(self._fd, 4096):
                     logger.warning("the parent process is gone")
                     self._on_lost()
                     return
@@ -66,3 +73,4 @@ class Lifeline:
             self._on_lost()
         finally:
             os.close(self._fd)
+            os.close(self._wake_reader)
