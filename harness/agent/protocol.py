@@ -15,6 +15,8 @@ ENV_MUTANT = "HARNESS_MUTANT"
 """Name of the mutant to apply, if any: the target broken on purpose."""
 ENV_RUN = "HARNESS_RUN"
 """The run's tag. A process that carries it was started by this run: what faults may touch and orphans are found by."""
+ENV_DECOY = "HARNESS_DECOY"
+"""Set by the decoy ``python`` that a run may put first on ``PATH``: whoever has it was started by the wrong interpreter."""
 ENV_SEED = "HARNESS_SEED"
 """The run's seed, for what draws inside a process."""
 

@@ -98,8 +98,11 @@ class Target(Protocol):
     async def start(self) -> None:
         """Start everything and return when it is ready; raises `harness.errors.NeverReady` with what was waited for."""
 
-    async def stop(self, how: StopHow = StopHow.TERM, *, timeout: float = 30.0) -> StopResult:
-        """Tell it to end and wait, `timeout` seconds at most, then force it. Stopping what is stopped does nothing."""
+    async def stop(self, how: StopHow = StopHow.TERM, *, timeout: float = 30.0, times: int = 1) -> StopResult:
+        """Tell it to end and wait, `timeout` seconds at most, then force it. Stopping what is stopped does nothing.
+
+        The signal is sent `times` times in quick succession, as impatient operators and supervisors do.
+        """
 
     async def call(self, op: str, args: Mapping[str, Any], *, timeout: float) -> Reply:
         """Make one operation. Never raises for what the target does: that is the `Reply`."""

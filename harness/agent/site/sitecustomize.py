@@ -1,6 +1,7 @@
 """Python imports this at start-up when the harness has put its folder first on ``PYTHONPATH``: starts the agent, then steps aside."""
 
 import importlib.machinery
+import importlib.util
 import os
 import pathlib
 import sys
@@ -13,8 +14,6 @@ def _run_the_next_one() -> None:
     others = [p for p in sys.path if p and pathlib.Path(p).resolve() != pathlib.Path(_here).resolve()]
     spec = importlib.machinery.PathFinder.find_spec("sitecustomize", others)
     if spec is not None and spec.loader is not None:
-        import importlib.util
-
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 

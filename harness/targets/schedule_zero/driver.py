@@ -9,7 +9,7 @@ import tempfile
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import psutil
 from pydantic import BaseModel
@@ -23,6 +23,7 @@ from harness.targets.base import OpSpec, Place, PlaceKind, Reply, StopHow, StopR
 from harness.targets.schedule_zero import audits, deployment, operations, records
 from harness.targets.schedule_zero.api import ApiClient
 from harness.targets.schedule_zero.control import Control
+from harness.targets.schedule_zero.decoy import interpreters, write_decoy
 from harness.targets.schedule_zero.governor import Addresses, GovernorProcess, kill_tagged
 from harness.targets.schedule_zero.options import SchedulerOptions, TargetOptions
 
@@ -65,7 +66,7 @@ class ScheduleZeroTarget:
         self._options = deployment.write(scenario, root / "deployment.yaml", seed=seed)
         self._database = root / "jobs.db" if self._options.store == "sqlite" else None
         environment = protocol.child_environment(
-            dict(os.environ),
+            self._base_environment(scenario, root),
             **{
                 protocol.ENV_RUN: self.run_tag,
                 protocol.ENV_DIR: str(self._agent_dir),
@@ -80,6 +81,13 @@ class ScheduleZeroTarget:
         self._addresses: Addresses | None = None
         self._ports: set[int] = set()
         self._seen: dict[str, int] = {}
+
+    @staticmethod
+    def _base_environment(scenario: Scenario, root: Path) -> dict[str, str]:
+        environment = dict(os.environ)
+        if TargetOptions.model_validate(scenario.target.options).decoy_python:
+            environment["PATH"] = os.pathsep.join([str(write_decoy(root / "decoy")), environment.get("PATH", "")])
+        return environment
 
     @property
     def http_url(self) -> str:
@@ -107,7 +115,7 @@ class ScheduleZeroTarget:
     async def _wait_for_handlers(self, count: int, deadline: float) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            states = await self._handler_states()
+            states = await self._handler_states() or {}
             connected = [name for name, status in states.items() if status == "Connected"]
             if len(connected) >= count:
                 return
@@ -118,17 +126,19 @@ class ScheduleZeroTarget:
                 )
             await asyncio.sleep(0.03)
 
-    async def _handler_states(self) -> dict[str, str]:
-        answer = await self._api.request("GET", self.http_url + "/api/handlers", timeout=PROBE_TIMEOUT)
-        if answer.status is not Status.OK:
-            return {}
-        listed = answer.body if isinstance(answer.body, list) else answer.body.get("handlers", [])
-        return {entry.get("id") or entry["handler_id"]: entry["status"] for entry in listed}
+    async def _handler_states(self) -> dict[str, str] | None:
+        """Status by handler; None when the server does not answer."""
+        listed = await self._listed_handlers()
+        return None if listed is None else {entry["id"]: entry["status"] for entry in listed}
 
-    async def stop(self, how: StopHow = StopHow.TERM, *, timeout: float = 30.0) -> StopResult:
+    async def _listed_handlers(self) -> list[dict[str, Any]] | None:
+        answer = await self._api.request("GET", self.http_url + "/api/handlers", timeout=PROBE_TIMEOUT)
+        return answer.body["handlers"] if answer.status is Status.OK else None
+
+    async def stop(self, how: StopHow = StopHow.TERM, *, timeout: float = 30.0, times: int = 1) -> StopResult:
         """Signal the governor; it ends its server and handlers. By force after `timeout` seconds."""
         await self._note_processes()
-        result = await self._governor.stop(how, timeout)
+        result = await self._governor.stop(how, timeout, times)
         if result.forced:
             await asyncio.to_thread(kill_tagged, self.run_tag)
         for name, pid in self._seen.items():
@@ -162,14 +172,10 @@ class ScheduleZeroTarget:
         if self._addresses is None:
             return {}
         await self._note_processes()
-        states, health = await asyncio.gather(
-            self._handler_states(),
-            self._api.request("GET", self.http_url + "/api/health", timeout=PROBE_TIMEOUT),
-        )
-        numbers = await asyncio.to_thread(self._sizes)
-        if states:
+        states, numbers = await asyncio.gather(self._handler_states(), asyncio.to_thread(self._sizes))
+        if states is not None:
             numbers["registered-handlers"] = float(sum(status == "Connected" for status in states.values()))
-        if isinstance(health.body, dict) and (backlog := health.body.get("backlog")) is not None:
+        if self._database is not None and (backlog := await asyncio.to_thread(records.backlog, self._database)) is not None:
             numbers["backlog"] = float(backlog)
         return numbers
 
@@ -217,7 +223,7 @@ class ScheduleZeroTarget:
     async def _wait_for(self, name: str, *, connected: bool, timeout: float = 20.0) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
-        while ((await self._handler_states()).get(name) == "Connected") is not connected:
+        while ((await self._handler_states() or {}).get(name) == "Connected") is not connected:
             if loop.time() >= deadline:
                 raise TargetError(
                     f"waited {timeout:g} s for {name} to be {'connected' if connected else 'gone'}; "
@@ -230,13 +236,12 @@ class ScheduleZeroTarget:
         found: list[AnyRecord] = []
         if self._addresses is None or not self._governor.running:
             return found
-        answer = await self._api.request("GET", self.http_url + "/api/handlers", timeout=PROBE_TIMEOUT)
-        listed = answer.body if isinstance(answer.body, list) else (answer.body or {}).get("handlers", [])
-        for entry in listed:
-            if entry.get("registrations", 1) > 1:
-                name = entry.get("id") or entry["handler_id"]
+        for entry in await self._listed_handlers() or []:
+            if entry["registrations"] > 1:
                 detail = {"registrations": entry["registrations"]}
-                found.append(Event(at=self._recorder.now(), name="handler-reregistered", place=name, detail=detail))
+                found.append(
+                    Event(at=self._recorder.now(), name="handler-reregistered", place=entry["id"], detail=detail)
+                )
         found.append(await asyncio.to_thread(self._sockets))
         return found
 
@@ -271,10 +276,14 @@ class ScheduleZeroTarget:
 
     async def audit(self, scope: str, *, timeout: float = 5.0) -> Iterable[AnyRecord]:
         """Processes, pid files, ports and the store, once everything should be gone."""
-        return await audits.audit(
-            scope, self._recorder.now, run=self.run_tag, root=self._governor.root, ports=sorted(self._ports),
-            database=self._database, timeout=timeout,
-        )
+        found: list[AnyRecord] = [
+            *await audits.audit(
+                scope, self._recorder.now, run=self.run_tag, root=self._governor.root, ports=sorted(self._ports),
+                database=self._database, timeout=timeout,
+            )
+        ]
+        found.append(interpreters(self._journals, scope, self._recorder.now()))
+        return found
 
     async def close(self) -> None:
         """Kill whatever still carries the run's tag, and remove the agents' folder."""

@@ -118,14 +118,16 @@ class GovernorProcess:
             return "(no log)"
         return "\n".join(f"  {line}" for line in text.splitlines()[-lines:]) or "  (it wrote nothing)"
 
-    async def stop(self, how: StopHow, timeout: float) -> StopResult:
-        """Send the signal and wait; after `timeout` seconds kill everything that belongs to it."""
+    async def stop(self, how: StopHow, timeout: float, times: int = 1) -> StopResult:
+        """Send the signal `times` times and wait; after `timeout` seconds kill the process."""
         if self._process is None:
             return StopResult(0.0, None, forced=False)
         if self._process.returncode is not None:
             return StopResult(0.0, self._process.returncode, forced=False)
         begin = time.monotonic()
-        self._process.send_signal(_SIGNALS[how])
+        for _ in range(times):
+            self._process.send_signal(_SIGNALS[how])
+            await asyncio.sleep(_TICK)
         while self._process.poll() is None and time.monotonic() - begin < timeout:
             await asyncio.sleep(_TICK)
         forced = self._process.poll() is None

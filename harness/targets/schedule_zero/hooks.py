@@ -28,7 +28,7 @@ def install(agent: AgentServer) -> None:
 
     def recovered(address: str, reason: str, **_: Any) -> None:
         journal.write("event", name="client-recovered", place=address, detail={"reason": reason})
-        if reason == "efsm":
+        if "current state" in reason:  # libzmq's own words for EFSM
             journal.write("event", name="efsm-raised", place=address, detail={})
 
     barriers.listen("handler.before_call", begin)

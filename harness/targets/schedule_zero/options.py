@@ -14,7 +14,9 @@ class _Options(BaseModel):
 
 
 class TargetOptions(_Options):
-    """Further keys of ``target:``; there are none besides ``driver`` and ``governor``."""
+    """Further keys of ``target:``. ``decoy_python`` puts another ``python`` first on ``PATH``, which nobody may use."""
+
+    decoy_python: bool = False
 
 
 class SchedulerOptions(_Options):

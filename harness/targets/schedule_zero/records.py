@@ -58,6 +58,18 @@ def _finished(row: tuple[Any, ...], when: Callable[[int | None], float | None]) 
     )
 
 
+def backlog(database: Path) -> int | None:
+    """How many accepted jobs the store still holds; None when it cannot be read right now."""
+    try:
+        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=0.5)
+        try:
+            return int(connection.execute("SELECT count(*) FROM jobs").fetchone()[0])
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError:
+        return None
+
+
 def read_journals(folder: Path, to_scenario: ToScenario) -> Iterator[Execution | Event]:
     """What the agents wrote: executions as the handlers saw them, events, strikes of armed faults."""
     for path in sorted(folder.glob("*.jsonl")):

@@ -24,8 +24,11 @@ _TICK = 0.02
 class Worker(BaseHandler):
     """``work``, ``tick``, ``echo`` take the service time; ``fail`` raises after it; ``sleep`` takes what it is told."""
 
-    def __init__(self, handler_id: str, *, p50: float = 0.0, p99: float = 0.0, seed: int = 0, **options: Any) -> None:
-        super().__init__(handler_id, **options)
+    def __init__(
+        self, handler_id: str, port: int = 0, server_address: str | None = None, host: str = "127.0.0.1", *,
+        p50: float = 0.0, p99: float = 0.0, seed: int = 0, **options: Any,
+    ) -> None:
+        super().__init__(handler_id, port, server_address, host, **options)
         self._p50, self._sigma = p50, math.log(p99 / p50) / _Z99 if 0 < p50 < p99 else 0.0
         self._random = random.Random(f"{seed}/{handler_id}/service")  # noqa: S311 - drawn from the run's seed
         self._drawing = threading.Lock()
