@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
@@ -33,6 +34,14 @@ ArgsT = TypeVar("ArgsT", bound=Args)
 class Surroundings(Protocol):
     """What a fault may ask of the run around it. Alone, in a test, `Alone` stands in."""
 
+    @property
+    def run_tag(self) -> str:
+        """The value of ``HARNESS_RUN`` in the environment of every process that belongs to this run; empty: none does."""
+
+    @property
+    def allowed(self) -> Sequence[str]:
+        """Names or globs of places that may be touched although they belong to nobody's run."""
+
     def places(self) -> Sequence[Place]:
         """The target's places as they are right now."""
 
@@ -40,8 +49,16 @@ class Surroundings(Protocol):
         """Have the target start a process again that nobody else restarted; blocks until it is ready, raises `FaultError`."""
 
 
+RUN_TAG = "HARNESS_RUN"
+"""The environment variable that marks the processes of a run."""
+
+
+@dataclass(frozen=True)
 class Alone:
     """Surroundings of a fault that is used without a target: nothing else exists, nothing can be restarted."""
+
+    run_tag: str = ""
+    allowed: tuple[str, ...] = ()
 
     def places(self) -> Sequence[Place]:
         """No places."""
@@ -65,7 +82,8 @@ class Fault(ABC, Generic[ArgsT]):
     args_model: ClassVar[type[Args]] = NoArgs
     takes_trigger: ClassVar[bool] = False
     """True when the kind itself waits for ``when`` inside the process (an agent counts there); else the runner does."""
-    deadline: ClassVar[float] = 15.0
+    deadline: float = 15.0
+    """Seconds that `inject` and `heal` may take each; a kind that has to wait longer sets it from its arguments."""
 
     def __init__(
         self, place: Place, args: ArgsT, *, fault_id: str = "", trigger: When | None = None, seed: int = 0,
@@ -78,6 +96,14 @@ class Fault(ABC, Generic[ArgsT]):
         self.seed = seed
         self.surroundings: Surroundings = surroundings or Alone()
 
+    @classmethod
+    def lasts(cls, args: ArgsT) -> float | None:
+        """Seconds that the fault lasts by itself when no ``for`` is given; None: until the run ends.
+
+        A kind that is over at once (a kill, a poisoned socket) returns a number: it is healed without being waited for.
+        """
+        return None
+
     @abstractmethod
     def inject(self) -> Mapping[str, Any]:
         """Reach the bad state; raises `harness.errors.FaultError` when it cannot be reached (then nothing is left to heal)."""
@@ -85,6 +111,10 @@ class Fault(ABC, Generic[ArgsT]):
     @abstractmethod
     def heal(self) -> Mapping[str, Any]:
         """Undo it. Idempotent; a place that is gone counts as healed."""
+
+    def struck(self) -> int:
+        """How often an armed fault (see `takes_trigger`) has struck so far; 0 where that is only known when it is healed."""
+        return 0
 
     def __enter__(self) -> Self:
         self.inject()

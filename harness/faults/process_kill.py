@@ -1,0 +1,92 @@
+"""``process.kill``: a process ends by SIGKILL in the middle of whatever it does."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from harness.errors import FaultError
+from harness.faults.base import Args, Fault
+from harness.faults.ownership import live_process, own_process
+from harness.faults.signals import ended, send, wait_for
+from harness.scenario.values import Duration
+from harness.targets.base import Place, PlaceKind
+
+
+class KillArgs(Args):
+    """Arguments of `ProcessKill`."""
+
+    restart: Duration = Field(default=10.0, ge=0)
+    """Seconds after the kill within which whoever keeps the process alive must have started it again; then the harness does."""
+
+
+class ProcessKill(Fault[KillArgs]):
+    """Kill one process. It heals when a process of the same name runs again under another pid.
+
+    >>> import subprocess, sys
+    >>> from harness.targets.base import Place, PlaceKind
+    >>> child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    >>> with ProcessKill(Place(PlaceKind.PROCESS, "child", pid=child.pid), KillArgs()):
+    ...     child.wait(timeout=10)
+    -9
+    """
+
+    kind: ClassVar[str] = "process.kill"
+    about: ClassVar[str] = "a process ends by SIGKILL; healed when it runs again"
+    accepts: ClassVar[tuple[PlaceKind, ...]] = (PlaceKind.PROCESS, PlaceKind.HANDLER)
+    args_model: ClassVar[type[Args]] = KillArgs
+    died_within: ClassVar[float] = 10.0
+    """Seconds in which a killed process must be gone (a process in an uninterruptible call is not, at once)."""
+
+    _killed_at: float | None = None
+
+    @classmethod
+    def lasts(cls, args: KillArgs) -> float | None:
+        """As long as the restart may take: a kill is over at once, what is waited for is the return."""
+        return args.restart
+
+    def inject(self) -> Mapping[str, Any]:
+        """Kill it; returns when the process is gone."""
+        self.deadline = self.args.restart + 2 * Fault.deadline
+        process = own_process(self.place, self.surroundings)
+        if not send(process, signal.SIGKILL):
+            raise FaultError(f"{self.place.name} (pid {process.pid}) ended by itself just before it was to be killed")
+        self._killed_at = time.monotonic()
+        if not wait_for(lambda: ended(process), self.died_within):
+            raise FaultError(f"{self.place.name} (pid {process.pid}) still runs {self.died_within:g} s after SIGKILL")
+        return {"pid": process.pid}
+
+    def heal(self) -> Mapping[str, Any]:
+        """Wait until it runs again; start it when nobody did within ``restart``."""
+        if self._killed_at is None or not self._known():
+            return {}
+        due = self._killed_at + self.args.restart
+        if wait_for(lambda: self._successor() is not None, max(0.0, due - time.monotonic())):
+            by = "its governor"
+        else:
+            by = "the harness"
+            self.surroundings.restart(self.place, timeout=Fault.deadline)
+        again = self._successor()
+        return {"pid": again.pid if again else 0, "by": by, "after": round(time.monotonic() - self._killed_at, 6)}
+
+    def _known(self) -> bool:
+        """Whether there is a target that should bring the process back."""
+        return bool(self.surroundings.places())
+
+    def _successor(self) -> Place | None:
+        for place in self.surroundings.places():
+            if place.name == self.place.name and place.kind in self.accepts and place.pid not in (0, self.place.pid) and _runs(place):
+                return place
+        return None
+
+
+def _runs(place: Place) -> bool:
+    try:
+        live_process(place)
+    except FaultError:
+        return False
+    return True

@@ -1,0 +1,110 @@
+"""``process.kill`` ends one process for certain and heals when it runs again."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+
+import pytest
+
+from harness.errors import FaultError
+from harness.faults.base import Alone
+from harness.faults.ownership import ProcessGone
+from harness.faults.process_kill import KillArgs, ProcessKill
+
+
+class Governed:
+    """Surroundings with places that a test changes, and a restart that it counts."""
+
+    run_tag = ""
+    allowed = ()
+
+    def __init__(self, *places):
+        self.now = list(places)
+        self.asked = []
+        self.on_restart = lambda: None
+
+    def places(self):
+        """The places as they are."""
+        return tuple(self.now)
+
+    def restart(self, place, *, timeout):
+        """Note the question, do what the test said."""
+        self.asked.append(place.name)
+        self.on_restart()
+
+
+def test_it_dies_by_sigkill(spawn, place_of_child):
+    """The exit code of the child is the signal's, and inject returns only when it is gone."""
+    child = spawn()
+    detail = ProcessKill(place_of_child(child), KillArgs()).inject()
+    assert (detail, child.poll()) == ({"pid": child.pid}, -9)
+
+
+def test_without_a_target_there_is_nothing_to_wait_for(spawn, place_of_child):
+    """Alone in a test the heal is immediate."""
+    with ProcessKill(place_of_child(spawn()), KillArgs(restart=60.0)) as fault:
+        assert fault.heal() == {}
+
+
+def test_a_process_that_is_gone_cannot_be_killed(spawn, place_of_child):
+    """Nothing was injected, so the fault says so instead of pretending."""
+    child = spawn()
+    place = place_of_child(child)
+    child.kill()
+    child.wait()
+    with pytest.raises(ProcessGone):
+        ProcessKill(place, KillArgs()).inject()
+
+
+def test_it_heals_when_the_governor_has_started_another(spawn, place_of_child):
+    """A process of the same name under another pid is the healing, and nobody else is asked."""
+    place = place_of_child(spawn())
+    around = Governed(place)
+    fault = ProcessKill(place, KillArgs(restart=20.0), surroundings=around)
+    fault.inject()
+    successor = place_of_child(spawn())
+    later = threading.Timer(0.1, lambda: around.now.append(successor))
+    later.start()
+    detail = fault.heal()
+    later.join()
+    assert (detail["pid"], detail["by"], around.asked) == (successor.pid, "its governor", [])
+
+
+def test_the_harness_starts_what_nobody_else_started(spawn, place_of_child):
+    """When ``restart`` has passed in vain the target is asked."""
+    place = place_of_child(spawn())
+    around = Governed(place)
+    successor = place_of_child(spawn())
+    around.on_restart = lambda: around.now.append(successor)
+    fault = ProcessKill(place, KillArgs(restart=0.05), surroundings=around)
+    fault.inject()
+    detail = fault.heal()
+    assert (detail["pid"], detail["by"], around.asked) == (successor.pid, "the harness", ["h1"])
+
+
+def test_a_dead_successor_is_no_healing(spawn, place_of_child):
+    """A place that still names a process that has ended does not count as running again."""
+    place = place_of_child(spawn())
+    dead = spawn()
+    gone = place_of_child(dead)
+    dead.kill()
+    dead.wait()
+    around = Governed(dataclasses.replace(gone, name="h1"))
+
+    def refuse():
+        raise FaultError("no restart here")
+
+    around.on_restart = refuse
+    fault = ProcessKill(place, KillArgs(restart=0.05), surroundings=around)
+    fault.inject()
+    with pytest.raises(FaultError, match="no restart here"):
+        fault.heal()
+
+
+def test_the_time_for_its_return_is_part_of_its_deadline(spawn, place_of_child):
+    """Whoever plays the fault waits at least as long as the restart may take."""
+    fault = ProcessKill(place_of_child(spawn()), KillArgs(restart="90s"), surroundings=Alone())
+    fault.inject()
+    assert fault.deadline >= 90.0
+    assert ProcessKill.lasts(KillArgs(restart="8s")) == 8.0
