@@ -1,0 +1,73 @@
+"""Which faults were at work when something happened, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import NamedTuple
+
+from harness.checks.evidence import moment
+from harness.history.history import History
+from harness.history.records import Event, Fault, FaultEvent
+
+MENTIONED = 3
+"""Faults that one sentence names at most."""
+
+
+class Span(NamedTuple):
+    """One fault at one place, from injection to heal; ``end`` is infinite if it was never healed."""
+
+    begin: float
+    end: float
+    id: str
+    kind: str
+    place: str
+
+    def __str__(self) -> str:
+        place = f" at {self.place}" if self.place else ""
+        until = f"to {moment(self.end)}" if math.isfinite(self.end) else "and never healed"
+        return f"{self.id} ({self.kind}{place}) from {moment(self.begin)} {until}"
+
+
+class Surroundings:
+    """The faults of one history, and what the harness itself failed to see."""
+
+    def __init__(self, history: History) -> None:
+        self.spans = _spans(history)
+        self._problems = tuple(event for event in history.of(Event) if event.name == "teardown-problem")
+
+    def during(self, begin: float, end: float, places: Collection[str] = ()) -> str:
+        """Which faults overlapped ``begin..end``, to end a sentence with; those at `places` come first."""
+        found = [span for span in self.spans if span.begin <= end and span.end >= begin]
+        if not found:
+            return ""
+        found.sort(key=lambda span: (not _touches(span, places), abs(span.begin - begin), span))
+        more = f" and {len(found) - MENTIONED} more" if len(found) > MENTIONED else ""
+        return "; meanwhile: " + ", ".join(map(str, found[:MENTIONED])) + more
+
+    def unseen(self, *steps: str) -> str:
+        """Why the harness could not see what one of these steps of the teardown had to bring; empty if it could."""
+        for event in self._problems:
+            if event.place in steps:
+                return f"the harness failed to {event.place}: {event.detail.get('error', 'no reason recorded')}"
+        return ""
+
+
+def _touches(span: Span, places: Collection[str]) -> bool:
+    return bool(span.place) and any(place in span.place for place in places if place)
+
+
+def _spans(history: History) -> tuple[Span, ...]:
+    spans: list[Span] = []
+    active: dict[tuple[str, str], Fault] = {}
+    # At one instant a heal comes before an injection: a fault that strikes again at once was healed in between.
+    order = {FaultEvent.HEALED: 0, FaultEvent.INJECTED: 1}
+    faults = (fault for fault in history.of(Fault) if fault.event in order)
+    for fault in sorted(faults, key=lambda fault: (fault.at, order[fault.event], fault.id, fault.place)):
+        key = (fault.id, fault.place)
+        if begun := active.pop(key, None):
+            spans.append(Span(begun.at, fault.at, fault.id, begun.kind, fault.place))
+        if fault.event is FaultEvent.INJECTED:
+            active[key] = fault
+    spans += [Span(begun.at, math.inf, begun.id, begun.kind, begun.place) for begun in active.values()]
+    return tuple(sorted(spans))

@@ -1,0 +1,57 @@
+"""Every stop of a life cycle ended by itself, in time, with exit code 0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.checks.base import AFTER_STOP, Case, Check
+from harness.checks.evidence import Finding, Problem, conclude, lasted, many, moment
+from harness.history.records import Status, Step
+
+
+def judge(case: Case, args: None) -> Finding:
+    """Read every ``stop`` step; its detail says ``how`` it was stopped, the exit ``code``, and whether it was ``forced``.
+
+    A stop by kill has no exit code to keep. A stop whose exit code nobody saw leaves the check unknown.
+    """
+    stops = [step for step in case.history.of(Step) if step.step.partition(" ")[0] == "stop"]
+    problems = [problem for step in stops for problem in _problems(case, step)]
+    return conclude(
+        problems,
+        samples=len(stops),
+        broken=f"{len({problem.data for problem in problems})} of {many(len(stops), 'stop')} went wrong",
+        good=f"{many(len(stops), 'stop')} ended cleanly",
+        nothing="nothing was stopped, so nothing was proven",
+        doubts=[_doubt(step) for step in stops if not _killed(step) and step.detail.get("code") is None],
+    )
+
+
+def _killed(step: Step) -> bool:
+    return bool(step.detail.get("how") == "kill")
+
+
+def _problems(case: Case, step: Step) -> Iterator[Problem]:
+    code = step.detail.get("code")
+    what = []
+    if step.status is not Status.OK:
+        reason = step.detail.get("error")
+        what.append(f"came to {step.status.value}" + (f" ({reason})" if reason else ""))
+    if not _killed(step):
+        what += ["had to be forced"] if step.detail.get("forced") else []
+        what += [f"ended with exit code {code} instead of 0"] if code not in (0, None) else []
+    if what:
+        text = f"the stop of cycle {step.cycle} by {step.detail.get('how', 'term')} at {moment(step.start)} "
+        text += f"{' and '.join(what)} after {lasted(step.end - step.start)}"
+        yield Problem(0, step.start, text + case.around.during(step.start, step.end), (("cycle", step.cycle),))
+
+
+def _doubt(step: Step) -> Problem:
+    return Problem(0, step.start, f"nobody saw the exit code of the stop of cycle {step.cycle} at {moment(step.start)}")
+
+
+CHECK = Check(
+    name="stopped-cleanly",
+    about="every stop ends by itself with exit code 0, unless it was a kill",
+    judge=judge,
+    sections=AFTER_STOP,
+)
