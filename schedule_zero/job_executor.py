@@ -25,6 +25,8 @@ from schedule_zero.execution_log import Attempt, ExecutionLog, ExecutionRecord, 
 
 #: The least time, in seconds, that a last attempt before the deadline is given.
 _LEAST = 0.001
+#: Seconds between two looks for a handler that is away, growing from the first to the second.
+_FIRST_LOOK, _SLOWEST_LOOK = 0.01, 0.2
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ class Registry(Protocol):
 class JobExecutor:
     """Runs calls in threads, at most `threads` a handler, and records each outcome before it returns.
 
-    `random_source` is the source of jitter, uniform in [0, 1).
+    `random_source` is the source of jitter, uniform in [0, 1). `reachable` says whether a handler is there to
+    be called: an attempt waits for it, without a thread, as long as its time-out allows, instead of calling
+    into the void.
     """
 
     def __init__(
@@ -101,11 +105,13 @@ class JobExecutor:
         *,
         threads: int = 16,
         random_source: Callable[[], float] | None = None,
+        reachable: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._registry = registry
         self._log = log
         self._size = threads
         self._random = random_source or random.random
+        self._reachable = reachable
         self._threads: dict[str, CallThreads] = {}
         self._running: dict[str, ExecutionRecord] = {}
 
@@ -169,11 +175,19 @@ class JobExecutor:
         return outcome is not Outcome.ERROR or call.policy.retry_errors
 
     async def _attempt(self, call: JobCall, timeout: float) -> tuple[Outcome, Any, str | None]:
+        end = time.monotonic() + timeout
+        if not await self._appears(call.handler_id, timeout):
+            return (
+                Outcome.UNREACHABLE,
+                None,
+                f"handler {call.handler_id!r} stayed disconnected for {timeout:g} s",
+            )
+        left = max(_LEAST, end - time.monotonic())
         threads = self._threads.get(call.handler_id)
         if threads is None:
             threads = self._threads[call.handler_id] = CallThreads(call.handler_id, self._size)
         try:
-            return Outcome.SUCCESS, await threads.run(lambda: self._call(call, timeout)), None
+            return Outcome.SUCCESS, await threads.run(lambda: self._call(call, left)), None
         except CallTimeout as error:
             return Outcome.TIMEOUT, None, _describe(error)
         except (TransportError, UnknownHandler, HandlerUnavailable) as error:
@@ -182,6 +196,17 @@ class JobExecutor:
             return Outcome.ERROR, None, _describe(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the job gets an outcome and the scheduler lives
             return Outcome.UNREACHABLE, None, _describe(error)
+
+    async def _appears(self, handler_id: str, timeout: float) -> bool:
+        end = time.monotonic() + timeout
+        pause = _FIRST_LOOK
+        while not self._reachable(handler_id):
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * 2, _SLOWEST_LOOK)
+        return True
 
     def _call(self, call: JobCall, timeout: float) -> Any:
         with self._registry.borrow(call.handler_id) as client:

@@ -69,10 +69,9 @@ class Schedules:
 
     async def reschedule(self, schedule_id: str, trigger: Trigger | Mapping[str, Any]) -> None:
         """Give it another trigger; raises `NotFound`, `InvalidRequest`."""
-        schedule = await self._find(schedule_id)
-        schedule.trigger = trigger if isinstance(trigger, Trigger) else build_trigger(trigger)
-        schedule.next_fire_time = _first_fire(schedule.trigger)
-        self._found(schedule_id, await self._store.set_trigger(schedule))
+        new = trigger if isinstance(trigger, Trigger) else build_trigger(trigger)
+        first = _first_fire(new)
+        self._found(schedule_id, await self._store.set_trigger(schedule_id, new, first))
 
     async def remove(self, schedule_id: str) -> None:
         """Remove it; jobs that it has made stay. Raises `NotFound`."""

@@ -24,7 +24,7 @@ from schedule_zero.bounded import Bounded
 from schedule_zero.call_threads import CallThreads
 from schedule_zero.errors import UnknownHandler
 from schedule_zero.execution_log import ExecutionLog, ExecutionRecord, Filters
-from schedule_zero.handler_registry import RegistryManager
+from schedule_zero.handler_registry import HandlerStatus, RegistryManager
 from schedule_zero.idempotency import fingerprint, forget_old_keys
 from schedule_zero.job_calls import call_of, waiting_record
 from schedule_zero.job_executor import JobExecutor
@@ -109,7 +109,9 @@ class SchedulerService:
             client_timeout=round(config.call_timeout * 1000),
             pool_size=config.per_handler_jobs,
         )
-        self._executor = JobExecutor(self._registry, self._log, threads=config.per_handler_jobs)
+        self._executor = JobExecutor(
+            self._registry, self._log, threads=config.per_handler_jobs, reachable=self._is_connected
+        )
         self._registration = RegistrationServer(self._registry, config.zmq_host, config.zmq_port)
         await self._registration.start()
         await self._kept.start()
@@ -364,6 +366,13 @@ class SchedulerService:
             except UnknownHandler:
                 raise UnknownHandler(f"no handler {handler_id!r} has ever registered here") from None
         await self._store.add_task(task)
+
+    def _is_connected(self, handler_id: str) -> bool:
+        assert self._registry is not None
+        try:
+            return self._registry.get(handler_id).status is HandlerStatus.CONNECTED
+        except UnknownHandler:
+            return False
 
     def _build_scheduler(self) -> Any:
         config = self.config

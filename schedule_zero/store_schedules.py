@@ -24,6 +24,7 @@ from apscheduler import (
     ScheduleUpdated,
     SerializationError,
 )
+from apscheduler.abc import Trigger
 
 from schedule_zero.database import Database
 from schedule_zero.idempotency import claim_key
@@ -121,11 +122,10 @@ class ScheduleStore(TaskStore):
         """Pause or resume without touching the fire times; False if there is no such schedule."""
         return await self._change(schedule_id, "paused = ?", int(paused))
 
-    async def set_trigger(self, schedule: Schedule) -> bool:
+    async def set_trigger(self, schedule_id: str, trigger: Trigger, next_fire: datetime) -> bool:
         """Give the schedule its trigger and next fire time anew; a firing under way no longer moves it on."""
         change = '"trigger" = ?, next_fire = ?, acquired_by = NULL, acquired_until = NULL'
-        values = (trigger_text(schedule.trigger), micros(schedule.next_fire_time))
-        return await self._change(schedule.id, change, *values)
+        return await self._change(schedule_id, change, trigger_text(trigger), micros(next_fire))
 
     async def _change(self, schedule_id: str, change: str, *values: Any) -> bool:
         query = f"UPDATE schedules SET {change} WHERE id = ? RETURNING task_id, next_fire"

@@ -88,7 +88,9 @@ def test_the_failure_of_one_write_leaves_its_neighbours(tmp_path: Path, in_memor
 
 
 def test_a_write_waits_for_a_locked_file_and_reads_go_on(tmp_path: Path) -> None:
-    """While another program holds the write lock nothing fails, reads answer, the trouble is told; then it is done."""
+    """While another program holds the write lock nothing fails, reads answer, the trouble is told; then it is
+    done.
+    """
 
     async def scene() -> None:
         db = Database(tmp_path / "a.db", retry_cap=0.02)
@@ -153,7 +155,9 @@ def test_a_full_disk_is_waited_out(tmp_path: Path) -> None:
 
 
 def test_closing_is_bounded_and_refuses_what_waits(tmp_path: Path) -> None:
-    """Closing with the file locked by another returns at once; the waiting write is refused, not lost in silence."""
+    """Closing with the file locked by another returns at once; the waiting write is refused, not lost in
+    silence.
+    """
 
     async def scene() -> None:
         db = Database(tmp_path / "a.db")

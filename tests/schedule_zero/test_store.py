@@ -149,7 +149,8 @@ def test_the_jobs_of_a_dead_incarnation_come_back_under_their_ids(tmp_path: Path
 
 
 def test_cleanup_gives_back_what_another_identity_let_expire_and_keeps_its_own() -> None:
-    """A job whose lease has run out runs again, unless this very process is running it (its renewal came late)."""
+    """A job whose lease has run out runs again, unless this very process is running it (its renewal came late).
+    """
 
     async def scene() -> None:
         async with opened() as store:
@@ -253,7 +254,9 @@ def test_a_key_that_is_used_again_stands_for_the_first_job() -> None:
 
 
 def test_a_firing_adds_its_jobs_and_moves_the_schedule_on_in_one_piece(tmp_path: Path) -> None:
-    """A crash between the two cannot be: before the release nothing of the firing is in the file, after it all is."""
+    """A crash between the two cannot be: before the release nothing of the firing is in the file, after it all
+    is.
+    """
 
     async def scene() -> None:
         path = tmp_path / "a.db"
