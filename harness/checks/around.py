@@ -37,7 +37,7 @@ class Surroundings:
         self._problems = tuple(event for event in history.of(Event) if event.name == "teardown-problem")
 
     def during(self, begin: float, end: float, places: Collection[str] = ()) -> str:
-        """Which faults overlapped ``begin..end``, to end a sentence with; those at `places` come first."""
+        """Which faults overlapped ``begin..end``, to end a sentence; those at `places` come first."""
         found = [span for span in self.spans if span.begin <= end and span.end >= begin]
         if not found:
             return ""
@@ -46,7 +46,7 @@ class Surroundings:
         return "; meanwhile: " + ", ".join(map(str, found[:MENTIONED])) + more
 
     def unseen(self, *steps: str) -> str:
-        """Why the harness could not see what one of these steps of the teardown had to bring; empty if it could."""
+        """Why one of these steps of the teardown brought nothing to see; empty if all of them went well."""
         for event in self._problems:
             if event.place in steps:
                 return f"the harness failed to {event.place}: {event.detail.get('error', 'no reason recorded')}"

@@ -11,7 +11,7 @@ from harness.history.records import Audit, Step
 
 
 def judge(case: Case, args: None, *, audit: str, noun: str) -> Finding:
-    """Read the searches named `audit`: of the end of the run, or of every cycle where the check stands under ``each``.
+    """Read the searches named `audit`: the final one, or that of every cycle if the check stands under ``each``.
 
     A cycle in which nobody searched, or a search that examined nothing, leaves the check unknown.
     """
@@ -56,8 +56,16 @@ def _check(name: str, audit: str, noun: str, about: str) -> Check:
 CHECKS = (
     _check("no-orphan-process", "processes", "orphaned process", "no process of the target outlives its stop"),
     _check("no-stale-pidfile", "pidfiles", "stale pid file", "no pid file outlives its process"),
-    _check("ports-free", "ports", "port still taken", "every port the target listened on is free after its stop"),
+    _check(
+        "ports-free", "ports", "port still taken", "every port the target listened on is free after its stop"
+    ),
     _check("no-leaked-socket", "sockets", "leaked socket", "no ZeroMQ socket stays open that no one uses"),
     _check("store-readable", "store", "fault in the store", "the store is sound by its own integrity check"),
+    _check(
+        "same-interpreter",
+        "interpreters",
+        "process in another interpreter",
+        "every process of the target runs in the environment of the run itself",
+    ),
     _check("no-left-over-file", "files", "left-over file", "no temporary file outlives the target"),
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ ENTRY_POINTS = "harness.checks"
 """The group under which other packages register checks."""
 
 
-class Section(str, Enum):
+class Section(StrEnum):
     """Where in a scenario a check may stand."""
 
     ALWAYS = "always"
@@ -102,7 +102,8 @@ class Check:
             return self.args.model_validate(value or {})
         except ValidationError as error:
             problems = "; ".join(
-                f"{'.'.join(map(str, problem['loc'])) or 'arguments'}: {problem['msg']}" for problem in error.errors()
+                f"{'.'.join(map(str, problem['loc'])) or 'arguments'}: {problem['msg']}"
+                for problem in error.errors()
             )
             raise UsageError(f"the check {self.name}: {problems}") from error
 

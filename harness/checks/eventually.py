@@ -24,7 +24,7 @@ class Window(NamedTuple):
 
 
 def judge(case: Case, expect: Expect) -> Finding:
-    """Look into the window after each heal that `expect.after` names (without it: after the end of the run phase).
+    """Look into the window after each heal that `expect.after` names (without it: after the run phase).
 
     Within a window the expectations must hold together at one moment. A window without samples, and one that
     the end of the history cut short before anything came true, leave the check unknown; so does a fault that
@@ -41,13 +41,13 @@ def judge(case: Case, expect: Expect) -> Finding:
             doubts.append(_doubt(window, seen, expect, case))
         else:
             problems.append(_broken(case, window, seen, expect))
-    goal = _goal(expect)
+    goal, heals = f"{_goal(expect)} within {lasted(expect.within)}", many(len(windows), "heal")
     return conclude(
         problems,
         samples=len(windows),
-        broken=f"{goal} did not hold within {lasted(expect.within)} of {len(problems)} of {many(len(windows), 'heal')}",
-        good=f"{goal} within {lasted(expect.within)} of each of {many(len(windows), 'heal')}",
-        nothing=f"nothing that {expect.after or 'the end of the run'} names was ever healed, so nothing was proven",
+        broken=f"{goal} did not come true after {len(problems)} of {heals}",
+        good=f"{goal} of each of {heals}",
+        nothing=f"no {expect.after or 'end of the run'} was ever seen, so nothing was proven",
         doubts=doubts,
     )
 
@@ -80,9 +80,16 @@ def _came_true(samples: list[Sample], expect: Mapping[str, Comparison]) -> bool:
     for index, sample in enumerate(samples):
         places = newest.setdefault(sample.name, {})
         at, held = places.get(sample.place, (sample.at, False))
-        places[sample.place] = (sample.at, expect[sample.name].holds(sample.value) or (held and at == sample.at))
+        places[sample.place] = (
+            sample.at,
+            expect[sample.name].holds(sample.value) or (held and at == sample.at),
+        )
         instant_over = index + 1 == len(samples) or samples[index + 1].at > sample.at
-        if instant_over and len(newest) == len(expect) and all(ok for p in newest.values() for _, ok in p.values()):
+        if (
+            instant_over
+            and len(newest) == len(expect)
+            and all(ok for p in newest.values() for _, ok in p.values())
+        ):
             return True
     return False
 
@@ -105,8 +112,8 @@ def _last_seen(samples: list[Sample]) -> str:
 def _broken(case: Case, window: Window, seen: list[Sample], expect: Expect) -> Problem:
     place = f" at {window.place}" if window.place else ""
     text = (
-        f"after {window.after}{place} at {moment(window.begin)}, {_goal(expect)} did not hold by {moment(window.end)}; "
-        f"last seen: {_last_seen(seen)}{case.around.during(window.begin, window.end)}"
+        f"after {window.after}{place} at {moment(window.begin)}, {_goal(expect)} did not hold by "
+        f"{moment(window.end)}; last seen: {_last_seen(seen)}{case.around.during(window.begin, window.end)}"
     )
     return Problem(0, window.begin, text, (("after", window.after), ("deadline", window.end)))
 
@@ -122,6 +129,8 @@ def _doubt(window: Window, seen: list[Sample], expect: Expect, case: Case) -> Pr
 
 
 def _unhealed(case: Case, expect: Expect) -> Iterator[Problem]:
+    kept = {fault.id for fault in case.scenario.faults if fault.keep}
     for span in case.around.spans:
-        if expect.after and span.end == float("inf") and fnmatchcase(f"{span.id}.heal", expect.after):
+        meant = expect.after and span.id not in kept and fnmatchcase(f"{span.id}.heal", expect.after)
+        if meant and span.end == float("inf"):
             yield Problem(0, span.begin, f"{span}, so what follows its heal was not seen")

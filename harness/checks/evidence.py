@@ -23,7 +23,7 @@ class Finding:
 
 
 class Problem(NamedTuple):
-    """Something that is wrong; the lower the `rank` the worse. Problems sort worst first, then by time, then by text."""
+    """Something that is wrong. They sort by `rank` (lowest is worst), then by time, then by text."""
 
     rank: float
     at: float
@@ -40,12 +40,20 @@ def shown(problems: Iterable[Problem]) -> tuple[Evidence, ...]:
     ordered = sorted(problems, key=lambda problem: problem[:3])
     evidence = [problem.evidence() for problem in ordered[:LIMIT]]
     if len(ordered) > LIMIT:
-        evidence.append(Evidence(text=f"… and {len(ordered) - LIMIT} more", data={"more": len(ordered) - LIMIT}))
+        evidence.append(
+            Evidence(text=f"… and {len(ordered) - LIMIT} more", data={"more": len(ordered) - LIMIT})
+        )
     return tuple(evidence)
 
 
 def conclude(
-    problems: Sequence[Problem], *, samples: int, broken: str, good: str, nothing: str, doubts: Sequence[Problem] = ()
+    problems: Sequence[Problem],
+    *,
+    samples: int,
+    broken: str,
+    good: str,
+    nothing: str,
+    doubts: Sequence[Problem] = (),
 ) -> Finding:
     """The finding of a check: broken by any problem; else unknown without samples or with doubts; else good.
 

@@ -11,9 +11,9 @@ from harness.history.records import Execution, Status
 
 
 def judge(case: Case, args: None) -> Finding:
-    """Each run belongs to a job that was accepted, that the scheduler lists, or that an unanswered call may have made.
+    """Each run belongs to a job that the scheduler lists or accepted, at the handler that the job was for.
 
-    And it took place at the handler the job was for.
+    A call that was never answered may have made a job too.
     """
     runs = case.history.of(Execution)
     problems = [*_strangers(case), *_refused(case), *_misplaced(case)]
@@ -63,7 +63,9 @@ def _misplaced(case: Case) -> Iterator[Problem]:
         meant = sorted({job.handler for job in story.log if job.handler})
         for run in story.runs:
             if meant and run.handler not in meant:
-                text = f"job {short(story.id)} for {', '.join(meant)} ran at {run.handler} at {moment(run.start)}"
+                text = (
+                    f"job {short(story.id)} for {', '.join(meant)} ran at {run.handler} at {moment(run.start)}"
+                )
                 yield Problem(2, run.start, text, (("job", story.id), ("handler", run.handler)))
 
 

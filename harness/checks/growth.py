@@ -8,7 +8,7 @@ slope from the median of the first fifth to that of the last, which sees a leak 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from statistics import median
 
@@ -30,7 +30,7 @@ Line = Sequence[tuple[int, float]]
 
 
 class Growth(Args):
-    """Which samples may grow by how much per cycle: ``< 0.1%`` is relative to the median, ``<= 0.5`` is absolute."""
+    """Which samples may grow how much per cycle: ``< 0.1%`` is relative to the median, ``<= 0.5`` absolute."""
 
     of: tuple[str, ...] = Field(min_length=1)
     per_cycle: Comparison
@@ -39,8 +39,12 @@ class Growth(Args):
 def judge(case: Case, args: Growth) -> Finding:
     """Fit every series of samples (one for each name and place) over the cycles in which they were taken."""
     lines = {name: _lines(case, name) for name in args.of}
-    long_enough = [(name, place, line) for name in args.of for place, line in lines[name] if len(line) >= FEWEST]
-    problems = [problem for name, place, line in long_enough for problem in _grown(name, place, line, args.per_cycle)]
+    long_enough = [
+        (name, place, line) for name in args.of for place, line in lines[name] if len(line) >= FEWEST
+    ]
+    problems = [
+        problem for name, place, line in long_enough for problem in _grown(name, place, line, args.per_cycle)
+    ]
     return conclude(
         problems,
         samples=sum(len(line) for _, _, line in long_enough),
@@ -77,16 +81,13 @@ def growth(line: Line) -> float:
     step = len(line) / min(len(line), MOST)
     some = [line[int(index * step)] for index in range(min(len(line), MOST))]
     slopes = [(later - earlier) / (b - a) for (a, earlier), (b, later) in combinations(some, 2)]
-    return max(median(slopes), *_ends(line))
+    return median(slopes) if len(line) < LONG else max(median(slopes), _between_ends(line))
 
 
-def _ends(line: Line) -> Iterable[float]:
-    """The slope between the medians of both ends, twice so that `max` always has arguments; nothing for short lines."""
-    if len(line) < LONG:
-        return (float("-inf"),)
+def _between_ends(line: Line) -> float:
     fifth = len(line) // 5
     (begin, low), (end, high) = _middle(line[:fifth]), _middle(line[-fifth:])
-    return ((high - low) / (end - begin),)
+    return (high - low) / (end - begin)
 
 
 def _middle(line: Line) -> tuple[float, float]:
@@ -101,9 +102,9 @@ def _grown(name: str, place: str, line: Line, bound: Comparison) -> Iterator[Pro
     if bound.holds(measure):
         return
     where = f" of {place}" if place else ""
-    share = f"{relative * 100:.3g}% " if level else ""
+    share = f"{relative * 100:.3g}%" if level else ""
     text = (
-        f"{name}{where} grows by {slope:.4g} ({share.strip() or 'from nothing'}) per cycle over {len(line)} cycles: "
+        f"{name}{where} grows by {slope:.4g} ({share or 'from nothing'}) per cycle over {len(line)} cycles: "
         f"{line[0][1]:.6g} in cycle {line[0][0]}, {line[-1][1]:.6g} in cycle {line[-1][0]}; allowed {bound}"
     )
     yield Problem(-measure, 0.0, text, (("name", name), ("place", place), ("per_cycle", slope)))
@@ -114,7 +115,7 @@ def _doubts(case: Case, lines: dict[str, list[tuple[str, list[tuple[int, float]]
     for name, found in lines.items():
         longest = max((len(line) for _, line in found), default=0)
         if longest < FEWEST:
-            text = f"{name} was sampled in {longest} of {many(cycles, 'cycle')}; growth can be told from {FEWEST} on"
+            text = f"{name} was sampled in {longest} of {many(cycles, 'cycle')}; growth shows from {FEWEST} on"
             yield Problem(longest, 0.0, text)
 
 

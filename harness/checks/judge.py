@@ -88,8 +88,14 @@ def _task(known: Mapping[str, Check], spec: CheckSpec, section: Section, path: s
         allowed = ", ".join(sorted(allowed.value for allowed in check.sections))
         raise UsageError(f"{path}: {name} cannot stand under {section.value}, but under: {allowed}")
     args = check.parse(value)
-    told = "" if args is None else " " + ", ".join(
-        f"{key} {_told(item)}" for key, item in args.model_dump(exclude_none=True, exclude_defaults=True).items()
+    told = (
+        ""
+        if args is None
+        else " "
+        + ", ".join(
+            f"{key} {_told(item)}"
+            for key, item in args.model_dump(exclude_none=True, exclude_defaults=True).items()
+        )
     )
     return Task((name + told).strip(), section, path, lambda case: check.judge(case, args))
 

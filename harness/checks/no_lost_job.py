@@ -1,4 +1,4 @@
-"""No accepted job is lost: each reaches exactly one recorded outcome, and success means that a handler ran it."""
+"""No accepted job is lost: each reaches one recorded outcome, and success means that a handler ran it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def _problem(case: Case, story: JobStory, rank: int, what: str) -> Problem:
     of += [f"handler {handlers}"] if handlers else []
     born = f"accepted at {moment(begin)}" if accepted else f"due at {moment(begin)}"
     end = story.completed if story.completed is not None and story.completed > begin else case.history.end
-    text = f"job {short(story.id)} {born} ({', '.join(of)}) {what}{case.around.during(begin, end, story.handlers)}"
+    text = (
+        f"job {short(story.id)} {born} ({', '.join(of)}) {what}{case.around.during(begin, end, story.handlers)}"
+    )
     return Problem(rank, begin, text, (("job", story.id), ("handlers", list(story.handlers))))
 
 
@@ -98,7 +100,9 @@ def _untraceable(case: Case) -> Iterator[Problem]:
     """Accepted jobs that nobody can follow, because the answer named no id."""
     for operation in case.history.operations():
         if operation.status is Status.OK and operation.op == "job.submit" and not operation.ref:
-            text = f"a job was accepted at {moment(operation.end)} (workload {operation.workload}) without an id"
+            text = (
+                f"a job was accepted at {moment(operation.end)} (workload {operation.workload}) without an id"
+            )
             yield Problem(0, operation.end, f"{text}, so nobody can follow it")
 
 

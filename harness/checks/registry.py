@@ -30,7 +30,9 @@ def checks() -> dict[str, Check]:
     for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: (entry.name, entry.value)):
         check = entry.load()
         if not isinstance(check, Check):
-            raise UsageError(f"the entry point {entry.name} = {entry.value} of {ENTRY_POINTS} is no Check: {check!r}")
+            raise UsageError(
+                f"the entry point {entry.name} = {entry.value} of {ENTRY_POINTS} is no Check: {check!r}"
+            )
         if check.name in found:
             raise UsageError(f"two checks are called {check.name!r}; the second is {entry.value}")
         found[check.name] = check

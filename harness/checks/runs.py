@@ -98,7 +98,9 @@ def _until(run: Execution) -> str:
 
 def _doubts(case: Case) -> Iterable[Problem]:
     if case.book.nameless:
-        yield Problem(0, 0.0, f"{many(case.book.nameless, 'run')} carried no request id and could not be counted")
+        yield Problem(
+            0, 0.0, f"{many(case.book.nameless, 'run')} carried no request id and could not be counted"
+        )
     if blind := case.around.unseen("collect files"):
         yield Problem(1, case.history.end, blind)
 
@@ -111,7 +113,9 @@ def together(case: Case, args: Runs) -> Finding:
     stories += [story for ref in refs for story in case.book.by_schedule.get(ref, ())]
     runs = sorted((run for story in stories for run in story.runs), key=lambda run: (run.start, run.handler))
     where = [
-        Problem(0, run.start, f"{short(run.request_id)} ran at {run.handler} from {moment(run.start)} {_until(run)}")
+        Problem(
+            0, run.start, f"{short(run.request_id)} ran at {run.handler} from {moment(run.start)} {_until(run)}"
+        )
         for run in runs
     ]
     wanted = " and ".join(f"{k} {v}" for k, v in args.model_dump(exclude={"of"}, exclude_none=True).items())

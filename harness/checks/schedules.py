@@ -25,7 +25,9 @@ def lost_schedules(case: Case) -> Iterator[Problem]:
         return
     periods = dict(_periods(case))
     fired = {job.schedule_id for job in case.history.of(Job)}
-    end = (case.history.phase(PhaseName.SETTLE) or case.history.phase(PhaseName.RUN) or (0.0, case.history.end))[1]
+    end = (
+        case.history.phase(PhaseName.SETTLE) or case.history.phase(PhaseName.RUN) or (0.0, case.history.end)
+    )[1]
     for operation in operations:
         period = periods.get(operation.workload)
         if period is None or not _accepted(operation) or operation.ref in fired:

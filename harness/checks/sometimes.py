@@ -21,7 +21,9 @@ def judge(case: Case, name: str) -> Finding:
     if not seen:
         nothing = f"{name} was never seen in {many(len(case.history.records), 'record')}: the run proved little"
         return Finding(Outcome.UNKNOWN, 0, nothing)
-    found = conclude((), samples=len(seen), broken="", good=f"{name} was seen {many(len(seen), 'time')}", nothing="")
+    found = conclude(
+        (), samples=len(seen), broken="", good=f"{name} was seen {many(len(seen), 'time')}", nothing=""
+    )
     first = shown(sorted(seen, key=lambda sighting: (sighting.at, sighting.text))[:1])
     return Finding(found.outcome, found.samples, found.summary, first)
 
@@ -67,7 +69,9 @@ def _handler_reregistered(case: Case) -> Iterator[Problem]:
     for before, after in pairwise(samples):
         fallen = fallen or after.value < before.value
         if fallen and after.value > before.value:
-            text = f"registered handlers rose again from {before.value:g} to {after.value:g} at {moment(after.at)}"
+            text = (
+                f"registered handlers rose again from {before.value:g} to {after.value:g} at {moment(after.at)}"
+            )
             yield Problem(0, after.at, text)
 
 

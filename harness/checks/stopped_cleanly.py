@@ -10,7 +10,7 @@ from harness.history.records import Status, Step
 
 
 def judge(case: Case, args: None) -> Finding:
-    """Read every ``stop`` step; its detail says ``how`` it was stopped, the exit ``code``, and whether it was ``forced``.
+    """Read every ``stop`` step; its detail says ``how`` it was stopped, the exit ``code`` and if it was ``forced``.
 
     A stop by kill has no exit code to keep. A stop whose exit code nobody saw leaves the check unknown.
     """
@@ -46,7 +46,9 @@ def _problems(case: Case, step: Step) -> Iterator[Problem]:
 
 
 def _doubt(step: Step) -> Problem:
-    return Problem(0, step.start, f"nobody saw the exit code of the stop of cycle {step.cycle} at {moment(step.start)}")
+    return Problem(
+        0, step.start, f"nobody saw the exit code of the stop of cycle {step.cycle} at {moment(step.start)}"
+    )
 
 
 CHECK = Check(

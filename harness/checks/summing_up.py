@@ -26,7 +26,11 @@ def sum_up(
     if not results:
         return Outcome.UNKNOWN, "the scenario demands nothing, so nothing was judged"
     failed = [result for result in results if result.outcome is Outcome.FAIL]
-    unknown = [result for result in results if result.outcome is not Outcome.FAIL and result.outcome is not Outcome.PASS]
+    unknown = [
+        result
+        for result in results
+        if result.outcome is not Outcome.FAIL and result.outcome is not Outcome.PASS
+    ]
     if scenario.known is not None:
         return _with_known(scenario.known, failed, unknown, results, today or datetime.now(UTC).date())
     if failed:
@@ -37,18 +41,28 @@ def sum_up(
 
 
 def _with_known(
-    known: Known, failed: list[CheckResult], unknown: list[CheckResult], results: Sequence[CheckResult], today: date
+    known: Known,
+    failed: list[CheckResult],
+    unknown: list[CheckResult],
+    results: Sequence[CheckResult],
+    today: date,
 ) -> tuple[Outcome, str]:
     over = _end(known)
     if failed and over is not None and today > over:
-        return Outcome.FAIL, f"{_told(failed, results, 'failed')}; {known.issue} was known only until {over.isoformat()}"
+        return (
+            Outcome.FAIL,
+            f"{_told(failed, results, 'failed')}; {known.issue} was known only until {over.isoformat()}",
+        )
     if failed and unknown:
         return Outcome.UNKNOWN, _told(unknown, results, "proved nothing")
     if failed:
         return Outcome.PASS, f"{_told(failed, results, 'failed')}, as expected because of {known.issue}"
     if unknown:
         return Outcome.UNKNOWN, _told(unknown, results, "proved nothing")
-    return Outcome.FAIL, f"nothing failed, although {known.issue} is said to be known: remove the `known:` entry"
+    return (
+        Outcome.FAIL,
+        f"nothing failed, although {known.issue} is said to be known: remove the `known:` entry",
+    )
 
 
 def _end(known: Known) -> date | None:

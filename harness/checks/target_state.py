@@ -36,13 +36,19 @@ def registered_handlers(case: Case, args: RegisteredHandlers) -> Finding:
     wrong = sorted({sample.value for sample in last if sample.value != args.count})
     problems = [
         Problem(
-            0, last[0].at, f"{value:g} of {many(args.count, 'handler')} were registered at {moment(last[0].at)}, "
+            0,
+            last[0].at,
+            f"{value:g} of {many(args.count, 'handler')} were registered at {moment(last[0].at)}, "
             f"when the run had settled{case.around.during(begin, last[0].at)}",
         )
         for value in wrong
     ]
     stale = [
-        Problem(0, sample.at, f"{sample.value:g} were registered at {moment(sample.at)}, then nothing answered until the end")
+        Problem(
+            0,
+            sample.at,
+            f"{sample.value:g} were registered at {moment(sample.at)}, then nothing answered until the end",
+        )
         for sample in last[:1]
         if end - sample.at > STALE
     ]
@@ -64,7 +70,9 @@ def scheduler(case: Case, args: Scheduler) -> Finding:
     dead = life[-1:] if life and life[-1].event is ProcessEvent.EXITED else []
     problems = [
         Problem(
-            0, gone.at, f"the scheduler (pid {gone.pid}) ended at {moment(gone.at)} with exit code {gone.code} "
+            0,
+            gone.at,
+            f"the scheduler (pid {gone.pid}) ended at {moment(gone.at)} with exit code {gone.code} "
             f"and did not come back{case.around.during(gone.at, gone.at, ('scheduler',))}",
         )
         for gone in dead
@@ -85,5 +93,7 @@ CHECKS = (
         judge=registered_handlers,
         args=RegisteredHandlers,
     ),
-    Check(name="scheduler", about="the scheduler's process is alive in the end", judge=scheduler, args=Scheduler),
+    Check(
+        name="scheduler", about="the scheduler's process is alive in the end", judge=scheduler, args=Scheduler
+    ),
 )

@@ -17,14 +17,15 @@ def judge(case: Case, threshold: Threshold, series: Series) -> Finding:
     """Compare one number of a metric with its bound; too few samples leave it unknown."""
     bound = threshold.expr
     if series.samples < max(threshold.min_samples, 1):
-        few = f"{series.name} has {many(series.samples, 'sample')}, {threshold.min_samples} needed: nothing was proven"
+        few = f"{series.name} has {many(series.samples, 'sample')} of {threshold.min_samples} needed"
         return Finding(Outcome.UNKNOWN, series.samples, few)
     value = series.stat(bound.subject)
     if value is None:
         return Finding(
             Outcome.UNKNOWN, series.samples, f"{series.name} has no {bound.subject}; it has {series.stats}"
         )
-    told = f"{series.name} {bound.subject} is {_number(bound.subject, series, value)} of {many(series.samples, 'sample')}"
+    number = _number(bound.subject, series, value)
+    told = f"{series.name} {bound.subject} is {number} of {many(series.samples, 'sample')}"
     problems = [] if bound.holds(value) else list(_offenders(case, threshold, series))
     missed = not bound.holds(value) and not problems
     return conclude(
@@ -67,10 +68,14 @@ def _what(point: Point) -> tuple[str, tuple[str, ...]]:
         case Operation():
             ref = f" {short(record.ref)}" if record.ref else ""
             ended = f" ended as {record.status.value} ({record.error})" if record.error else ""
-            return f"{record.op}{ref} at {record.place or 'the target'}, due {moment(point.begin)},{ended}", (record.place,)
+            return f"{record.op}{ref} at {record.place or 'the target'}, due {moment(point.begin)},{ended}", (
+                record.place,
+            )
         case Job():
             outcome = f" ({record.outcome or 'no outcome'}{': ' + record.error if record.error else ''})"
-            return f"job {short(record.job_id)} for {record.handler}, due {moment(point.begin)}{outcome}", (record.handler,)
+            return f"job {short(record.job_id)} for {record.handler}, due {moment(point.begin)}{outcome}", (
+                record.handler,
+            )
         case Step():
             return f"{record.step} of cycle {record.cycle} at {moment(point.begin)} ({record.status.value})", ()
         case Drop():

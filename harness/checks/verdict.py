@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from harness.errors import ExitCode
 
 
-class Outcome(str, Enum):
+class Outcome(StrEnum):
     """What a check or a whole run came to; single checks use only `PASS`, `FAIL` and `UNKNOWN`."""
 
     PASS = "pass"  # noqa: S105 - a verdict, not a secret
@@ -39,7 +39,7 @@ _EXIT_CODES = {
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that shows why a check came out as it did; ``at`` is scenario time in seconds, None if timeless."""
+    """One thing that shows why a check came out so; ``at`` is scenario time in seconds, None if timeless."""
 
     text: str
     at: float | None = None

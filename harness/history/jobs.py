@@ -43,7 +43,9 @@ class JobStory:
     @property
     def started(self) -> float | None:
         """When work on it first began: in a handler, or else by the scheduler's log."""
-        starts = [run.start for run in self.runs] or [job.started for job in self.log if job.started is not None]
+        starts = [run.start for run in self.runs] or [
+            job.started for job in self.log if job.started is not None
+        ]
         return min(starts, default=None)
 
     @property

@@ -8,21 +8,21 @@ two runs of one seed in the simulated world are equal byte for byte.
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 
-class Status(str, Enum):
-    """How an operation ended, in the words of Jepsen: `info` means the caller cannot know whether it took effect."""
+class Status(StrEnum):
+    """How an operation ended, in Jepsen's words: `info` means nobody can know whether it took effect."""
 
     OK = "ok"
     FAIL = "fail"
     INFO = "info"
 
 
-class PhaseName(str, Enum):
+class PhaseName(StrEnum):
     """The phases of one run, in order."""
 
     SETUP = "setup"
@@ -32,14 +32,14 @@ class PhaseName(str, Enum):
     TEARDOWN = "teardown"
 
 
-class Edge(str, Enum):
+class Edge(StrEnum):
     """Whether a phase begins or ends."""
 
     BEGIN = "begin"
     END = "end"
 
 
-class FaultEvent(str, Enum):
+class FaultEvent(StrEnum):
     """A fault's life: armed -> injected -> healed; `failed` and `skipped` say why in ``detail``."""
 
     ARMED = "armed"
@@ -49,7 +49,7 @@ class FaultEvent(str, Enum):
     SKIPPED = "skipped"
 
 
-class ProcessEvent(str, Enum):
+class ProcessEvent(StrEnum):
     """What happened to a process of the target."""
 
     STARTED = "started"
@@ -154,7 +154,7 @@ class Process(Record, frozen=True, kw_only=True, tag="process"):
 
 
 class Sample(Record, frozen=True, kw_only=True, tag="sample"):
-    """A number observed while the run went on, such as ``registered-handlers``, ``backlog``, ``rss`` (bytes), ``fds``."""
+    """A number observed during the run: ``registered-handlers``, ``backlog``, ``rss`` (bytes), ``fds``."""
 
     name: str
     value: float
@@ -175,7 +175,7 @@ class Audit(Record, frozen=True, kw_only=True, tag="audit"):
 
 
 class Event(Record, frozen=True, kw_only=True, tag="event"):
-    """Something that a check may want to have seen, such as ``efsm-raised``, ``job-retried``, ``handler-reregistered``."""
+    """Something that a check may want to have seen, such as ``efsm-raised`` or ``handler-reregistered``."""
 
     name: str
     place: str = ""
