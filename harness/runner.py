@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from harness.history.history import History
 from harness.history.recorder import Recorder
 from harness.history.records import Edge, Phase, PhaseName
 from harness.lifecycle.governor_driver import GovernorDriver
-from harness.scenario.model import Given, Scenario, World
+from harness.scenario.model import Expect, Given, Scenario, World
 from harness.scenario.streams import Streams
 from harness.targets.base import Driver, StopHow, Target, TargetContext
 from harness.workload.driver import drive
@@ -55,7 +56,6 @@ class Run:
     _task: asyncio.Task[None] | None = field(default=None, init=False)
     _interrupts: int = field(default=0, init=False)
     _ended: str = field(default="", init=False)
-    _run_ended: float = field(default=0.0, init=False)
 
     async def run(self) -> RunResult:
         """Play the scenario and judge it. Raises `UsageError` only: whatever else goes wrong becomes the verdict."""
@@ -108,7 +108,6 @@ class Run:
             async with sampling.sampling(self._target, self._recorder):
                 async with self._phase(PhaseName.RUN):
                     await self._load_and_faults()
-                self._run_ended = self._recorder.now()
                 async with self._phase(PhaseName.SETTLE):
                     await self._settle(limits.settle)
         finally:
@@ -162,10 +161,11 @@ class Run:
     async def _load(self, payloads: Payloads, stop: asyncio.Event) -> None:
         for step in (*self.scenario.given, *self.scenario.when):
             await self._step(step, payloads)
+        ids = itertools.count(1)
         async with asyncio.TaskGroup() as group:
             for item in self.scenario.workload:
                 group.create_task(
-                    drive(item, self._target, self._recorder, payloads=payloads, streams=self._streams, stop=stop),
+                    drive(item, self._target, self._recorder, payloads=payloads, streams=self._streams, stop=stop, ids=ids),
                     name=f"workload {item.id}",
                 )
 
@@ -183,22 +183,22 @@ class Run:
                 )
 
     async def _settle(self, limit: float) -> None:
-        """Wait until nothing is left to do and every ``eventually`` window has passed, `limit` seconds at most."""
+        """Wait until nothing is left to do and every ``eventually`` is decided, `limit` seconds at most.
+
+        An expectation that holds now holds after every heal, since healing ends with the run phase; one that does not is
+        waited for until its window is over.
+        """
         loop = asyncio.get_running_loop()
         begin = loop.time()
-        windows = [e.within for e in self.scenario.checks.eventually]
-        while loop.time() - begin < limit:
+        while (passed := loop.time() - begin) < limit:
             numbers = await sampling.look(self._target, self._recorder)
-            quiet = numbers.get("backlog") == 0
-            if quiet and self._windows_passed(windows):
+            open_ends = [e for e in self.scenario.checks.eventually if not _holds(e, numbers) and passed < e.within]
+            if numbers.get("backlog") == 0 and not open_ends:
                 return
             await asyncio.sleep(sampling.INTERVAL)
 
-    def _windows_passed(self, windows: list[float]) -> bool:
-        """Whether the longest window after the last heal (healing ends with the run phase) is over."""
-        return self._recorder.now() - self._run_ended >= max(windows, default=0.0)
-
     async def _cycles(self) -> None:
+        """Play the cycles; where each of them stopped the target, start it once more: it must still do what it accepted."""
         cycles = self.scenario.cycles
         assert cycles is not None
         if cycles.start == "once":
@@ -208,14 +208,13 @@ class Run:
         payloads = Payloads(self._streams, self.scenario.topology.handler_names())
         driver = GovernorDriver(self._target, self._recorder, self._streams.stream("cycles"), payloads=payloads)
         async with self._phase(PhaseName.RUN):
-            played = asyncio.create_task(driver.play(cycles, self.scenario.topology.handler_names()))
-            try:
-                await asyncio.wait_for(asyncio.shield(played), self.scenario.limits.run)
-            except TimeoutError:
-                self._ended = f"the run was cut at its limit of {self.scenario.limits.run:g} s"
-            finally:
-                played.cancel()
-                await asyncio.gather(played, return_exceptions=True)
+            played = await driver.play(cycles, self.scenario.topology.handler_names(), limit=self.scenario.limits.run)
+            if played.cut:
+                self._ended = f"cut at its limit of {self.scenario.limits.run:g} s, after {played.cycles} of {cycles.count} cycles"
+        async with self._phase(PhaseName.SETTLE):
+            if cycles.start == "each":
+                await self._target.start()
+            await self._settle(self.scenario.limits.settle)
 
     async def _teardown(self, limit: float) -> None:
         """Collect, stop, look for left-overs; every step is tried whatever the one before said."""
@@ -277,6 +276,10 @@ class Run:
             scenario=self.scenario.name, seed=self.seed, world=self.world.value, outcome=outcome, reason=reason,
             checks=checks, duration=history.duration,
         )
+
+
+def _holds(expect: Expect, numbers: Mapping[str, float]) -> bool:
+    return all(name in numbers and bound.holds(numbers[name]) for name, bound in expect.expect.items())
 
 
 def _describe(error: BaseException) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.checks import base as checks
+from harness.checks.registry import checks
+from harness.checks.sometimes import KNOWN
 from harness.faults import registry as faults
 from harness.scenario.vocabulary import CheckWords, DriverWords, FaultWords, Vocabulary
 from harness.targets.registry import drivers
@@ -19,6 +20,7 @@ def build() -> Vocabulary:
             name: DriverWords(
                 about=driver.about, worlds=driver.worlds, options=driver.options,
                 scheduler_options=driver.scheduler_options, ops={op.name: op.args for op in driver.ops.values()},
+                handler_options=driver.handler_options, places=driver.places,
             )
             for name, driver in drivers().items()
         },
@@ -30,10 +32,10 @@ def build() -> Vocabulary:
             for name, kind in faults.kinds().items()
         },
         checks={
-            name: CheckWords(about=check.about, args=check.args, sections=frozenset(check.sections))
-            for name, check in checks.registered().items()
+            name: CheckWords(about=check.about, args=check.args, sections=frozenset(s.value for s in check.sections))
+            for name, check in checks().items()
         },
         samples=SAMPLES,
-        events=checks.sometimes_names(),
+        events=frozenset(KNOWN),
         mocks=MOCKS,
     )

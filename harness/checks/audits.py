@@ -11,7 +11,7 @@ from harness.history.records import Audit, Step
 
 
 def judge(case: Case, args: None, *, audit: str, noun: str) -> Finding:
-    """Read the searches named `audit`: the final one, or that of every cycle if the check stands under ``each``.
+    """Read the searches named `audit`: the final one, or each cycle's if the check stands under ``each``.
 
     A cycle in which nobody searched, or a search that examined nothing, leaves the check unknown.
     """

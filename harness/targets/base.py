@@ -155,6 +155,10 @@ class Driver(Protocol):
     """Extra keys of ``target:`` that this driver knows."""
     scheduler_options: ClassVar[type[BaseModel]]
     """Keys of ``topology.scheduler``."""
+    handler_options: ClassVar[type[BaseModel] | None]
+    """Further keys of ``topology.handlers``, None when there are none."""
+    places: ClassVar[tuple[str, ...]]
+    """Names that a fault may point at besides the handlers."""
     ops: ClassVar[Mapping[str, OpSpec]]
 
     def create(self, scenario: Scenario, context: TargetContext) -> Target:

@@ -25,7 +25,7 @@ from harness.targets.schedule_zero.api import ApiClient
 from harness.targets.schedule_zero.control import Control
 from harness.targets.schedule_zero.decoy import interpreters, write_decoy
 from harness.targets.schedule_zero.governor import Addresses, GovernorProcess, kill_tagged
-from harness.targets.schedule_zero.options import SchedulerOptions, TargetOptions
+from harness.targets.schedule_zero.options import HandlerOptions, SchedulerOptions, TargetOptions
 
 PLUGIN = "harness.targets.schedule_zero.hooks"
 PROBE_TIMEOUT = 2.0
@@ -40,6 +40,8 @@ class ScheduleZeroDriver:
     worlds: ClassVar[tuple[World, ...]] = (World.REAL,)
     options: ClassVar[type[BaseModel]] = TargetOptions
     scheduler_options: ClassVar[type[BaseModel]] = SchedulerOptions
+    handler_options: ClassVar[type[BaseModel] | None] = HandlerOptions
+    places: ClassVar[tuple[str, ...]] = ("governor", "scheduler", "scheduler.req", "store")
     ops: ClassVar[Mapping[str, OpSpec]] = operations.OPS
 
     def create(self, scenario: Scenario, context: TargetContext) -> Target:
@@ -283,6 +285,8 @@ class ScheduleZeroTarget:
             )
         ]
         found.append(interpreters(self._journals, scope, self._recorder.now()))
+        # Ports are the system's again: the next cycle has its own, and these may be anybody's by then.
+        self._ports.clear()
         return found
 
     async def close(self) -> None:

@@ -34,6 +34,15 @@ class SchedulerOptions(_Options):
     heartbeat_timeout: Duration = 6.0
 
 
+class HandlerOptions(BaseModel):
+    """Further keys of ``topology.handlers``: another handler class than the worker, by ``module`` and ``class``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    module: str = "harness.targets.schedule_zero.worker"
+    cls: str = Field(default="Worker", alias="class")
+
+
 class SubmitArgs(_Options):
     """``job.submit``: run a method of a handler once, now."""
 

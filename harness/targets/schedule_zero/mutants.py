@@ -1,0 +1,249 @@
+"""The scheduler broken on purpose: each mutant brings one defect into its processes, so that a scenario can be seen to fail.
+
+A mutant is applied inside each process of the target by the agent, before the scheduler's own code runs, and patches that code
+in one place. `REGISTRY` tells what each one breaks. Nothing here is reachable in a run that names no mutant.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from harness.errors import UsageError
+
+REGISTRY: dict[str, Callable[[], None]] = {}
+
+
+def _mutant(name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    def register(function: Callable[[], None]) -> Callable[[], None]:
+        REGISTRY[name] = function
+        return function
+
+    return register
+
+
+def apply(name: str) -> None:
+    """Break this process as `name` says; raises `UsageError` for a mutant that does not exist."""
+    require(name)
+    REGISTRY[name]()
+
+
+def require(name: str) -> None:
+    """Raise `UsageError` unless there is a mutant called `name`."""
+    if name not in REGISTRY:
+        raise UsageError(f"there is no mutant {name!r} of schedule_zero; there are: {', '.join(sorted(REGISTRY))}")
+
+
+def about() -> dict[str, str]:
+    """What each mutant breaks, by name."""
+    return {name: (function.__doc__ or "").strip().splitlines()[0] for name, function in sorted(REGISTRY.items())}
+
+
+@_mutant("efsm-not-recovered")
+def _efsm_not_recovered() -> None:
+    """A REQ socket that refuses (EFSM) is kept and tried again, so it refuses for ever."""
+    from schedule_zero import zmq_client
+
+    def converse(self: Any, call: Any) -> Any:
+        try:
+            return self._exchange(call)
+        except zmq_client._Refused as refusal:
+            raise zmq_client.Disconnected(f"{call.method} to {self.name}: {refusal}") from refusal.error
+
+    zmq_client.ZMQClient._converse = converse  # type: ignore[method-assign]
+
+
+@_mutant("socket-not-closed")
+def _socket_not_closed() -> None:
+    """A socket that is replaced is not closed."""
+    from schedule_zero.zmq_client import ZMQClient
+
+    leaked: list[Any] = []
+
+    def drop(self: Any) -> None:
+        leaked.append(self._socket)
+        self._socket = None
+
+    ZMQClient._drop = drop  # type: ignore[method-assign]
+
+
+@_mutant("receive-without-deadline")
+def _receive_without_deadline() -> None:
+    """A caller waits for its answer without end, also when its handler is dead."""
+    import zmq
+
+    from schedule_zero.zmq_client import ZMQClient
+
+    receive = ZMQClient._receive
+
+    def wait(self: Any, socket: Any, call: Any) -> bytes:
+        if call.method in ("ping", "register", "report_status", "unregister"):
+            return receive(self, socket, call)
+        socket.setsockopt(zmq.RCVTIMEO, -1)
+        return bytes(socket.recv())
+
+    ZMQClient._receive = wait  # type: ignore[method-assign]
+
+
+@_mutant("lifeline-ignored")
+def _lifeline_ignored() -> None:
+    """Server and handlers do not notice that their governor is dead."""
+    from schedule_zero.lifeline import Lifeline
+
+    Lifeline.start = lambda self: None  # type: ignore[method-assign]
+
+
+@_mutant("pid-file-kept")
+def _pid_file_kept() -> None:
+    """Pid files are never removed."""
+    from schedule_zero.pidfile import PidFile
+
+    PidFile.remove = lambda self: None  # type: ignore[method-assign]
+
+
+@_mutant("python-from-path")
+def _python_from_path() -> None:
+    """Children are run by the first python on PATH."""
+    from schedule_zero import launch
+
+    launch.sys = SimpleNamespace(executable=shutil.which("python3"))  # type: ignore[assignment]
+
+
+@_mutant("lock-file-kept")
+def _lock_file_kept() -> None:
+    """A deployment counts as governed for as long as its lock file exists."""
+    from schedule_zero.deployment_lock import DeploymentLock, GovernorAlreadyRunning
+
+    acquire = DeploymentLock.acquire
+
+    def take(self: Any) -> None:
+        if self.path.exists():
+            raise GovernorAlreadyRunning(self.deployment, None)
+        acquire(self)
+
+    DeploymentLock.acquire = take  # type: ignore[method-assign]
+
+
+@_mutant("second-stop-aborts")
+def _second_stop_aborts() -> None:
+    """A second stop request in the middle of a stop breaks it off."""
+    from schedule_zero.governor_run import ForegroundGovernor
+
+    request_stop = ForegroundGovernor.request_stop
+
+    def abort(self: Any) -> None:
+        if self.stopping:
+            os._exit(1)
+        request_stop(self)
+
+    ForegroundGovernor.request_stop = abort  # type: ignore[method-assign]
+
+
+@_mutant("every-tenth-job-dropped")
+def _every_tenth_job_dropped() -> None:
+    """Every tenth job is recorded as done although no handler was asked."""
+    from schedule_zero import job_executor
+
+    attempt = job_executor.JobExecutor._attempt
+    count = 0
+
+    async def drop(self: Any, call: Any, timeout: float) -> Any:
+        nonlocal count
+        count += 1
+        if count % 10 == 0:
+            return job_executor.Outcome.SUCCESS, None, None
+        return await attempt(self, call, timeout)
+
+    job_executor.JobExecutor._attempt = drop  # type: ignore[method-assign]
+
+
+@_mutant("accepted-not-stored")
+def _accepted_not_stored() -> None:
+    """Every tenth job is accepted and forgotten."""
+    import uuid
+
+    from schedule_zero.service import SchedulerService
+
+    run_now = SchedulerService.run_now
+    count = 0
+
+    async def forget(self: Any, request: Any, **options: Any) -> str:
+        nonlocal count
+        count += 1
+        return str(uuid.uuid4()) if count % 10 == 0 else await run_now(self, request, **options)
+
+    SchedulerService.run_now = forget  # type: ignore[method-assign]
+
+
+@_mutant("loop-blocked")
+def _loop_blocked() -> None:
+    """Each request blocks the server's event loop for 150 ms."""
+    from schedule_zero.service import SchedulerService
+
+    run_now = SchedulerService.run_now
+
+    async def block(self: Any, request: Any, **options: Any) -> str:
+        time.sleep(0.15)  # noqa: ASYNC251 - blocking the loop is the defect
+        return await run_now(self, request, **options)
+
+    SchedulerService.run_now = block  # type: ignore[method-assign]
+
+
+@_mutant("handler-not-stopped")
+def _handler_not_stopped() -> None:
+    """A removed handler is forgotten, and its process left running."""
+    from schedule_zero.governed import Governed
+
+    kept: list[Any] = []
+
+    def leave(self: Any) -> None:
+        from schedule_zero.governor_base import ProcessStatus
+
+        if threading.current_thread() is threading.main_thread():
+            retire(self)
+            return
+        kept.append(self)
+        self.status = ProcessStatus.STOPPED
+
+    retire, finish = Governed.retire, Governed.finish
+    Governed.retire = leave  # type: ignore[method-assign]
+    Governed.finish = lambda self, *args: None if self in kept else finish(self, *args)  # type: ignore[method-assign]
+
+
+@_mutant("never-restarted")
+def _never_restarted() -> None:
+    """A process that ended by itself is not started again."""
+    from schedule_zero.restart_policy import Restarts
+
+    Restarts.delay_after = lambda self, exit_code, uptime: None  # type: ignore[method-assign]
+
+
+@_mutant("never-retried")
+def _never_retried() -> None:
+    """A call that failed is not made again."""
+    from schedule_zero.job_executor import JobExecutor
+
+    JobExecutor._again = staticmethod(lambda call, outcome, number, most: False)  # type: ignore[method-assign]
+
+
+@_mutant("request-ids-forgotten")
+def _request_ids_forgotten() -> None:
+    """Each attempt has a request id of its own, so that a handler runs a repeated request again."""
+    import uuid
+
+    from schedule_zero.zmq_client import ZMQClient
+
+    call = ZMQClient.call
+
+    def fresh(self: Any, method: str, params: Any = None, *args: Any, **options: Any) -> Any:
+        given = options.get("request_id")
+        if given:
+            options["request_id"] = f"{given}#{uuid.uuid4().hex[:8]}"
+        return call(self, method, params, *args, **options)
+
+    ZMQClient.call = fresh  # type: ignore[method-assign]
