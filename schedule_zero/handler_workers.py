@@ -44,6 +44,7 @@ class Workers:
         self._handler_id = handler_id
         self._context = context
         self._endpoint = endpoint
+        self._abandoned = False
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._loop = LoopThread(f"{handler_id}-loop")
         self._threads = [
@@ -80,6 +81,8 @@ class Workers:
             self._jobs.put(None)
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        # The socket's thread has ended: whoever finishes from now on need not try to hand over an answer.
+        self._abandoned = True
         stuck = [thread for thread in self._threads if thread.is_alive()]
         # Cancels coroutines that are still running, which also frees the workers that wait for them.
         self._loop.stop(max(0.2, deadline - time.monotonic()))
@@ -111,7 +114,8 @@ class Workers:
             logger.exception("handler %s: %s broke off", self._handler_id, job.method.name)
             message = f"{job.method.name} broke off: {type(error).__name__}: {error}"
             data = wire.encode_reply(wire.failure(message, ErrorCode.INTERNAL, job.request_id))
-        push.send_multipart([b"%d" % job.number, data])
+        if not self._abandoned:
+            push.send_multipart([b"%d" % job.number, data])
 
 
 class LoopThread:

@@ -1,8 +1,9 @@
 """The messages between server and handlers: JSON objects in one ZeroMQ frame.
 
-Request: `{"method": str, "params": object, "request_id": str}`; the last two may be missing or null.
-Reply: `{"success": true, "result": any, "request_id": str}` or `{"success": false, "error": str, "code": str,
-"request_id": str}`. Unknown fields of a request are ignored, those of a reply are kept in `Reply.extra`.
+Request: `{"method": str, "params": object, "request_id": str}`; the last two may be missing or null. Reply:
+`{"success": true, "result": any, "request_id": str}` or `{"success": false, "error": str, "code": str,
+"request_id": str}`. Numbers that JSON lacks (NaN, infinity) become null. Unknown fields of a request are
+ignored, those of a reply are kept in `Reply.extra`.
 
 Example:
     >>> decode_request(encode_request("echo", {"n": 1}, "r-1"))

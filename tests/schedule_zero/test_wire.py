@@ -1,0 +1,117 @@
+"""Requests and replies as bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schedule_zero import wire
+from schedule_zero.errors import ProtocolError
+from schedule_zero.wire import ErrorCode, Reply, Request
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.text()
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.text(min_size=1), st.dictionaries(st.text(), values, max_size=4), st.none() | st.text())
+def test_request_round_trip(method: str, params: dict[str, object], request_id: str | None) -> None:
+    """What is encoded as a request is decoded as the same request, and is plain JSON to anybody else."""
+    data = wire.encode_request(method, params, request_id)
+    assert wire.decode_request(data) == Request(method, params, request_id)
+    assert json.loads(data)["params"] == params
+
+
+@given(values, st.none() | st.text())
+def test_reply_round_trip(result: object, request_id: str | None) -> None:
+    """What is encoded as a reply is decoded as the same reply."""
+    reply = Reply(True, result, request_id=request_id)
+    assert wire.decode_reply(wire.encode_reply(reply)) == reply
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_decoded_or_refused(data: bytes) -> None:
+    """Bytes from anybody end in a message or in a ProtocolError, never in anything else."""
+    for decode in (wire.decode_request, wire.decode_reply):
+        with contextlib.suppress(ProtocolError):
+            decode(data)
+    wire.find_request_id(data)
+
+
+def test_extra_fields_of_a_reply_are_kept() -> None:
+    """A pong carries fields of its own."""
+    reply = wire.decode_reply(b'{"success": true, "message": "pong", "handler_id": "h1", "request_id": "r"}')
+    assert reply == Reply(True, request_id="r", extra={"message": "pong", "handler_id": "h1"})
+
+
+def test_request_with_the_least_fields() -> None:
+    """Peers that send no params or null, no request id, or fields of their own are understood."""
+    assert wire.decode_request(b'{"method": "ping"}') == Request("ping", {}, None)
+    assert wire.decode_request(b'{"method": "ping", "params": null, "ttl": 3}') == Request("ping", {}, None)
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        (b"", "not a request"),
+        (b"{", "not a request"),
+        (b"[]", "Expected `object`, got `array`"),
+        (b"{}", "missing required field `method`"),
+        (b'{"method": ""}', "`method` is empty"),
+        (b'{"method": 5}', r"Expected `str`, got `int` - at `\$.method`"),
+        (b'{"method": "m", "params": []}', r"got `array` - at `\$.params`"),
+        (b'{"method": "m", "request_id": 5}', r"got `int` - at `\$.request_id`"),
+        (b'{"method": "m", "params": {"a": ' + b"[" * 64 + b"]" * 64 + b"}}", "deeper than 64 levels"),
+        (b'{"method": "m", "params": {"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}", "not a request"),
+    ],
+)
+def test_malformed_request(data: bytes, complaint: str) -> None:
+    """A request that makes no sense is refused with the field and the reason."""
+    with pytest.raises(ProtocolError, match=complaint):
+        wire.decode_request(data)
+
+
+def test_depth_that_is_allowed() -> None:
+    """62 arrays in the params' object are within the limit, and wide is not deep."""
+    deep = b'{"method": "m", "params": {"a": ' + b"[" * 62 + b"]" * 62 + b"}}"
+    wide = json.dumps({"method": "m", "params": {"a": [[]] * 1000}}).encode()
+    assert wire.decode_request(deep).method == "m"
+    assert len((wire.decode_request(wide).params or {})["a"]) == 1000
+
+
+def test_what_json_cannot_hold_is_refused() -> None:
+    """Parameters and results that are no JSON, or too large, are a ProtocolError that says so."""
+    with pytest.raises(ProtocolError, match=r"request cannot be written as JSON: .*complex"):
+        wire.encode_request("m", {"z": 1j})
+    with pytest.raises(ProtocolError, match="reply cannot be written as JSON"):
+        wire.encode_reply(Reply(True, object()))
+    with pytest.raises(ProtocolError, match="request of 135 bytes is larger than the limit of 100 bytes"):
+        wire.encode_request("m", {"text": "x" * 100}, limit=100)
+
+
+def test_failure_reply_on_the_wire() -> None:
+    """A failure carries error, code and request id, and no result."""
+    data = wire.encode_reply(wire.failure("no such method", ErrorCode.UNKNOWN_METHOD, "r-1"))
+    assert json.loads(data) == {
+        "success": False,
+        "error": "no such method",
+        "code": "unknown_method",
+        "request_id": "r-1",
+    }
+
+
+def test_request_id_of_a_malformed_request() -> None:
+    """The error reply can name the request when its id can be read, though the rest is wrong."""
+    assert wire.find_request_id(b'{"method": 5, "request_id": "r-1"}') == "r-1"
+    assert wire.find_request_id(b'{"request_id": 5}') is None
+    assert wire.find_request_id(b"{") is None
