@@ -10,7 +10,7 @@ from harness.history.records import Status, Step
 
 
 def judge(case: Case, args: None) -> Finding:
-    """Read every ``stop`` step; its detail says ``how`` it was stopped, the exit ``code`` and if it was ``forced``.
+    """Read every ``stop`` step; its detail says ``how``, the exit ``code`` and if it was ``forced``.
 
     A stop by kill has no exit code to keep. A stop whose exit code nobody saw leaves the check unknown.
     """
