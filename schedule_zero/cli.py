@@ -64,7 +64,7 @@ def handlers() -> None:
 def list_handlers(as_json: bool, api: ApiClient) -> None:
     """Show every handler with its address and state."""
     answer = api.call("GET", "/api/handlers")
-    show(answer, as_json, ("handler_id", "status", "address", "last_seen", "methods"))
+    show(answer, as_json, ("id", "status", "address", "pid", "last_seen", "running_jobs"))
 
 
 @main.group()

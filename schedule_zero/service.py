@@ -302,6 +302,7 @@ class SchedulerService:
                 last_seen=record.last_seen,
                 registrations=record.registrations,
                 running_jobs=sum(job.handler_id == record.id for job in running),
+                pid=record.pid,
             )
             for record in records
         ]

@@ -52,7 +52,10 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class HandlerView(msgspec.Struct, frozen=True, kw_only=True):
-    """A handler as the registry sees it; `running_jobs` counts this server's calls under way."""
+    """A handler as the registry sees it; `running_jobs` counts this server's calls under way.
+
+    `pid` is the process that registered, as it said itself; a governor tells a restarted handler by it.
+    """
 
     id: str
     address: str
@@ -61,6 +64,7 @@ class HandlerView(msgspec.Struct, frozen=True, kw_only=True):
     last_seen: datetime | None
     registrations: int
     running_jobs: int
+    pid: int | None = None
 
 
 class PartHealth(msgspec.Struct, frozen=True):
