@@ -4,27 +4,24 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, TypeVar
 
 from harness.agent.client import AgentClient
 from harness.errors import FaultError
 from harness.faults.base import Args, Fault
 from harness.faults.zmq_state import process_gone
+from harness.mocks.behaviours import Behaviour
+from harness.mocks.peer import Peer
 from harness.targets.base import PlaceKind
 
 ArgsT = TypeVar("ArgsT", bound=Args)
 
 
-@runtime_checkable
-class Behaving(Protocol):
-    """What a fault needs of a mock handler: to behave otherwise, and back (see `harness.mocks.mock_handler.MockHandler`)."""
-
-    def behave(self, behaviour: Any, /) -> Callable[[], None]:
-        """Answer every call by `behaviour` from now on; returns how to end that."""
-
-
 class HandlerBehaviour(Fault[ArgsT]):
-    """Base of the faults that make a handler behave otherwise."""
+    """Base of the faults that make a handler behave otherwise.
+
+    Two such faults on one handler at once are healed in reverse order, as the injector does; then each finds what it left.
+    """
 
     accepts: ClassVar[tuple[PlaceKind, ...]] = (PlaceKind.HANDLER,)
     switch: ClassVar[str] = "handler"
@@ -34,11 +31,11 @@ class HandlerBehaviour(Fault[ArgsT]):
 
     @abstractmethod
     def value(self) -> Mapping[str, Any]:
-        """What the switch is set to in a worker."""
+        """What the switch is set to in a worker: a behaviour as `harness.mocks.behaviours.parse` reads it."""
 
     @abstractmethod
-    def behaviour(self) -> Any:
-        """The same as a behaviour of a mock handler."""
+    def behaviour(self, before: Behaviour) -> Behaviour:
+        """The same for a mock that behaved as `before`."""
 
     def inject(self) -> Mapping[str, Any]:
         """Switch it; what was switched before comes back when it is healed."""
@@ -47,7 +44,9 @@ class HandlerBehaviour(Fault[ArgsT]):
         elif self.place.control:
             self._undo = self._switch_worker(AgentClient(self.place.control))
         else:
-            raise FaultError(f"{self.place.name}: {self.kind} needs a mock handler, or a worker with an agent; there is neither")
+            raise FaultError(
+                f"{self.place.name}: {self.kind} needs a mock handler, or a worker with an agent; there is neither"
+            )
         return dict(self.value())
 
     def heal(self) -> Mapping[str, Any]:
@@ -56,12 +55,13 @@ class HandlerBehaviour(Fault[ArgsT]):
         return undo() if undo else {}
 
     def _switch_mock(self, mock: Any) -> Callable[[], Mapping[str, Any]]:
-        if not isinstance(mock, Behaving):
-            raise FaultError(f"{self.place.name}: {self.kind} needs a MockHandler, found a {type(mock).__name__}")
-        back = mock.behave(self.behaviour())
+        if not isinstance(mock, Peer):
+            raise FaultError(f"{self.place.name}: {self.kind} needs a mock handler, found a {type(mock).__name__}")
+        before = mock.behaviour
+        mock.behave(self.behaviour(before))
 
         def undo() -> Mapping[str, Any]:
-            back()
+            mock.behave(before)
             return {}
 
         return undo

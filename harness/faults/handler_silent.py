@@ -9,6 +9,7 @@ from pydantic import Field
 
 from harness.faults.base import Args
 from harness.faults.handler_behaviour import HandlerBehaviour
+from harness.mocks.behaviours import Behaviour, Silent
 
 
 class SilentArgs(Args):
@@ -26,5 +27,9 @@ class HandlerSilent(HandlerBehaviour[SilentArgs]):
     args_model: ClassVar[type[Args]] = SilentArgs
 
     def value(self) -> Mapping[str, Any]:
-        """``{"silent": true}``; the worker's agent reads ``ping`` beside it."""
-        return {"silent": True} if self.args.ping else {"silent": True, "ping": False}
+        """``{"silent": true}``, or ``{"silent": {"ping": false}}``."""
+        return {"silent": True if self.args.ping else {"ping": False}}
+
+    def behaviour(self, before: Behaviour) -> Behaviour:
+        """Silence, whatever it did before."""
+        return Silent(ping=self.args.ping)

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from harness.faults.base import Args
 from harness.faults.handler_behaviour import HandlerBehaviour
+from harness.mocks.behaviours import Behaviour, Slow, percentiles
 from harness.scenario.values import Duration
 
 
@@ -36,4 +37,8 @@ class HandlerSlow(HandlerBehaviour[SlowArgs]):
 
     def value(self) -> Mapping[str, Any]:
         """``{"slow": {"p50": seconds, "p99": seconds}}``."""
-        return {"slow": self.args.model_dump(exclude_none=True)}
+        return {"slow": self.args.model_dump(mode="python", exclude_none=True)}
+
+    def behaviour(self, before: Behaviour) -> Behaviour:
+        """What it did before, only later."""
+        return Slow(percentiles(self.args.p50, self.args.p99), before)

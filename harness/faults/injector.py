@@ -139,7 +139,7 @@ class Injector:
         def fire() -> None:
             self._loop.call_soon_threadsafe(lambda: self._spawn(self._fired(planned)))
 
-        return Trigger(when, planned.window, self._streams.stream(f"faults/{spec.id}/odds"), fire)
+        return Trigger(when, planned.window, self._streams.stream(f"faults/{spec.id}/odds"), fire, own=spec.id)
 
     async def _timed(self, planned: PlannedFault) -> None:
         for occurrence in planned.occurrences:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from harness.scenario.model import FaultSpec
 
@@ -32,16 +33,16 @@ def swarm(specs: Sequence[FaultSpec], rng: random.Random) -> frozenset[str]:
     roots = [spec.id for spec in specs if spec.after is None]
     if not drawn.intersection(roots) and roots:
         drawn.add(rng.choice(roots))
-    known = {spec.id for spec in specs}
     while True:
-        lone = {s.id for s in specs if s.id in drawn and s.after and _source(s) in known and _source(s) not in drawn}
+        lone = {spec.id for spec in specs if spec.id in drawn and spec.after and not followed(spec, drawn - {spec.id})}
         if not lone:
             return frozenset(drawn)
         drawn -= lone
 
 
-def _source(spec: FaultSpec) -> str:
-    return (spec.after or "").removesuffix(".heal")
+def followed(spec: FaultSpec, others: Iterable[str]) -> bool:
+    """Whether one of `others` is a fault whose heal `spec` waits for (``after`` may be a glob)."""
+    return any(fnmatchcase(f"{other}.heal", spec.after or "") for other in others)
 
 
 def spread(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from harness.errors import UsageError
-from harness.faults.nemesis import Stretch, spread, swarm
+from harness.faults.nemesis import Stretch, followed, spread, swarm
 from harness.faults.registry import lasting
 from harness.scenario.model import FaultSpec, Nemesis, Scenario
 
@@ -74,8 +74,6 @@ def draw_plan(
 def _draw(spec: FaultSpec, rng: random.Random, duration: float, lasts: float | None) -> PlannedFault:
     begin = spec.start or 0.0
     end = duration if spec.end is None else spec.end
-    if end <= begin and spec.at is None:
-        raise UsageError(f"fault {spec.id}: its time ends ({end:g} s) before it begins ({begin:g} s); the run lasts {duration:g} s")
     if spec.when is not None or spec.after is not None:
         return PlannedFault(spec, window=(begin, math.inf if spec.end is None else end))
     length = None if spec.keep else spec.length if spec.length is not None else 0.0 if lasts is not None else None
@@ -99,7 +97,8 @@ def _repeated(spec: FaultSpec, rng: random.Random, begin: float, end: float, len
     starts: list[float] = []
     moment = begin
     while True:
-        moment = round(max(moment + rng.uniform(spec.every.low, spec.every.high), moment + length if starts else moment), 6)
+        drawn = rng.uniform(spec.every.low, spec.every.high)
+        moment = round(moment + (max(drawn, length) if starts else drawn), 6)
         if moment >= end:
             return starts
         starts.append(moment)
@@ -138,8 +137,8 @@ def _moved(occurrence: Occurrence, place: Stretch) -> Occurrence:
 
 
 def _check_after(specs: Sequence[FaultSpec]) -> None:
-    known = [spec.id for spec in specs]
     for spec in specs:
-        named = (spec.after or "").removesuffix(".heal")
-        if spec.after and (named not in known or named == spec.id):
-            raise UsageError(f"fault {spec.id}: `after: {spec.after}` names no other fault; there are: {', '.join(known)}")
+        others = [other.id for other in specs if other.id != spec.id]
+        if spec.after and not followed(spec, others):
+            listed = ", ".join(others) or "none"
+            raise UsageError(f"fault {spec.id}: `after: {spec.after}` names no other fault; the others are: {listed}")

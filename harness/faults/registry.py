@@ -104,7 +104,8 @@ def _problem(item: Any) -> str:
         return f"{name} is missing"
     if item["type"] == "extra_forbidden":
         return f"{name} is not an argument of it"
-    return f"{name}: {item['msg'].removeprefix('Value error, ')}, found {item['input']!r}"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"{name}: {message}" + ("" if "found" in message else f", found {item['input']!r}")
 
 
 def _add(found: dict[str, type[Fault[Any]]], name: str, cls: type[Fault[Any]], source: str) -> None:

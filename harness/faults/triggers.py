@@ -38,6 +38,8 @@ def trigger_of(spec: FaultSpec) -> When | None:
 class Trigger:
     """Counts one event within a window and calls `fire` when it comes true. Fed from any thread.
 
+    Records of the fault `own` itself are not seen, so that ``after: "*.heal"`` does not wait for its own heal.
+
     >>> fired = []
     >>> trigger = Trigger(When(event="job.sent", nth=2), (0.0, 60.0), random.Random(1), lambda: fired.append(True))
     >>> for second in (1.0, 2.0, 3.0): trigger.see(Event(at=second, name="job.sent"))
@@ -45,8 +47,9 @@ class Trigger:
     [True]
     """
 
-    def __init__(self, when: When, window: tuple[float, float], rng: random.Random, fire: Callable[[], None]) -> None:
+    def __init__(self, when: When, window: tuple[float, float], rng: random.Random, fire: Callable[[], None], *, own: str = "") -> None:
         self.when = when
+        self._own = own
         self.seen = 0
         self._window = window
         self._rng = rng
@@ -55,6 +58,8 @@ class Trigger:
 
     def see(self, record: AnyRecord) -> None:
         """Take note of one record."""
+        if isinstance(record, Fault) and record.id == self._own:
+            return
         begin, end = self._window
         if begin <= record.at < end and fnmatchcase(event_name(record), self.when.event) and self._due():
             self._fire()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from harness.agent.journal import Journal
+from harness.agent.protocol import socket_path
+from harness.agent.server import AgentServer
 from harness.targets.base import Place, PlaceKind
 
 Spawn = Callable[..., subprocess.Popen[bytes]]
@@ -52,3 +59,45 @@ def place_of_child() -> Callable[[subprocess.Popen[bytes]], Place]:
         return Place(PlaceKind.HANDLER, name, "handlers", pid=child.pid, started=started)
 
     return place
+
+
+class Agent:
+    """The harness's own agent server in this process, with a plug-in that remembers what was armed."""
+
+    def __init__(self, directory: Path) -> None:
+        self.server = AgentServer(directory, Journal(directory / "journal.jsonl"))
+        self.address = str(socket_path(directory, os.getpid()))
+        self.armed: dict[str, dict[str, Any]] = {}
+        self.last: dict[str, Any] = {}
+        self.server.command("arm", self._arm)
+        self.server.command("disarm", self._disarm)
+        self.server.start()
+
+    @property
+    def switches(self) -> dict[str, Any]:
+        """The switches as code inside the process sees them."""
+        return self.server.switches
+
+    def close(self) -> None:
+        """Take the door away, as the end of the process would."""
+        Path(self.address).unlink(missing_ok=True)
+
+    def _arm(self, **order: Any) -> dict[str, Any]:
+        if order["socket"] != "req":
+            raise ValueError("only req is known here")
+        self.last = order
+        self.armed[order["id"]] = order
+        return {}
+
+    def _disarm(self, id: str) -> dict[str, Any]:
+        del self.armed[id]
+        return {"struck": 3}
+
+
+@pytest.fixture
+def agent() -> Iterator[Agent]:
+    """An agent to arm faults and switch behaviours at; its socket lies in a short path, which Unix sockets need."""
+    with tempfile.TemporaryDirectory(prefix="hx-") as directory:
+        served = Agent(Path(directory))
+        yield served
+        served.server.journal.close()
