@@ -1,0 +1,1 @@
+"""Telling what happened: on the terminal, as JSON or JUnit, in one self-contained HTML page."""

@@ -50,7 +50,10 @@ class Lane:
 
 
 def lanes(history: History, windows: Sequence[FaultWindow], end: float) -> list[Lane]:
-    """All lanes: governor, scheduler, then the handlers in natural order. `end` is where unfinished bars stop."""
+    """All lanes: governor, scheduler, then the handlers in natural order.
+
+    `end` is where unfinished bars stop.
+    """
     found: dict[str, Lane] = {}
     for life in lives(history):
         found.setdefault(life.name, Lane(life.name)).lives.append(life)
@@ -100,13 +103,23 @@ def _packed(executions: Sequence[Execution], processes: Sequence[Life], end: flo
 
 
 def _death(execution: Execution, processes: Sequence[Life], end: float) -> float:
-    """When an unfinished execution can have run at the latest: until its process died, else until the end of the run."""
-    ends = [p.end for p in processes if p.end is not None and p.end >= execution.start and execution.pid in (0, p.pid)]
+    """When an unfinished execution can have run at the latest: until its process died.
+
+    Else until the end of the run.
+    """
+    ends = [
+        p.end
+        for p in processes
+        if p.end is not None and p.end >= execution.start and execution.pid in (0, p.pid)
+    ]
     return min([end, *ends])
 
 
 def merged(bars: Sequence[Bar], begin: float, end: float, *, columns: int) -> list[Bar]:
-    """`bars` of one lane with neighbours of one row and look joined where the gap is less than one of `columns`."""
+    """`bars` of one lane with neighbours of one row and look joined where their gap is below one column.
+
+    Bars` of one lane with neighbours of one row and look joined where the gap is less than one of `columns`.
+    """
     width = (end - begin) / columns
     last: dict[tuple[int, str], Bar] = {}
     done: list[Bar] = []

@@ -76,7 +76,9 @@ class RunFolder:
         return self.path / "logs"
 
     @classmethod
-    def create(cls, reports: Path, name: str, world: str, seed: int, *, started: datetime | None = None) -> RunFolder:
+    def create(
+        cls, reports: Path, name: str, world: str, seed: int, *, started: datetime | None = None
+    ) -> RunFolder:
         """Make ``<time>-<name>-<world>-<seed>`` below `reports`, and its logs; a counter keeps it unique.
 
         The time is UTC, so that folders sort by it. Raises `UsageError` when the place is not writable.
@@ -90,11 +92,14 @@ class RunFolder:
                 folder.logs.mkdir()
             except FileExistsError:
                 if reports.exists() and not reports.is_dir():
-                    raise UsageError(f"cannot write reports below {reports}: it is a file, expected a folder") from None
+                    raise UsageError(
+                        f"cannot write reports below {reports}: it is a file, expected a folder"
+                    ) from None
                 continue
             except OSError as error:
                 raise UsageError(
-                    f"cannot write reports below {reports}: {error.strerror}; choose another place with --report DIR"
+                    f"cannot write reports below {reports}: {error.strerror}; "
+                    "choose another place with --report DIR"
                 ) from error
             return folder
         raise UsageError(f"{reports} holds ten thousand runs of {base}: clear it out")
@@ -104,7 +109,9 @@ class RunFolder:
         from harness.history.history import History
 
         if not self.path.is_dir():
-            raise UsageError(f"{self.path} is no folder: expected the folder of a run, such as reports/<time>-<name>-real-1")
+            raise UsageError(
+                f"{self.path} is no folder: expected the folder of a run, such as reports/<time>-<name>-real-1"
+            )
         lacking = [p.name for p in (self.manifest, self.history) if not p.is_file()]
         if lacking:
             raise UsageError(f"{self.path} is not the folder of a run: it has no {' and no '.join(lacking)}")
@@ -119,7 +126,10 @@ class RunFolder:
             raise UsageError(f"{self.verdict} is no verdict of a run: {error}") from error
 
     def log_tails(self, *, lines: int = 60, limit: int = 12_000) -> dict[str, str]:
-        """The end of every log by file name: at most `lines` lines and `limit` bytes each. Unreadable files are left out."""
+        """The end of every log by file name: at most `lines` lines and `limit` bytes each.
+
+        Unreadable files are left out.
+        """
         if not self.logs.is_dir():
             return {}
         found = {}

@@ -20,8 +20,18 @@ FORMAT = 1
 """Version of the file; a reader refuses a newer one."""
 
 _PACKAGES = (
-    "harness", "pyzmq", "apscheduler", "anyio", "sqlalchemy", "aiosqlite", "tornado", "msgspec", "pydantic", "faker",
-    "hdrhistogram", "psutil",
+    "harness",
+    "pyzmq",
+    "apscheduler",
+    "anyio",
+    "sqlalchemy",
+    "aiosqlite",
+    "tornado",
+    "msgspec",
+    "pydantic",
+    "faker",
+    "hdrhistogram",
+    "psutil",
 )
 
 
@@ -43,10 +53,11 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """One run's manifest. ``started`` and ``ended`` are ISO wall time in UTC, ``duration`` is wall seconds, None while it runs.
+    """One run's manifest. ``started`` and ``ended`` are ISO wall time in UTC, ``duration`` is wall seconds,
+    None while it runs.
 
-    ``again`` is the shell line that runs it again, ``source`` the text of the scenario file as it was written (so that a
-    report can show its lines), ``line`` the line the scenario begins at.
+    ``again`` is the shell line that runs it again, ``source`` the text of the scenario file as it was written
+    (so that a report can show its lines), ``line`` the line the scenario begins at.
     """
 
     format: int = FORMAT
@@ -71,7 +82,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         """The same manifest with its end filled in (now, unless given)."""
         ended = ended or datetime.now(UTC)
         took = (ended - datetime.fromisoformat(self.started)).total_seconds()
-        return msgspec.structs.replace(self, ended=ended.isoformat(timespec="milliseconds"), duration=round(took, 3))
+        return msgspec.structs.replace(
+            self, ended=ended.isoformat(timespec="milliseconds"), duration=round(took, 3)
+        )
 
     def write(self, path: Path) -> None:
         """Write it as indented JSON."""
@@ -87,27 +100,54 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         except msgspec.DecodeError as error:
             raise UsageError(f"{path} is no manifest of a run: {error}") from error
         if manifest.format > FORMAT:
-            raise UsageError(f"{path} has format {manifest.format}; this harness reads up to {FORMAT}: use a newer one")
+            raise UsageError(
+                f"{path} has format {manifest.format}; this harness reads up to {FORMAT}: use a newer one"
+            )
         return manifest
 
 
 def build(
-    *, scenario: str, world: str, seed: int, file: str = "", about: str = "", kind: str = "",
-    command: Sequence[str] | None = None, again: str = "", settings: dict[str, Setting] | None = None,
-    source: str = "", started: datetime | None = None, packages: Sequence[str] = (),
+    *,
+    scenario: str,
+    world: str,
+    seed: int,
+    file: str = "",
+    about: str = "",
+    kind: str = "",
+    command: Sequence[str] | None = None,
+    again: str = "",
+    settings: dict[str, Setting] | None = None,
+    source: str = "",
+    started: datetime | None = None,
+    packages: Sequence[str] = (),
 ) -> Manifest:
-    """The manifest of a run that begins now; `command` defaults to this process's own, `packages` adds to the versions kept."""
+    """The manifest of a run that begins now.
+
+    `command` defaults to this process's own, `packages` adds to the versions kept.
+    """
     return Manifest(
-        scenario=scenario, file=file, about=about, kind=kind, world=world, seed=seed, source=source,
+        scenario=scenario,
+        file=file,
+        about=about,
+        kind=kind,
+        world=world,
+        seed=seed,
+        source=source,
         started=(started or datetime.now(UTC)).isoformat(timespec="milliseconds"),
         command=tuple(sys.argv if command is None else command),
-        again=again, versions=versions(packages), commit=commit(Path(file).parent if file else Path()), machine=machine(),
+        again=again,
+        versions=versions(packages),
+        commit=commit(Path(file).parent if file else Path()),
+        machine=machine(),
         settings=settings or {},
     )
 
 
 def versions(more: Sequence[str] = ()) -> dict[str, str]:
-    """Versions of Python, libzmq and the packages that a run's behaviour depends on; what is not installed is left out."""
+    """Versions of Python, libzmq and the packages that a run's behaviour depends on.
+
+    What is not installed is left out.
+    """
     found = {"python": f"{platform.python_implementation()} {platform.python_version()}"}
     for name in dict.fromkeys((*_PACKAGES, *more)):
         try:
@@ -122,7 +162,10 @@ def versions(more: Sequence[str] = ()) -> dict[str, str]:
 
 
 def commit(folder: Path) -> str:
-    """The git commit checked out in `folder`, with ``+changes`` when files differ from it; empty outside of git."""
+    """The git commit checked out in `folder`, with ``+changes`` when files differ from it.
+
+    Empty outside of git.
+    """
     try:
         head = _git(folder, "rev-parse", "HEAD")
         dirty = _git(folder, "status", "--porcelain", "--untracked-files=no")
@@ -132,13 +175,18 @@ def commit(folder: Path) -> str:
 
 
 def _git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=5, check=True)  # noqa: S603,S607
+    done = subprocess.run(
+        ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=5, check=True
+    )
     return done.stdout.strip()
 
 
 def machine() -> Machine:
     """This machine, without its name."""
     return Machine(
-        platform=platform.system(), kernel=platform.release(), architecture=platform.machine(),
-        processors=psutil.cpu_count() or 1, memory=psutil.virtual_memory().total,
+        platform=platform.system(),
+        kernel=platform.release(),
+        architecture=platform.machine(),
+        processors=psutil.cpu_count() or 1,
+        memory=psutil.virtual_memory().total,
     )

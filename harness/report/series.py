@@ -12,7 +12,25 @@ from harness.history.records import Drop, Operation, Status
 if TYPE_CHECKING:
     from harness.history.history import History
 
-_WIDTHS = (0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+_WIDTHS = (
+    0.05,
+    0.1,
+    0.2,
+    0.25,
+    0.5,
+    1.0,
+    2.0,
+    5.0,
+    10.0,
+    15.0,
+    30.0,
+    60.0,
+    120.0,
+    300.0,
+    600.0,
+    1800.0,
+    3600.0,
+)
 
 
 @dataclass
@@ -44,12 +62,12 @@ def nearest_rank(ordered: Sequence[float], share: float) -> float | None:
     return ordered[max(0, math.ceil(share * len(ordered) - 1e-9) - 1)]
 
 
-def bucket_width(span: float, about: int = 120) -> float:
+def bucket_width(span: float, about: int = 150) -> float:
     """A width in seconds a person would choose that cuts `span` into at most `about` buckets."""
     return next((w for w in _WIDTHS if span / w <= about), math.ceil(span / about / 3600) * 3600.0)
 
 
-def buckets(history: History, begin: float, end: float, *, about: int = 120) -> tuple[Bucket, ...]:
+def buckets(history: History, begin: float, end: float, *, about: int = 150) -> tuple[Bucket, ...]:
     """The run cut into buckets. An arrival counts where it was intended, an answer where it came."""
     width = bucket_width(end - begin, about)
     first = math.floor(begin / width)
@@ -106,5 +124,6 @@ def tally(history: History, workload: str | None = None) -> Tally:
 
 def workloads(history: History) -> tuple[str, ...]:
     """The workloads that did anything, in the order they first did."""
-    records = sorted((*history.of(Operation), *history.of(Drop)), key=lambda r: r.intended)
-    return tuple(dict.fromkeys(r.workload for r in records))
+    seen = [(o.intended, o.workload) for o in history.of(Operation)]
+    seen += [(d.intended, d.workload) for d in history.of(Drop)]
+    return tuple(dict.fromkeys(workload for _, workload in sorted(seen, key=lambda s: s[0])))

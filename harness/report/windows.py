@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FaultWindow:
-    """One injection of one fault at one place. ``end`` is None while it was never healed; times are scenario seconds."""
+    """One injection of one fault at one place. ``end`` is None while it was never healed.
+
+    Times are scenario seconds.
+    """
 
     id: str
     kind: str
@@ -37,7 +42,10 @@ class _Open:
 
 
 def fault_windows(history: History) -> tuple[FaultWindow, ...]:
-    """Every injection in order of time, and each that failed or was skipped; an arming that led to nothing counts as armed."""
+    """Every injection in order of time, and each that failed or was skipped.
+
+    An arming that led to nothing counts as armed.
+    """
     found: list[FaultWindow] = []
     opened: dict[tuple[str, str], _Open] = {}
     for fault in history.of(Fault):
@@ -53,18 +61,44 @@ def fault_windows(history: History) -> tuple[FaultWindow, ...]:
             state.injected = None
         elif fault.event is not FaultEvent.HEALED:  # a heal of what was never injected says nothing
             found.append(_window(fault, fault.at, fault.event, state.armed))
-    for state in opened.values():
-        if state.injected is not None:
-            found.append(_window(state.injected, None, FaultEvent.INJECTED, state.armed))
+    found.extend(
+        _window(state.injected, None, FaultEvent.INJECTED, state.armed)
+        for state in opened.values()
+        if state.injected is not None
+    )
     found.extend(_only_armed(history, found))
     return tuple(sorted(found, key=lambda w: (w.begin, w.id, w.place)))
 
 
 def _window(
-    fault: Fault, end: float | None, outcome: FaultEvent, armed: float | None, more: dict[str, Any] | None = None
+    fault: Fault,
+    end: float | None,
+    outcome: FaultEvent,
+    armed: float | None,
+    more: dict[str, Any] | None = None,
 ) -> FaultWindow:
     detail = {**fault.detail, **(more or {})}
     return FaultWindow(fault.id, fault.kind, fault.place, fault.at, end, outcome, detail, armed)
+
+
+def fewer(windows: Sequence[FaultWindow], gap: float) -> tuple[FaultWindow, ...]:
+    """The windows that acted, those of one fault joined where less than `gap` seconds lie between them.
+
+    For drawing only: a fault that strikes a thousand times would make a page of megabytes.
+    """
+    done: list[FaultWindow] = []
+    last: dict[str, int] = {}
+    for window in sorted((w for w in windows if w.acted), key=lambda w: w.begin):
+        n = last.get(window.id)
+        before = done[n] if n is not None else None
+        if n is None or before is None or (before.end is not None and window.begin - before.end >= gap):
+            last[window.id] = len(done)
+            done.append(window)
+            continue
+        end = None if before.end is None or window.end is None else max(before.end, window.end)
+        place = before.place if window.place in before.place.split(", ") else f"{before.place}, {window.place}"
+        done[n] = dataclasses.replace(before, end=end, place=place)
+    return tuple(done)
 
 
 def _only_armed(history: History, found: list[FaultWindow]) -> list[FaultWindow]:
@@ -73,7 +107,9 @@ def _only_armed(history: History, found: list[FaultWindow]) -> list[FaultWindow]
     for fault in history.of(Fault):
         if fault.event is FaultEvent.ARMED and fault.id not in seen:
             first.setdefault(fault.id, fault)
-    return [FaultWindow(f.id, f.kind, f.place, f.at, f.at, FaultEvent.ARMED, f.detail, f.at) for f in first.values()]
+    return [
+        FaultWindow(f.id, f.kind, f.place, f.at, f.at, FaultEvent.ARMED, f.detail, f.at) for f in first.values()
+    ]
 
 
 @dataclass(frozen=True)

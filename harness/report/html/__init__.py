@@ -1,4 +1,4 @@
-"""The self-contained HTML report: one file, nothing fetched, readable with scripts off, on paper or in a mail."""
+"""The self-contained HTML report: one file, nothing fetched, readable with scripts off."""
 
 from harness.report.html.page import render
 

@@ -1,8 +1,8 @@
-"""The frame that every chart stands in: gutter, grid, ticks, bands behind and marks before the data.
+"""The frame that every chart stands in: gutter, grid, ticks, bands behind, marks before the data.
 
-Horizontal places are per cent and the data is a nested picture of `UNITS` wide that is stretched without its strokes and
-texts: so a chart fills any width, from a telephone to paper, without a script, and its letters keep their size. Zooming is then
-nothing but another view box, which is all that the page's script does.
+Horizontal places are per cent and the data is a nested picture of `UNITS` wide that is stretched without its
+strokes and texts: so a chart fills any width, from a telephone to paper, without a script, and its letters
+keep their size. Zooming is then nothing but another view box, which is all that the page's script does.
 """
 
 from __future__ import annotations
@@ -12,20 +12,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.report.figures import moment
-from harness.report.html.markup import Markup, join, legal, number, script_data, tag
+from harness.report.html.markup import NOTHING, Markup, join, number, script_data, tag
 from harness.report.html.scales import tick_label, time_ticks
+from harness.report.text import legal
 
 UNITS = 1000.0
 """Width of the data's own coordinate system."""
 GUTTER = 76
-"""Width in pixels of the column of labels on the left; the same for all, so that charts above one another align."""
+"""Width in pixels of the column of labels on the left.
+
+The same for all, so that charts above one another align.
+"""
 AXIS = 22
 """Height in pixels of the row of labels below."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """The stretch of values that a chart's width stands for: scenario time, cycle numbers, or whatever runs along it."""
+    """The stretch of values that a chart's width stands for: scenario time, cycle numbers.
+
+    Or whatever runs along it.
+    """
 
     low: float
     high: float
@@ -80,12 +87,15 @@ class Readout:
 
 @dataclass(frozen=True)
 class Layers:
-    """What a chart draws, from back to front; ``back`` and ``front`` are placed in per cent, ``data`` in units."""
+    """What a chart draws, from back to front.
 
-    data: Markup = Markup()
-    back: Markup = Markup()
-    front: Markup = Markup()
-    gutter: Markup = Markup()
+    ``back`` and ``front`` are placed in per cent, ``data`` in units.
+    """
+
+    data: Markup = NOTHING
+    back: Markup = NOTHING
+    front: Markup = NOTHING
+    gutter: Markup = NOTHING
 
 
 @dataclass(frozen=True)
@@ -98,49 +108,92 @@ class Key:
 
 def time_ticks_of(span: Span) -> tuple[Tick, ...]:
     """The ticks of a time axis; every second one is minor."""
-    return tuple(Tick(span.share(t), tick_label(t), n % 2 == 1) for n, t in enumerate(time_ticks(span.low, span.high, 10)))
+    return tuple(
+        Tick(span.share(t), tick_label(t), n % 2 == 1)
+        for n, t in enumerate(time_ticks(span.low, span.high, 10))
+    )
 
 
 def chart(
-    name: str, about: str, height: float, layers: Layers, *, below: Sequence[Tick] = (), beside: Sequence[Tick] = (),
-    keys: Sequence[Key] = (), readout: Readout | None = None, time: Span | None = None, note: str = "", small: bool = False,
+    name: str,
+    about: str,
+    height: float,
+    layers: Layers,
+    *,
+    below: Sequence[Tick] = (),
+    beside: Sequence[Tick] = (),
+    keys: Sequence[Key] = (),
+    readout: Readout | None = None,
+    time: Span | None = None,
+    note: str = "",
+    small: bool = False,
 ) -> Markup:
-    """One figure. `about` is its description for those who cannot see it, `time` makes it zoom together with the others."""
+    """One figure. `about` is its description for those who cannot see it.
+
+    `time` makes it zoom together with the others.
+    """
     ticks = time_ticks_of(time) if time is not None else below
     full = height + (AXIS if ticks else 0)
     picture = tag(
         "svg",
-        tag("title", name), tag("desc", about),
+        tag("title", name),
+        tag("desc", about),
         tag("g", layers.back, class_="t"),
         tag("g", [tag("line", x1=0, x2="100%", y1=t.at, y2=t.at) for t in beside], class_="grid"),
         tag("g", [_below(t, height) for t in ticks], class_="ticks"),
         tag(
-            "svg", layers.data, class_="data", x=0, y=0, width="100%", height=height,
-            viewBox=f"0 0 {number(UNITS)} {number(height)}", preserveAspectRatio="none",
+            "svg",
+            layers.data,
+            class_="data",
+            x=0,
+            y=0,
+            width="100%",
+            height=height,
+            viewBox=f"0 0 {number(UNITS)} {number(height)}",
+            preserveAspectRatio="none",
         ),
         tag("g", layers.front, class_="t"),
         tag("line", class_="hair", y1=0, y2=height, x1=0, x2=0),
-        class_="area", width="100%", height=full, role="img", tabindex="0" if readout else None,
+        class_="area",
+        width="100%",
+        height=full,
+        role="img",
+        tabindex="0" if readout else None,
     )
     labels = tag(
         "svg",
         [tag("text", t.label, x=GUTTER - 10, y=t.at, dy="0.35em", text_anchor="end") for t in beside],
-        layers.gutter, class_="gutter", width=GUTTER, height=full, aria_hidden="true",
+        layers.gutter,
+        class_="gutter",
+        width=GUTTER,
+        height=full,
+        aria_hidden="true",
     )
     data = tag("script", readout.json(), type="application/json") if readout else None
     return tag(
-        "figure", tag("figcaption", tag("span", name, class_="name"), legend(keys), tag("span", note, class_="note") if note else None),
-        tag("div", labels, picture, class_="plot"), data, class_="chart small" if small else "chart",
-        data_low=f"{time.low:.6g}" if time else None, data_high=f"{time.high:.6g}" if time else None,
+        "figure",
+        tag(
+            "figcaption",
+            tag("span", name, class_="name"),
+            legend(keys),
+            tag("span", note, class_="note") if note else None,
+        ),
+        tag("div", labels, picture, class_="plot"),
+        data,
+        class_="chart small" if small else "chart",
+        data_low=f"{time.low:.6g}" if time else None,
+        data_high=f"{time.high:.6g}" if time else None,
     )
 
 
 def _below(tick: Tick, height: float) -> Markup:
-    anchor = "start" if tick.at < 0.012 else "end" if tick.at > 0.988 else "middle"
+    anchor = "start" if tick.at < 0.015 else "end" if tick.at > 0.965 else "middle"
     x = percent(tick.at)
     return tag(
-        "g", tag("line", x1=x, x2=x, y1=0, y2=height),
-        tag("text", tick.label, x=x, y=height + 15, text_anchor=anchor), class_="minor" if tick.minor else None,
+        "g",
+        tag("line", x1=x, x2=x, y1=0, y2=height),
+        tag("text", tick.label, x=x, y=height + 15, text_anchor=anchor),
+        class_="minor" if tick.minor else None,
     )
 
 

@@ -1,31 +1,18 @@
-"""The checks, worst first: each with its outcome, what it saw, the evidence, and its line of the scenario file."""
+"""The checks, worst first: outcome, what was seen, evidence, the line of the scenario file."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 
-from harness.checks.verdict import CheckResult, Evidence, Outcome
+from harness.checks.verdict import CheckResult, Evidence
 from harness.report.figures import moment, plural
-from harness.report.html.markup import Markup, join, tag
-from harness.report.html.tables import table
+from harness.report.html.markup import Markup, tag
 from harness.report.source import Excerpt, excerpt
+from harness.report.standing import ordered, standing
 
 _EVIDENCE = 25
 _TEXT = 2000
-
-
-def standing(check: CheckResult) -> str:
-    """The word for how a check came out: its outcome, or ``known`` for a failure that is expected."""
-    return "known" if check.known and check.outcome is not Outcome.PASS else check.outcome.value
-
-
-_ORDER = ("fail", "error", "unknown", "known", "pass")
-
-
-def ordered(checks: Sequence[CheckResult]) -> list[CheckResult]:
-    """The checks with those that matter most first."""
-    return sorted(checks, key=lambda c: _ORDER.index(standing(c)) if standing(c) in _ORDER else 1)
 
 
 def checks_section(checks: Sequence[CheckResult], source: str) -> Markup:
@@ -40,27 +27,56 @@ def checks_section(checks: Sequence[CheckResult], source: str) -> Markup:
 def _check(check: CheckResult, source: str) -> Markup:
     word = standing(check)
     head = tag(
-        "summary", tag("span", word, class_=f"pill {word}"), tag("code", check.name), tag("span", check.when, class_="when"),
-        tag("span", check.summary[:_TEXT], class_="said"), tag("span", plural(check.samples, "sample"), class_="samples"),
+        "summary",
+        tag("span", word, class_=f"pill {word}"),
+        tag("code", check.name),
+        tag("span", check.when, class_="when"),
+        tag("span", check.summary[:_TEXT], class_="said"),
+        tag("span", plural(check.samples, "sample"), class_="samples"),
     )
     found = [_evidence(e) for e in check.evidence[:_EVIDENCE]]
     more = len(check.evidence) - _EVIDENCE
     inside = [
-        tag("p", "This failure is expected: the scenario lists it under known.", class_="note") if word == "known" else None,
-        tag("p", "It looked at nothing that could prove or refute it.", class_="note") if word == "unknown" and not check.samples else None,
-        tag("ol", found, class_="evidence") if found else tag("p", "No evidence was needed.", class_="note") if word == "pass" else None,
+        tag("p", "This failure is expected: the scenario lists it under known.", class_="note")
+        if word == "known"
+        else None,
+        tag("p", "It looked at nothing that could prove or refute it.", class_="note")
+        if word == "unknown" and not check.samples
+        else None,
+        tag("ol", found, class_="evidence")
+        if found
+        else tag("p", "No evidence was needed.", class_="note")
+        if word == "pass"
+        else None,
         tag("p", f"{more} more in verdict.json", class_="note") if more > 0 else None,
         lines_of(excerpt(source, check.line)) if word != "pass" else None,
     ]
-    return tag("details", head, tag("div", inside, class_="inside"), class_=f"check {word}", open=word in ("fail", "error", "unknown"))
+    return tag(
+        "details",
+        head,
+        tag("div", inside, class_="inside"),
+        class_=f"check {word}",
+        open=word in ("fail", "error", "unknown"),
+    )
 
 
 def _evidence(evidence: Evidence) -> Markup:
     when = tag("span", class_="at")
     if evidence.at is not None:
-        when = tag("a", moment(evidence.at), href="#timeline", class_="at", data_goto=f"{evidence.at:.6g}", title="show in the timeline")
+        when = tag(
+            "a",
+            moment(evidence.at),
+            href="#timeline",
+            class_="at",
+            data_goto=f"{evidence.at:.6g}",
+            title="show in the timeline",
+        )
     facts = [tag("span", f"{key}={_value(value)}") for key, value in list(evidence.data.items())[:12]]
-    return tag("li", when, tag("div", tag("span", evidence.text[:_TEXT]), tag("div", facts, class_="facts") if facts else None))
+    return tag(
+        "li",
+        when,
+        tag("div", tag("span", evidence.text[:_TEXT]), tag("div", facts, class_="facts") if facts else None),
+    )
 
 
 def _value(value: object) -> str:
@@ -73,14 +89,7 @@ def lines_of(found: Excerpt | None) -> Markup | None:
     if found is None:
         return None
     rows = [
-        tag("span", tag("i", str(n)), text, class_="hit" if n == found.line else None) for n, text in found.lines
+        tag("span", tag("i", str(n)), text, class_="hit" if n == found.line else None)
+        for n, text in found.lines
     ]
     return tag("pre", rows, class_="source", tabindex="0", aria_label=f"scenario file, line {found.line}")
-
-
-def checks_table(checks: Sequence[CheckResult]) -> Markup:
-    """The checks as a plain table, for paper and for machines."""
-    return table(
-        "Checks", ("check", "section", "outcome", "samples", "summary"),
-        [(c.name, c.when, standing(c), f"{c.samples:,}", c.summary[:_TEXT]) for c in ordered(checks)],
-    )

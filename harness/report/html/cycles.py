@@ -1,4 +1,4 @@
-"""Cycles of starting and stopping: how long each step took, cycle by cycle."""
+"""Cycles of starting, stopping: how long each step took, cycle by cycle."""
 
 from __future__ import annotations
 
@@ -28,8 +28,14 @@ def cycles_section(history: History) -> Markup | None:
     if not found:
         return None
     bad = [s for s in found if s.status is not Status.OK]
-    rows = [(f"cycle {s.cycle}", s.step, s.status.value, duration(s.end - s.start), _told(s)) for s in bad[:_BAD]]
-    wrong = table(f"Steps that went wrong ({len(bad)})", ("cycle", "step", "ended", "took", "detail"), rows) if bad else None
+    rows = [
+        (f"cycle {s.cycle}", s.step, s.status.value, duration(s.end - s.start), _told(s)) for s in bad[:_BAD]
+    ]
+    wrong = (
+        table(f"Steps that went wrong ({len(bad)})", ("cycle", "step", "ended", "took", "detail"), rows)
+        if bad
+        else None
+    )
     return join(_chart(found), percentile_table(steps(history), "Durations of the steps that went well"), wrong)
 
 
@@ -45,15 +51,24 @@ def _chart(found: Sequence[Step]) -> Markup:
     names = list(dict.fromkeys(_word(s) for s in found))[:_NAMES]
     first, last = min(s.cycle for s in found), max(s.cycle for s in found)
     span = Span(first - 0.5, last + 0.5)
-    scale = log_around([s.end - s.start for s in found], HEIGHT, 4.0, floor=1e-4)
-    dots = [_dots([s for s in found if _word(s) == name and s.status is Status.OK], span, scale, f"s{n}") for n, name in enumerate(names)]
+    scale = log_around([s.end - s.start for s in found], HEIGHT, 8.0, floor=1e-4)
+    dots = [
+        _dots([s for s in found if _word(s) == name and s.status is Status.OK], span, scale, f"s{n}")
+        for n, name in enumerate(names)
+    ]
     bad = [s for s in found if s.status is not Status.OK]
     keys = [Key(f"s{n}", name) for n, name in enumerate(names)] + ([Key("bad", "went wrong")] if bad else [])
     below = [Tick(span.share(v), count(v)) for v in nice_ticks(first, last, 8) if float(v).is_integer()]
     about = f"{plural(last - first + 1, 'cycle')}, {plural(len(found), 'step')}, {len(bad)} of them went wrong."
     return chart(
-        "Steps by cycle", about, HEIGHT, Layers(data=join(dots, _dots(bad, span, scale, "bad"))), below=below, keys=keys,
-        beside=[Tick(scale(v), duration(v)) for v in scale.ticks(5)], readout=_readout(found, names, span),
+        "Steps by cycle",
+        about,
+        HEIGHT,
+        Layers(data=join(dots, _dots(bad, span, scale, "bad"))),
+        below=below,
+        keys=keys,
+        beside=[Tick(scale(v), duration(v)) for v in scale.ticks(5)],
+        readout=_readout(found, names, span),
         note="duration of each step, logarithmic",
     )
 

@@ -1,4 +1,4 @@
-"""A lane a process: executions as bars, life and death as marks, faults shaded where they struck."""
+"""A lane a process: executions as bars, deaths as marks, faults shaded where they struck."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.report.executions import LANES, Bar, Lane, lanes, merged
 from harness.report.figures import count, moment, plural
-from harness.report.html.bands import colours, told
+from harness.report.html.bands import colours, drawn, told
 from harness.report.html.chart import GUTTER, Key, Layers, Readout, Span, chart, percent, readout_heads
 from harness.report.html.lines import columns
 from harness.report.html.markup import Markup, join, tag
@@ -30,18 +30,26 @@ def lanes_chart(history: History, windows: Sequence[FaultWindow], span: Span) ->
     if not every:
         return None
     shown = every[:LANES]
-    row = 6.0 if len(shown) <= 12 else 4.0 if len(shown) <= 30 else 2.0
+    row = 7.0 if len(shown) <= 12 else 4.0 if len(shown) <= 30 else 2.0
     tops, height = _layout(shown, row)
     style = colours(windows)
     bars = _thinned(shown, span)
     data = join([_bars(lane, bars[lane.name], top, row, span) for lane, top in zip(shown, tops, strict=True)])
     front = join([_life(lane, top, _height(lane, row), span) for lane, top in zip(shown, tops, strict=True)])
-    back = join([_faults(lane, top, _height(lane, row), span, style) for lane, top in zip(shown, tops, strict=True)])
+    back = join(
+        [_faults(lane, top, _height(lane, row), span, style) for lane, top in zip(shown, tops, strict=True)]
+    )
     gutter = join([_name(lane, top + _height(lane, row) / 2) for lane, top in zip(shown, tops, strict=True)])
     hidden = f"; {len(every) - len(shown)} more not drawn" if len(every) > len(shown) else ""
     return chart(
-        "Executions", _about(every), height, Layers(data=data, back=back, front=front, gutter=gutter), time=span,
-        keys=_keys(shown), note=plural(len(every), "lane") + hidden, readout=_readout(shown, span),
+        "Executions",
+        _about(every),
+        height,
+        Layers(data=data, back=back, front=front, gutter=gutter),
+        time=span,
+        keys=_keys(shown),
+        note=plural(len(every), "lane") + hidden,
+        readout=_readout(shown, span),
     )
 
 
@@ -71,8 +79,14 @@ def _bars(lane: Lane, bars: Sequence[Bar], top: float, row: float, span: Span) -
     paths = []
     for look, _ in _LOOKS:
         boxes = [
-            (span.units(b.begin), top + 3 + b.row * row, max(span.units(b.end) - span.units(b.begin), 0.3), row - 1)
-            for b in bars if b.look == look or (look == "error" and b.look not in dict(_LOOKS))
+            (
+                span.units(b.begin),
+                top + 3 + b.row * row,
+                max(span.units(b.end) - span.units(b.begin), 0.3),
+                row - 1,
+            )
+            for b in bars
+            if b.look == look or (look == "error" and b.look not in dict(_LOOKS))
         ]
         paths.append(columns(boxes, f"run {look}"))
     return tag("g", paths, data_lane=lane.name)
@@ -82,7 +96,7 @@ def _faults(lane: Lane, top: float, height: float, span: Span, style: dict[str, 
     ground = tag("rect", x=0, y=top, width="100%", height=height, class_="lane")
     alive = [_alive(life, top, height, span) for life in lane.lives[:_DRAWN_LIVES]]
     struck = []
-    for window in lane.faults:
+    for window in drawn(lane.faults, span):
         begin, end = span.share(window.begin), span.share(span.high if window.end is None else window.end)
         box = tag("rect", x=percent(begin), y=top, width=percent(max(end - begin, 0.001)), height=height)
         struck.append(tag("g", tag("title", told(window)), box, class_=f"struck {style[window.id]}"))
@@ -96,7 +110,10 @@ def _alive(life: Life, top: float, height: float, span: Span) -> Markup:
 
 
 def _life(lane: Lane, top: float, height: float, span: Span) -> Markup:
-    """Marks: a small upright where a process started, a cross where it was killed, a bar where it ended by itself."""
+    """Marks: a small upright where a process started, a cross where it was killed.
+
+    A bar where it ended by itself.
+    """
     marks = []
     for n, life in enumerate(lane.lives[:_DRAWN_LIVES]):
         middle = top + height / 2
@@ -110,7 +127,9 @@ def _life(lane: Lane, top: float, height: float, span: Span) -> Markup:
 
 
 def _mark(sign: str, style: str, words: str, x: str, y: float) -> Markup:
-    return tag("text", tag("title", words), sign, x=x, y=y, dy="0.36em", text_anchor="middle", class_=f"mark {style}")
+    return tag(
+        "text", tag("title", words), sign, x=x, y=y, dy="0.36em", text_anchor="middle", class_=f"mark {style}"
+    )
 
 
 def _ending(code: int | None) -> str:
@@ -159,6 +178,8 @@ def _readout(shown: Sequence[Lane], span: Span) -> Readout | None:
             n = min(len(moments) - 1, max(0, int((bar.begin - moments[0]) // width)))
             begun[n] += 1
             lost[n] += bar.look != "ok"
-        texts = [f"{count(b)} begun" + (f", {x} not good" if x else "") for b, x in zip(begun, lost, strict=True)]
+        texts = [
+            f"{count(b)} begun" + (f", {x} not good" if x else "") for b, x in zip(begun, lost, strict=True)
+        ]
         series.append((lane.name, texts))
     return Readout([span.share(m + width / 2) for m in moments], readout_heads(moments, width), series)

@@ -1,4 +1,4 @@
-"""Latency over time: median, 99th percentile and largest of each stretch, over every single call."""
+"""Latency over time: median, 99th percentile, largest, over every single call."""
 
 from __future__ import annotations
 
@@ -22,30 +22,39 @@ HEIGHT = 230.0
 _SHARES = (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
 
 
-def latency_chart(history: History, cut: Sequence[Bucket], windows: Sequence[FaultWindow], span: Span) -> Markup | None:
+def latency_chart(
+    history: History, cut: Sequence[Bucket], windows: Sequence[FaultWindow], span: Span
+) -> Markup | None:
     """The chart; None when no call ended."""
     calls = history.of(Operation)
     if not calls:
         return None
-    scale = log_around([max(o.end - o.intended, 0.0) for o in calls], HEIGHT, 4.0)
+    scale = log_around([max(o.end - o.intended, 0.0) for o in calls], HEIGHT, 8.0)
     good = [(span.units(o.intended), o.end - o.intended) for o in calls if o.status is Status.OK]
     bad = [(span.units(o.intended), o.end - o.intended) for o in calls if o.status is not Status.OK]
     data = join(
-        envelope(good, scale, "dots"), envelope(bad, scale, "dots bad"),
+        envelope(good, scale, "dots"),
+        envelope(bad, scale, "dots bad"),
         [line(_points(cut, span, scale, share), name) for name, share in reversed(_SHARES)],
     )
     keys = [Key(name, name) for name, _ in _SHARES] + [Key("dots", "each call")]
     return chart(
-        "Latency", _about(cut), HEIGHT, Layers(data=data, back=bands(windows, span, HEIGHT, labels=True)),
-        beside=[Tick(scale(v), duration(v)) for v in scale.ticks(5)], time=span,
-        keys=keys + ([Key("bad", "failed or in doubt")] if bad else []), readout=_readout(cut, span),
+        "Latency",
+        _about(cut),
+        HEIGHT,
+        Layers(data=data, back=bands(windows, span, HEIGHT, labels=True)),
+        beside=[Tick(scale(v), duration(v)) for v in scale.ticks(5)],
+        time=span,
+        keys=keys + ([Key("bad", "failed or in doubt")] if bad else []),
+        readout=_readout(cut, span),
         note="from the intended start, logarithmic",
     )
 
 
 def _points(cut: Sequence[Bucket], span: Span, scale: Log, share: float) -> list[tuple[float, float | None]]:
     return [
-        (span.units(b.begin + b.width / 2), None if (value := b.percentile(share)) is None else scale(value)) for b in cut
+        (span.units(b.begin + b.width / 2), None if (value := b.percentile(share)) is None else scale(value))
+        for b in cut
     ]
 
 
@@ -56,7 +65,7 @@ def _about(cut: Sequence[Bucket]) -> str:
     worst = max(seen, key=lambda b: b.latencies[-1])
     return (
         f"Latency of good answers in stretches of {duration(cut[0].width)}. The slowest answer took "
-        f"{duration(worst.latencies[-1])}, to a call meant for the stretch that begins at {duration(worst.begin)}."
+        f"{duration(worst.latencies[-1])}, to a call meant for the stretch from {duration(worst.begin)} on."
     )
 
 
@@ -65,4 +74,6 @@ def _readout(cut: Sequence[Bucket], span: Span) -> Readout:
     series = [(name, [duration(b.percentile(share)) for b in seen]) for name, share in _SHARES]
     series.append(("good answers", [count(len(b.latencies)) for b in seen]))
     width = cut[0].width if cut else 1.0
-    return Readout([span.share(b.begin + b.width / 2) for b in seen], readout_heads([b.begin for b in seen], width), series)
+    return Readout(
+        [span.share(b.begin + b.width / 2) for b in seen], readout_heads([b.begin for b in seen], width), series
+    )

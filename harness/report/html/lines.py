@@ -1,4 +1,4 @@
-"""Paths through values: lines with gaps, columns, envelopes of the smallest and largest value per pixel."""
+"""Paths through values: lines with gaps, columns, envelopes of the extremes per pixel."""
 
 from __future__ import annotations
 
@@ -49,8 +49,11 @@ def _box(x: float, y: float, width: float, height: float) -> str:
     return f"M{number(x)} {number(y)}h{w}v{number(max(height, 0.5))}h-{w}z"
 
 
-def envelope(points: Iterable[tuple[float, float]], scale: Scale, style: str, *, pixels: int = 900, units: float = 1000.0) -> Markup:
-    """The lowest and the highest value of every pixel column as upright strokes: what 2,000 or 2,000,000 points look like alike.
+def envelope(
+    points: Iterable[tuple[float, float]], scale: Scale, style: str, *, pixels: int = 900, units: float = 1000.0
+) -> Markup:
+    """The lowest and the highest value of every pixel column as upright strokes: what 2,000 or 2,000,000
+    points look like alike.
 
     `points` are ``(x in units, value)``; no spike is lost, however dense the data.
     """
@@ -62,7 +65,8 @@ def envelope(points: Iterable[tuple[float, float]], scale: Scale, style: str, *,
     parts = []
     for column in sorted(extremes):
         low, high = (scale(v) for v in extremes[column])
-        parts.append(f"M{number((column + 0.5) * units / pixels)} {number(low)}V{number(high if abs(high - low) >= 1 else low - 1)}")
+        high = high if abs(high - low) >= 1 else low - 1
+        parts.append(f"M{number((column + 0.5) * units / pixels)} {number(low)}V{number(high)}")
     return tag("path", d="".join(parts), class_=style) if parts else Markup()
 
 

@@ -1,17 +1,16 @@
 """HTML elements as nested function calls that escape everything which is not markup already.
 
-Histories and logs hold text that anybody may have chosen, so there is one road into a page: `tag` and `join` escape every
-plain string, and only a `Markup` passes as it is. Nothing else in this package builds HTML by hand.
+Histories and logs hold text that anybody may have chosen, so there is one road into a page: `tag` and `join`
+escape every plain string, and only a `Markup` passes as it is. Nothing else in this package builds HTML by
+hand.
 """
 
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Iterable
 
-_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-"""What XML 1.0 forbids; browsers and XML parsers of reports stumble over these."""
+from harness.report.text import legal
 
 _VOID = frozenset({"br", "meta", "link", "hr", "img", "input", "wbr"})
 
@@ -22,13 +21,11 @@ class Markup(str):
     __slots__ = ()
 
 
+NOTHING = Markup()
+"""No markup at all."""
+
 Child = str | int | float | None | Iterable["Child"]
 Attribute = str | int | float | bool | None
-
-
-def legal(text: str) -> str:
-    """`text` with the characters that HTML and XML forbid made visible as U+FFFD."""
-    return _ILLEGAL.sub("\ufffd", text)
 
 
 def escape(text: str) -> Markup:
@@ -69,7 +66,8 @@ def _flat(children: Iterable[Child]) -> Iterable[str]:
 
 
 def tag(name: str, /, *children: Child, **attributes: Attribute) -> Markup:
-    """One element. ``class_`` is the attribute ``class``, ``data_x`` is ``data-x``; None and False leave an attribute out.
+    """One element. ``class_`` is the attribute ``class``, ``data_x`` is ``data-x``; None and False leave an
+    attribute out.
 
     >>> tag("p", "1 < 2", class_="note", hidden=True)
     '<p class="note" hidden>1 &lt; 2</p>'

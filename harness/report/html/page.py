@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness.checks.verdict import Outcome, Verdict
 from harness.report.distributions import Distribution, latencies
 from harness.report.html.bands import fault_chart
+from harness.report.html.cards import figures
 from harness.report.html.chart import Span, section
 from harness.report.html.checks import checks_section
 from harness.report.html.cycles import cycles_section
@@ -18,7 +19,7 @@ from harness.report.html.details import fault_table, logs_section, manifest_sect
 from harness.report.html.lanes import lanes_chart
 from harness.report.html.latency import latency_chart
 from harness.report.html.markup import Markup, join, tag
-from harness.report.html.overview import banner, favicon, figures, title
+from harness.report.html.overview import banner, favicon, title
 from harness.report.html.percentiles import percentiles
 from harness.report.html.samples import samples_charts
 from harness.report.html.throughput import throughput_chart
@@ -33,10 +34,17 @@ _TIMELINE = "Drag across a chart to look closer, double-click to see all again; 
 
 
 def render(
-    history: History, verdict: Verdict, manifest: Manifest, *, logs: Mapping[str, str] | None = None,
+    history: History,
+    verdict: Verdict,
+    manifest: Manifest,
+    *,
+    logs: Mapping[str, str] | None = None,
     measured: tuple[Distribution, ...] | None = None,
 ) -> str:
-    """One HTML document. `logs` are shown when the run did not pass; `measured` are further distributions beside the latencies."""
+    """One HTML document. `logs` are shown when the run did not pass.
+
+    `measured` are further distributions beside the latencies.
+    """
     parts = [
         section("checks", "Checks", checks_section(verdict.checks, manifest.source)),
         _timeline(history),
@@ -48,13 +56,24 @@ def render(
     ]
     shown = [(ident, head, part) for (ident, head), part in zip(_NAMES, parts, strict=True) if part is not None]
     nav = tag("nav", [tag("a", head, href=f"#{ident}") for ident, head, _ in shown], aria_label="sections")
-    body = join(banner(verdict, manifest), figures(history, verdict), nav, tag("main", [part for _, _, part in shown]), _foot(manifest))
+    body = join(
+        banner(verdict, manifest),
+        figures(history, verdict),
+        nav,
+        tag("main", [part for _, _, part in shown]),
+        _foot(manifest),
+    )
     return "<!doctype html>\n" + tag("html", _head(verdict), tag("body", body, _script()), lang="en") + "\n"
 
 
 _NAMES = (
-    ("checks", "Checks"), ("timeline", "Timeline"), ("percentiles", "Percentiles"), ("cycles", "Cycles"), ("faults", "Faults"),
-    ("logs", "Logs"), ("about", "About this run"),
+    ("checks", "Checks"),
+    ("timeline", "Timeline"),
+    ("percentiles", "Percentiles"),
+    ("cycles", "Cycles"),
+    ("faults", "Faults"),
+    ("logs", "Logs"),
+    ("about", "About this run"),
 )
 
 
@@ -74,14 +93,20 @@ def _timeline(history: History) -> Markup:
         samples_charts(history, windows, span),
     ]
     if not any(charts):
-        return section("timeline", "Timeline", tag("p", "Nothing happened: the history holds no record that could be drawn.", class_="empty"))
+        return section(
+            "timeline",
+            "Timeline",
+            tag("p", "Nothing happened: the history holds no record that could be drawn.", class_="empty"),
+        )
     reset = tag("button", "Show all", type="button", class_="reset", hidden=True)
     return section("timeline", "Timeline", reset, tag("p", _TIMELINE, class_="lead script-only"), *charts)
 
 
 def _foot(manifest: Manifest) -> Markup:
     version = manifest.versions.get("harness", "")
-    return tag("footer", f"harness {version}. Times are seconds of scenario time; 0 is the beginning of the run phase.")
+    return tag(
+        "footer", f"harness {version}. Times are seconds of scenario time; 0 is the beginning of the run phase."
+    )
 
 
 def _asset(name: str) -> str:
@@ -91,11 +116,19 @@ def _asset(name: str) -> str:
 def _head(verdict: Verdict) -> Markup:
     # The policy lets nothing be fetched, and nothing run but the one script below, whatever a log may hold.
     digest = base64.b64encode(hashlib.sha256(_asset("page.js").encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
     return tag(
-        "head", tag("meta", charset="utf-8"), tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"), tag("meta", name="color-scheme", content="light dark"),
-        tag("title", title(verdict)), favicon(verdict), tag("style", Markup(_asset("page.css"))),
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", title(verdict)),
+        favicon(verdict),
+        tag("style", Markup(_asset("page.css"))),
     )
 
 

@@ -40,7 +40,9 @@ def samples_charts(history: History, windows: Sequence[FaultWindow], span: Span)
     return join(tag("div", charts, class_="multiples"), tag("p", left, class_="note") if left else None)
 
 
-def _small(name: str, places: dict[str, list[tuple[float, float]]], windows: Sequence[FaultWindow], span: Span) -> Markup:
+def _small(
+    name: str, places: dict[str, list[tuple[float, float]]], windows: Sequence[FaultWindow], span: Span
+) -> Markup:
     shown = sorted(places, key=natural)[:_PLACES]
     values = [value for points in places.values() for _, value in points]
     low, high = min(0.0, *values), max(values)
@@ -51,11 +53,20 @@ def _small(name: str, places: dict[str, list[tuple[float, float]]], windows: Seq
         points = [(span.units(at), scale(value)) for at, value in decimate(places[place], 400)]
         lines.append(steps(points, points[-1][0], f"s{n}"))
     keys = [Key(f"s{n}", place) for n, place in enumerate(shown) if place]
-    about = "; ".join(f"{place or name}: from {write(min(v))} to {write(max(v))}" for place, v in _values(places))
+    about = "; ".join(
+        f"{place or name}: from {write(min(v))} to {write(max(v))}" for place, v in _values(places)
+    )
     hidden = f"{len(places) - len(shown)} more places" if len(places) > len(shown) else ""
     return chart(
-        name, about, HEIGHT, Layers(data=join(lines), back=bands(windows, span, HEIGHT)), time=span, small=True, keys=keys,
-        beside=[Tick(scale(v), write(v)) for v in scale.ticks(3)], note=hidden,
+        name,
+        about,
+        HEIGHT,
+        Layers(data=join(lines), back=bands(windows, span, HEIGHT)),
+        time=span,
+        small=True,
+        keys=keys,
+        beside=[Tick(scale(v), write(v)) for v in scale.ticks(3)],
+        note=hidden,
         readout=_readout({p: places[p] for p in shown}, name, span, write),
     )
 

@@ -1,4 +1,4 @@
-"""From values to coordinates: linear and logarithmic scales with ticks a person would choose."""
+"""From values to coordinates: linear or logarithmic, with ticks a person would choose."""
 
 from __future__ import annotations
 
@@ -6,7 +6,31 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_TIME_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+_TIME_STEPS = (
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    900,
+    1800,
+    3600,
+    7200,
+    14400,
+    43200,
+    86400,
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +109,9 @@ def time_ticks(low: float, high: float, about: int = 6) -> Sequence[float]:
     if high <= low:
         return [low]
     raw = (high - low) / max(about, 1)
-    step = next((s for s in _TIME_STEPS if s >= raw * 0.999), _TIME_STEPS[-1] * math.ceil(raw / _TIME_STEPS[-1]))
+    step = next(
+        (s for s in _TIME_STEPS if s >= raw * 0.999), _TIME_STEPS[-1] * math.ceil(raw / _TIME_STEPS[-1])
+    )
     return _multiples(low, high, step)
 
 

@@ -1,0 +1,143 @@
+"""The verdict for a person at a terminal: what broke, why, on which line, how to run it again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from harness.checks.verdict import CheckResult, Evidence, Outcome, Verdict
+from harness.report.figures import duration, moment
+from harness.report.manifest import Manifest
+from harness.report.source import excerpt
+from harness.report.standing import ordered, standing
+from harness.report.text import printable
+
+Line = Sequence[tuple[str, str]]
+"""A line as pieces of text, each with the name of a style of rich (empty: none)."""
+
+_STYLES = {"pass": "green", "fail": "bold red", "unknown": "bold yellow", "known": "magenta"}
+_SIGNS = {"pass": "✓", "fail": "✕", "unknown": "?", "known": "●"}
+_EVIDENCE = 5
+
+
+def told(
+    verdict: Verdict,
+    manifest: Manifest | None = None,
+    *,
+    report: Path | None = None,
+    passed: bool = True,
+) -> list[Line]:
+    """The verdict as lines. `report` is what to open for more.
+
+    With `passed` False only what did not pass is listed.
+    """
+    word = verdict.outcome.value
+    style = _STYLES.get(word, "bold magenta")
+    lines: list[Line] = [
+        [
+            (f"{_SIGNS.get(word, '!')} {word.upper()}", style),
+            (f"  {printable(verdict.scenario)}", "bold"),
+            (f"  {verdict.world}, seed {verdict.seed}, {duration(verdict.duration)}", "dim"),
+        ],
+        [(f"  {printable(verdict.reason)}", "")],
+    ]
+    shown = [c for c in ordered(verdict.checks) if passed or standing(c) != "pass"]
+    width = min(44, max((len(c.name) for c in shown), default=0))
+    for check in shown:
+        lines += _check(check, manifest, width)
+    if manifest is not None and manifest.again:
+        lines.append([("  run it again  ", "dim"), (printable(manifest.again, 2000), "bold")])
+    if report is not None:
+        lines.append([("  report        ", "dim"), (printable(str(report), 2000), "")])
+    return lines
+
+
+def _check(check: CheckResult, manifest: Manifest | None, width: int) -> list[Line]:
+    word = standing(check)
+    lines: list[Line] = [
+        [
+            (f"  {_SIGNS.get(word, '!')} {word:<8}", _STYLES.get(word, "magenta")),
+            (f"{printable(check.name):<{width}}", "bold"),
+            (f"  {check.when:<10}  ", "dim"),
+            (printable(check.summary), ""),
+        ]
+    ]
+    if word == "pass":
+        return lines
+    lines += [_evidence(e) for e in check.evidence[:_EVIDENCE]]
+    more = len(check.evidence) - _EVIDENCE
+    if more > 0:
+        lines.append([(f"      and {more} more", "dim")])
+    return lines + _lines_of_file(check, manifest)
+
+
+def _evidence(evidence: Evidence) -> Line:
+    when = f"{moment(evidence.at)}  " if evidence.at is not None else ""
+    return [(f"      {when}", "cyan"), (printable(evidence.text), "")]
+
+
+def _lines_of_file(check: CheckResult, manifest: Manifest | None) -> list[Line]:
+    """The lines of the scenario file that ask for what did not hold."""
+    found = excerpt(manifest.source, check.line, around=1) if manifest is not None else None
+    if manifest is None or found is None:
+        return []
+    lines: list[Line] = [[(f"      {printable(manifest.file or 'scenario')}:{check.line}", "dim")]]
+    for number, text in found.lines:
+        hit = number == check.line
+        lines.append(
+            [
+                (f"      {'>' if hit else ' '} {number:>4} | ", "red" if hit else "dim"),
+                (printable(text), "bold" if hit else "dim"),
+            ]
+        )
+    return lines
+
+
+def summary(verdicts: Sequence[Verdict], took: float) -> list[Line]:
+    """The last line over several runs: how many came out how, and the wall seconds they took."""
+    outcomes = [v.outcome for v in verdicts]
+    counted = [(o, outcomes.count(o)) for o in Outcome if o in outcomes]
+    parts: list[tuple[str, str]] = []
+    for outcome, number in counted:
+        parts += [("  ", ""), (f"{number} {outcome.value}", _STYLES.get(outcome.value, "bold magenta"))]
+    return [
+        [
+            (f"{len(verdicts)} run{'s' if len(verdicts) != 1 else ''}:", "bold"),
+            *parts,
+            (f"  in {duration(took)}", "dim"),
+        ]
+    ]
+
+
+def plain(lines: Iterable[Line]) -> str:
+    """The lines without any style, for files, pipes and tests."""
+    return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines)
+
+
+def coloured(file: TextIO) -> bool:
+    """Whether `file` is a terminal that wants colours (https://no-color.org)."""
+    return file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def show(lines: Sequence[Line], file: TextIO | None = None) -> None:
+    """Print the lines: in colour on a terminal, plain anywhere else."""
+    file = file or sys.stdout
+    if not coloured(file):
+        file.write(_encodable(plain(lines), file))
+        file.flush()
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=file, highlight=False, soft_wrap=True)
+    for line in lines:
+        console.print(Text.assemble(*line))
+
+
+def _encodable(text: str, file: TextIO) -> str:
+    """`text` with what the file's encoding lacks replaced, so that a log in ASCII does not end a run."""
+    encoding = getattr(file, "encoding", None) or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
