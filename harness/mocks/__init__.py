@@ -1,0 +1,1 @@
+"""Peers that answer, and misbehave, on command."""

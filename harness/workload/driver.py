@@ -90,8 +90,11 @@ class _Play:
             begin = max(self.calls.zero + work.at, loop.time())
             if begin > loop.time() and not await self.pacer.until(begin):
                 return
-            await (self._open(begin) if work.model == "open" else self._users(begin))
-            await self.pacer.gather(self.calls.tasks(), limit=work.timeout + _MARGIN, grace=self.grace)
+            if work.model == "open":
+                await self._open(begin)
+                await self.pacer.gather(self.calls.tasks(), limit=work.timeout + _MARGIN, grace=self.grace)
+            else:
+                await self._users(begin)
         finally:
             self.calls.abandon("still under way when the workload ended")
             self.meter.finish()

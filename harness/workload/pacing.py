@@ -40,7 +40,7 @@ class Pacer:
     async def until(self, when: float | None) -> bool:
         """Sleep until the loop's clock shows `when` (None: until `wake`); False when it was stopped.
 
-        An asyncio timer may fire one clock resolution early. Go on when this returns True; do not compare clocks
+        An asyncio timer may fire one clock resolution early. Go on when this returns True; compare no clocks
         again, or a loop with virtual time arms the same timer for ever (simulation.md, section 5).
         """
         if self.stopped:

@@ -1,0 +1,247 @@
+"""The thread that owns a mock's socket: receives requests and carries out the plans made for them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import heapq
+import itertools
+import math
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import zmq
+
+from harness.errors import HarnessError, UsageError
+from harness.mocks.calls import RecordedCall
+from harness.mocks.plan import Exit, Framing, Moment, Plan, Step, encode
+from harness.mocks.wires import Envelope, Kind, Wire, bind
+
+BIND_LIMIT: Final = 5.0
+"""Seconds within which a port that a dead incarnation still holds must become free: libzmq closes in the
+background.
+"""
+
+_IDLE_MS: Final = 1000
+_FLUSH_MS: Final = 1000
+"""How long a mock that dies after its reply waits for the reply to leave."""
+
+
+@dataclass(slots=True)
+class Answering:
+    """What the mock decided about one request."""
+
+    plan: Plan
+    request_id: str | None = None
+    call: RecordedCall | None = None
+    """The record of the call; None for a ping or a malformed request."""
+
+
+class Mind(Protocol):
+    """Who decides. Called by the serving thread only."""
+
+    def decide(self, body: bytes | None, received: float) -> Answering:
+        """What to do about a request (None: its frames made no sense) that arrived at `received`, monotonic
+        seconds.
+        """
+
+    def replied(self, answering: Answering, when: float) -> None:
+        """A reply was handed to the socket."""
+
+    def died(self, answering: Answering) -> None:
+        """The mock dies over this request; the socket closes next."""
+
+    def failed(self, error: BaseException) -> None:
+        """The mock could not do what it was told; the error is for whoever runs the test."""
+
+
+@dataclass(slots=True)
+class _Due:
+    envelope: Envelope
+    answering: Answering
+    step: Step
+
+
+class Serving:
+    """One life of a mock, from bind to close; `end` must be called once it has been started.
+
+    The thread makes, uses and closes its own sockets. A context that is handed in stays the owner's; without one
+    a life has its own, and when `end` returns nothing is left of it: the port is free at once. One that is
+    `reborn` waits a while for a port that the life before may still hold.
+    """
+
+    def __init__(
+        self, mind: Mind, kind: Kind, host: str, port: int,
+        context: zmq.Context[zmq.Socket[bytes]] | None, name: str, reborn: bool,
+    ) -> None:
+        self._mind = mind
+        self._kind = kind
+        self._host = host
+        self.port = port
+        self._reborn = reborn
+        self._owns_context = context is None
+        self._context = zmq.Context() if context is None else context
+        self._control = f"inproc://mock-{uuid.uuid4().hex}"
+        self._bound = threading.Event()
+        self._refused: zmq.ZMQError | None = None
+        self._agenda: list[tuple[float, int, _Due]] = []
+        self._turns = itertools.count()
+        self._held: list[bytes] = []
+        self._dead = False
+        self._linger = 0
+        self._thread = threading.Thread(target=self._live, name=f"mock {name}", daemon=True)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread still serves."""
+        return self._thread.is_alive() and not self._dead
+
+    def start(self) -> None:
+        """Bind and serve. Raises `HarnessError` when the port is taken, naming it."""
+        self._thread.start()
+        bound = self._bound.wait(BIND_LIMIT + 1.0)
+        if bound and self._refused is None:
+            return
+        self.end()
+        raise HarnessError(f"the mock cannot bind {self._host}:{self.port}: {self._refused or 'no answer'}")
+
+    def end(self) -> None:
+        """Close at once, and return when it is closed. Calling it twice is harmless."""
+        if self._context.closed:
+            return
+        knock = self._context.socket(zmq.PAIR)
+        try:
+            knock.setsockopt(zmq.LINGER, 0)
+            knock.connect(self._control)
+            with contextlib.suppress(zmq.Again):  # the thread ended by itself, nobody listens
+                knock.send(b"", zmq.NOBLOCK)
+            # Closed only after the thread has gone: a socket that is closed takes back what was not read.
+            self._thread.join(BIND_LIMIT + _FLUSH_MS / 1000)
+        finally:
+            knock.close(linger=0)
+        if self._thread.is_alive():
+            raise HarnessError(f"the thread {self._thread.name!r} did not end within {BIND_LIMIT:g} s")
+        if self._owns_context:
+            self._context.term()
+
+    # Everything below runs in the thread.
+
+    def _live(self) -> None:
+        control = self._context.socket(zmq.PAIR)
+        control.setsockopt(zmq.LINGER, 0)
+        control.bind(self._control)
+        try:
+            wire = self._bind()
+            if wire is None:
+                return
+            try:
+                while wire is not None:
+                    wire = self._serve(wire, control)
+            finally:
+                if wire is not None:
+                    wire.socket.close(linger=self._linger)
+        finally:
+            self._bound.set()
+            control.close(linger=0)
+
+    def _bind(self) -> Wire | None:
+        deadline = time.monotonic() + BIND_LIMIT
+        while True:
+            try:
+                wire, self.port = bind(self._context, self._kind, self._host, self.port)
+            except zmq.ZMQError as error:
+                if error.errno != errno.EADDRINUSE or not self._reborn or time.monotonic() >= deadline:
+                    self._refused = error
+                    return None
+                time.sleep(0.01)
+            else:
+                self._reborn = True
+                self._bound.set()
+                return wire
+
+    def _serve(self, wire: Wire, control: zmq.Socket[bytes]) -> Wire | None:
+        """Serve until told to end or dead (then None), or until the socket has to be replaced (then its
+        successor).
+        """
+        try:
+            again = self._rounds(wire, control)
+        except BaseException as error:  # noqa: BLE001 - a mock that fails in its thread must fail the test that uses it
+            self._mind.failed(error)
+            again = False
+        wire.socket.close(linger=self._linger)
+        return self._bind() if again else None
+
+    def _rounds(self, wire: Wire, control: zmq.Socket[bytes]) -> bool:
+        poller = zmq.Poller()
+        poller.register(control, zmq.POLLIN)
+        listening = False
+        while True:
+            if listening != wire.listens:
+                listening = wire.listens
+                poller.register(wire.socket, zmq.POLLIN if listening else 0)
+            for socket, _ in poller.poll(self._wait_ms()):
+                if socket is control:
+                    return False
+                while (request := wire.receive()) is not None:
+                    self._answer(wire, *request)
+                    if self._dead:
+                        return False
+                    if not wire.listens:
+                        break
+            self._carry_out_due(wire)
+            if self._dead:
+                return False
+            if not wire.listens and not self._agenda:
+                # A REP that leaves a request unanswered can never receive again; it does what its owner would
+                # do.
+                return True
+
+    def _wait_ms(self) -> int:
+        if not self._agenda:
+            return _IDLE_MS
+        left = (self._agenda[0][0] - time.monotonic()) * 1000
+        return max(math.ceil(left), 0)
+
+    def _answer(self, wire: Wire, envelope: Envelope, body: bytes | None) -> None:
+        received = time.monotonic()
+        answering = self._mind.decide(body, received)
+        if answering.call is not None and self._held:
+            held, self._held = self._held, []
+            for late in held:
+                wire.send(envelope, late, Framing.PROPER)
+        for step in answering.plan.steps:
+            due = _Due(envelope, answering, step)
+            if step.after <= 0:
+                self._carry_out(wire, due)
+            else:
+                heapq.heappush(self._agenda, (received + step.after, next(self._turns), due))
+
+    def _carry_out_due(self, wire: Wire) -> None:
+        while self._agenda and not self._dead and self._agenda[0][0] <= time.monotonic():
+            self._carry_out(wire, heapq.heappop(self._agenda)[2])
+
+    def _carry_out(self, wire: Wire, due: _Due) -> None:
+        step, answering = due.step, due.answering
+        if self._dead:
+            return
+        if isinstance(step, Exit):
+            self._dead = True
+            self._linger = _FLUSH_MS if step.moment is Moment.AFTER else 0
+            self._mind.died(answering)
+            return
+        data = encode(step.body, answering.request_id)
+        if step.held:
+            self._held.append(data)
+            return
+        try:
+            wire.send(due.envelope, data, step.framing)
+        except (zmq.Again, UsageError) as error:
+            # A full send queue drops the reply, as a ROUTER does by itself; what a REP cannot do is the
+            # test's mistake.
+            if isinstance(error, UsageError):
+                self._mind.failed(error)
+            return
+        self._mind.replied(answering, time.monotonic())
