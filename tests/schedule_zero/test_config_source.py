@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_absent_and_null_keys_have_their_defaults() -> None:
 def test_a_wrong_value_is_told_with_its_place(yaml: str, reader: str, message: str) -> None:
     """The error names file, line, column, key, what was expected, and what was found."""
     section = Section.parse(yaml, "f.yaml")
-    readers = {
+    readers: dict[str, Callable[[], object]] = {
         "integer": lambda: section.integer("a", 0),
         "flag": lambda: section.flag("a", False),
         "text": lambda: section.text("a"),
@@ -102,7 +103,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one() -> None:
 
 
 def test_a_second_key_of_one_name_is_refused() -> None:
-    """YAML parsers take the last of two equal keys silently; here it is an error that names the first one's line."""
+    """YAML parsers often take the last of two equal keys; here it is an error that names the first one."""
     with pytest.raises(ConfigError, match=r"^f\.yaml:3:1: a: expected each key once \(first in line 1\)"):
         Section.parse("a: 1\nb: 2\na: 3\n", "f.yaml")
 

@@ -19,17 +19,23 @@ zmq: {host: localhost, port: 9002}
 store: memory
 data_dir: data
 registry: known.yaml
-scheduler: {lease: 10s, max_jobs: 7, per_handler_jobs: 3, misfire_grace: 1min, call_timeout: 250ms,
-stop_timeout: 4s} retry: {attempts: 5, base: 100ms, factor: 3, jitter: 0.1, retry_errors: true} heartbeat:
-{interval: 1s, timeout: 3s} executions: {max_age: 1d, max_count: 10} log: {level: debug, format: json, file:
-shop.log} governor: {restart: always, max_restarts: 9, restart_delay: 1s, backoff: 1.5, max_delay: 5s,
-healthy_after: 2min, ready_timeout: 7s} handlers:
+scheduler:
+  {lease: 10s, max_jobs: 7, per_handler_jobs: 3, misfire_grace: 1min, call_timeout: 250ms, stop_timeout: 4s}
+retry: {attempts: 5, base: 100ms, factor: 3, jitter: 0.1, retry_errors: true}
+heartbeat: {interval: 1s, timeout: 3s}
+executions: {max_age: 1d, max_count: 10}
+log: {level: debug, format: json, file: shop.log}
+governor:
+  {restart: always, max_restarts: 9, restart_delay: 1s, backoff: 1.5, max_delay: 5s, healthy_after: 2min,
+   ready_timeout: 7s}
+handlers:
   - {handler_id: mail, module: shop.mail, class: Mail, port: 5555, max_restarts: 2, config: {sender: me}}
   - {handler_id: bill, module: shop.bill, class: Bill, auto_restart: false}
 """
 
 
 def written(folder: Path, text: str) -> Path:
+    """A configuration file with this text."""
     path = folder / "shop.yaml"
     path.write_text(text)
     return path
@@ -194,5 +200,5 @@ def test_ids_that_cannot_name_files_are_refused(handler_id: str) -> None:
 @pytest.mark.parametrize("name", ["../up", "a/b", " ", ".x"])
 def test_deployment_names_that_cannot_name_folders_are_refused(name: str, tmp_path: Path) -> None:
     """A deployment's name becomes a folder's."""
-    with pytest.raises(ConfigError, match="deployment .*: expected letters"):
+    with pytest.raises(ConfigError, match=r"^deployment .*: expected letters"):
         load_deployment(name, env={}, root=tmp_path)

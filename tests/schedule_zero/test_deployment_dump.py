@@ -22,6 +22,7 @@ pytestmark = pytest.mark.unit
 
 
 def everything_changed(folder: Path) -> Deployment:
+    """A deployment without a single default."""
     service = ServiceConfig(
         deployment="shop", zmq_host="127.0.0.2", zmq_port=9002, http_host="127.0.0.3", http_port=9001,
         store="memory", database=folder / "a.db", registry_path=folder / "r.yaml", data_dir=folder / "data",

@@ -35,12 +35,14 @@ def test_a_held_lock_is_refused_at_once(tmp_path: Path) -> None:
 def test_a_killed_holder_gives_it_back(tmp_path: Path) -> None:
     """SIGKILL of the holder frees the lock: there is no stale lock to be removed by hand."""
     code = (
-        "import sys, time; from pathlib import Path; from schedule_zero.deployment_lock import DeploymentLock
-        as L;" "L(Path(sys.argv[1]), 'shop').acquire() or print('held', flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from schedule_zero.deployment_lock import DeploymentLock;"
+        "lock = DeploymentLock(Path(sys.argv[1]), 'shop'); lock.acquire(); print('held', flush=True)\n"
+        "time.sleep(60)"
     )
     lock = DeploymentLock(tmp_path / "governor.lock", "shop")
     with subprocess.Popen([sys.executable, "-c", code, str(lock.path)], stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
         with pytest.raises(GovernorAlreadyRunning) as caught:
             lock.acquire()
         assert caught.value.pid == holder.pid

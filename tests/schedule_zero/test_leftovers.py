@@ -20,9 +20,11 @@ pytestmark = [pytest.mark.integration, pytest.mark.governor]
 
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that does nothing, in a session of its own."""
     code = "import time; print('up', flush=True); time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
-    assert process.stdout is not None and process.stdout.readline() == b"up\n"
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"up\n"
     yield process
     process.kill()
     process.communicate()
@@ -53,11 +55,15 @@ def test_a_process_that_got_the_number_later_lives_on(tmp_path: Path, sleeper: s
 
 def test_one_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     """After the grace a left-over process is ended by force."""
-    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True);
-    time.sleep(60)" with subprocess.Popen(
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        "print('up', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True
     ) as stubborn:
-        assert stubborn.stdout is not None and stubborn.stdout.readline() == b"up\n"
+        assert stubborn.stdout is not None
+        assert stubborn.stdout.readline() == b"up\n"
         PidFile(tmp_path / "h1.pid").write(stubborn.pid)
 
         clear_leftovers(tmp_path, grace=0.1)

@@ -31,7 +31,8 @@ def test_a_file_names_a_living_process(tmp_path: Path) -> None:
 def test_a_reused_number_is_not_the_process() -> None:
     """The same pid with another birth is somebody else, who must not be killed."""
     mine = record_of(os.getpid())
-    assert mine is not None and mine.birth is not None
+    assert mine is not None
+    assert mine.birth is not None
 
     assert not is_alive(replace(mine, birth=mine.birth + "0"))
     assert not is_alive(replace(mine, birth=None, start_time=mine.start_time - 1.0))

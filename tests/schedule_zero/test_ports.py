@@ -14,9 +14,14 @@ pytestmark = [pytest.mark.unit, pytest.mark.zmq]
 
 def test_zeromq_can_listen_on_a_reserved_port_again_and_again() -> None:
     """libzmq binds a reserved port by number, also after a listener there has gone."""
-    with reserve_port() as reservation, zmq.Context() as context:
+    with reserve_port() as reservation:
         for _ in range(3):
-            with context.socket(zmq.ROUTER) as router, context.socket(zmq.REQ) as asker:
+            # A context of its own each time: only its end waits until libzmq has closed the listener.
+            with (
+                zmq.Context() as context,
+                context.socket(zmq.ROUTER) as router,
+                context.socket(zmq.REQ) as asker,
+            ):
                 router.linger = asker.linger = 0
                 router.bind(f"tcp://127.0.0.1:{reservation.port}")
                 asker.connect(f"tcp://127.0.0.1:{reservation.port}")

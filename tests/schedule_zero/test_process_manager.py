@@ -19,8 +19,10 @@ pytestmark = [pytest.mark.integration, pytest.mark.governor]
 
 Until = Callable[..., None]
 SLEEPER = "import sys, time; print('up', sys.argv[1:], flush=True); time.sleep(60)"
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True);
-time.sleep(60)" FAMILY = (
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);print('up', flush=True); time.sleep(60)"
+)
+FAMILY = (
     "import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
     "print(p.pid, flush=True); time.sleep(60)"
 )
@@ -28,6 +30,7 @@ time.sleep(60)" FAMILY = (
 
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[ProcessManager]:
+    """A manager whose child is ended with the test."""
     manager = ProcessManager("child", log_path=tmp_path / "logs" / "child.log", pid_path=tmp_path / "child.pid")
     yield manager
     manager.kill()
@@ -35,10 +38,12 @@ def manager(tmp_path: Path) -> Iterator[ProcessManager]:
 
 
 def python(code: str) -> list[str]:
+    """The command that runs this code."""
     return [sys.executable, "-c", code]
 
 
 def output(manager: ProcessManager) -> str:
+    """What the child has written so far."""
     return manager.log_path.read_text() if manager.log_path.exists() else ""
 
 
