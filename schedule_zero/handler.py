@@ -23,7 +23,7 @@ from typing import Any
 from schedule_zero.errors import ConfigError, PortTaken
 from schedule_zero.exits import ExitCode
 from schedule_zero.files import write_atomically
-from schedule_zero.lifeline import Lifeline
+from schedule_zero.lifeline import Lifeline, forget_pid_file
 from schedule_zero.zmq_handler_base import BaseHandler
 
 logger = logging.getLogger(__name__)
@@ -104,6 +104,8 @@ def _serve(handler: BaseHandler, options: argparse.Namespace) -> int:
     finally:
         if lifeline is not None:
             lifeline.close()
+            if lifeline.lost:
+                forget_pid_file()
         for number, action in previous.items():
             signal.signal(number, action)
     return ExitCode.OK if reason else _fail(ExitCode.CRASH, "the handler's socket ended by itself")

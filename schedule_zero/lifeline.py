@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import select
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 logger = logging.getLogger(__name__)
+
+PID_FILE_VARIABLE: Final = "SCHEDULEZERO_PID_FILE"
+"""Names the pid file that a governor keeps for a child, so that the child can remove it when the governor cannot."""
 
 _LOOK: Final = 0.5
 
@@ -33,6 +38,8 @@ class Lifeline:
     def __init__(self, fd: int, on_lost: Callable[[], object]) -> None:
         self._fd = fd
         self._on_lost = on_lost
+        self.lost = False
+        """Whether the parent is gone; then nobody else removes what it kept for this process (`forget_pid_file`)."""
         self._closed = threading.Event()
         self._wake_reader = -1
         self._wake_writer: int | None = None
@@ -66,6 +73,7 @@ class Lifeline:
                 readable, _, _ = select.select([self._fd, self._wake_reader], [], [], _LOOK)
                 if self._fd in readable and not os.read(self._fd, 4096):
                     logger.warning("the parent process is gone")
+                    self.lost = True
                     self._on_lost()
                     return
         except OSError as error:
@@ -74,3 +82,16 @@ class Lifeline:
         finally:
             os.close(self._fd)
             os.close(self._wake_reader)
+
+
+def forget_pid_file() -> None:
+    """Remove the pid file that a dead governor kept for this process; one that names another process stays."""
+    named = os.environ.get(PID_FILE_VARIABLE)
+    if not named:
+        return
+    try:
+        path = Path(named)
+        if json.loads(path.read_text("utf-8"))["pid"] == os.getpid():
+            path.unlink()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        logger.warning("the pid file %s stays behind: %s", named, error)

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from schedule_zero.barriers import reached
+from schedule_zero.lifeline import PID_FILE_VARIABLE
 from schedule_zero.pidfile import PidFile
 
 __all__ = ["ProcessManager"]
@@ -71,7 +72,7 @@ class ProcessManager:
                 self._log_start = log.tell()
                 return subprocess.Popen(
                     command,
-                    env=env,
+                    env={**(os.environ if env is None else env), PID_FILE_VARIABLE: str(self.pid_file.path)},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,

@@ -27,7 +27,7 @@ from schedule_zero.deployment import load_deployment
 from schedule_zero.errors import ConfigError, PortTaken, StoreUnusable
 from schedule_zero.exits import ExitCode
 from schedule_zero.files import write_atomically
-from schedule_zero.lifeline import Lifeline
+from schedule_zero.lifeline import Lifeline, forget_pid_file
 from schedule_zero.logs import configure_logging
 from schedule_zero.ports import reachable
 from schedule_zero.service import SchedulerService
@@ -139,6 +139,8 @@ async def serve(
             _forget(runtime_file)
         if lifeline is not None:
             lifeline.close()
+            if lifeline.lost:
+                forget_pid_file()
     return server.service.abandoned_threads
 
 
