@@ -200,7 +200,12 @@ class HandlerSocket:
                 return
             self.stats.requests += 1
             parcel = envelope.unpack(frames)
-            answer = self._consider(parcel)
+            try:
+                answer = self._consider(parcel)
+            except Exception as error:
+                logger.exception("handler %s: a request failed", self.handler_id)
+                message = f"handler {self.handler_id!r} failed: {type(error).__name__}: {error}"
+                answer = wire.encode_reply(wire.failure(message, ErrorCode.INTERNAL))
             if answer is not None:
                 self._send(router, parcel.route, answer)
 

@@ -172,7 +172,7 @@ class RegistrationServer:
                 return
             except Exception:
                 self.stats.failures += 1
-                logger.exception("registration server: a request failed")
+                logger.exception("registration server: its socket failed; trying again")
                 await asyncio.sleep(_AFTER_FAILURE)
 
     async def _serve_one(self, socket: zmq.asyncio.Socket) -> None:
@@ -185,7 +185,13 @@ class RegistrationServer:
             return
         self.stats.requests += 1
         parcel = envelope.unpack(frames)
-        answer = self._answer(parcel)
+        try:
+            answer = self._answer(parcel)
+        except Exception as error:
+            self.stats.failures += 1
+            logger.exception("registration server: a request failed")
+            message = f"the registration server failed: {type(error).__name__}: {error}"
+            answer = wire.encode_reply(wire.failure(message, ErrorCode.INTERNAL))
         # A ROUTER drops the answer to a peer that has gone; NOBLOCK keeps one that does not read from holding
         # up the rest.
         with contextlib.suppress(zmq.Again):

@@ -9,8 +9,8 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -60,8 +60,8 @@ class Worker(BaseHandler):
         raise ValueError("no such luck")
 
 
-@contextmanager
-def handling(service: SchedulerService, handler_id: str = "h", **options: Any) -> Iterator[Worker]:
+@asynccontextmanager
+async def handling(service: SchedulerService, handler_id: str = "h", **options: Any) -> AsyncIterator[Worker]:
     """A handler, registered with the service."""
     worker = Worker(handler_id, server_address=service.registration_address, heartbeat=0.2, **options)
     worker.start()
@@ -69,7 +69,8 @@ def handling(service: SchedulerService, handler_id: str = "h", **options: Any) -
         yield worker
     finally:
         worker.gate.set()
-        worker.stop(1.0)
+        # In a thread, because it says goodbye to the server, which answers in this loop.
+        await asyncio.to_thread(worker.stop, 2.0)
 
 
 @asynccontextmanager
@@ -133,15 +134,14 @@ def test_a_job_runs_and_its_outcome_can_be_asked_for() -> None:
     """Accepted, called with its parameters, recorded under the id that was answered."""
 
     async def scene() -> None:
-        async with serving() as service:
-            with handling(service):
-                await registered(service, "h")
-                job = await done(service, await service.run_now(request("echo", value=[1, {"a": "é"}])))
-                assert (job.outcome, job.result) == (Outcome.SUCCESS, [1, {"a": "é"}])
-                assert job.accepted_at <= job.started_at <= job.ended_at
-                failed = await done(service, await service.run_now(request("fail")))
-                assert failed.outcome is Outcome.ERROR
-                assert "no such luck" in failed.error
+        async with serving() as service, handling(service):
+            await registered(service, "h")
+            job = await done(service, await service.run_now(request("echo", value=[1, {"a": "é"}])))
+            assert (job.outcome, job.result) == (Outcome.SUCCESS, [1, {"a": "é"}])
+            assert job.accepted_at <= job.started_at <= job.ended_at
+            failed = await done(service, await service.run_now(request("fail")))
+            assert failed.outcome is Outcome.ERROR
+            assert "no such luck" in failed.error
 
     run(scene)
 
@@ -150,20 +150,19 @@ def test_states_of_a_job() -> None:
     """Running while the handler works, pending behind its limit, done with the outcome, unknown otherwise."""
 
     async def scene() -> None:
-        async with serving(per_handler_jobs=1) as service:
-            with handling(service) as worker:
-                await registered(service, "h")
-                first = await service.run_now(request("wait", value=1))
-                await until(lambda: worker.count[1], "the first call")
-                second = await service.run_now(request(value=2))
-                assert (await service.job(first)).state is JobState.RUNNING
-                assert (await service.job(second)).state is JobState.PENDING
-                worker.gate.set()
-                assert (await done(service, first)).outcome is Outcome.SUCCESS
-                assert (await done(service, second)).outcome is Outcome.SUCCESS
-                for unknown in ("x", "00000000-0000-0000-0000-000000000000"):
-                    with pytest.raises(NotFound):
-                        await service.job(unknown)
+        async with serving(per_handler_jobs=1) as service, handling(service) as worker:
+            await registered(service, "h")
+            first = await service.run_now(request("wait", value=1))
+            await until(lambda: worker.count[1], "the first call")
+            second = await service.run_now(request(value=2))
+            assert (await service.job(first)).state is JobState.RUNNING
+            assert (await service.job(second)).state is JobState.PENDING
+            worker.gate.set()
+            assert (await done(service, first)).outcome is Outcome.SUCCESS
+            assert (await done(service, second)).outcome is Outcome.SUCCESS
+            for unknown in ("x", "00000000-0000-0000-0000-000000000000"):
+                with pytest.raises(NotFound):
+                    await service.job(unknown)
 
     run(scene)
 
@@ -175,7 +174,7 @@ def test_a_handler_that_never_registered_is_refused_and_one_that_left_is_not(tmp
         async with serving(store="sqlite", database=tmp_path / "a.db") as service:
             with pytest.raises(UnknownHandler, match="'h' has ever registered"):
                 await service.run_now(request())
-            with handling(service):
+            async with handling(service):
                 await registered(service, "h")
                 await done(service, await service.run_now(request()))
             job = await done(service, await service.run_now(request(timeout=0.05)))
@@ -190,11 +189,11 @@ def test_a_job_waits_for_a_handler_that_is_away(tmp_path: Path) -> None:
 
     async def scene() -> None:
         async with serving() as service:
-            with handling(service):
+            async with handling(service):
                 await registered(service, "h")
             job_id = await service.run_now(request(value=1))
             await until(lambda: service._store.running_jobs, "the job's first attempt")
-            with handling(service) as worker:
+            async with handling(service) as worker:
                 job = await done(service, job_id)
                 assert (job.outcome, len(job.attempts), worker.count) == (Outcome.SUCCESS, 1, {1: 1})
 
@@ -207,19 +206,20 @@ def test_a_hanging_handler_delays_no_other(tmp_path: Path) -> None:
     """
 
     async def scene() -> None:
-        async with serving(
-            store="sqlite", database=tmp_path / "a.db", per_handler_jobs=4, max_jobs=8
-        ) as service:
-            with handling(service, "hung", concurrency=4) as hung, handling(service, "live"):
-                await registered(service, "hung", "live")
-                for n in range(20):
-                    await service.run_now(request("wait", "hung", value=n))
-                await until(lambda: len(hung.count) == 4, "four calls at the hung handler")
-                for n in range(20):
-                    job = await done(service, await service.run_now(request(handler="live", value=n)))
-                    assert job.outcome is Outcome.SUCCESS
-                    assert (job.ended_at - job.accepted_at).total_seconds() < 1.0
-                assert len(hung.count) == 4
+        async with (
+            serving(store="sqlite", database=tmp_path / "a.db", per_handler_jobs=4, max_jobs=8) as service,
+            handling(service, "hung", concurrency=4) as hung,
+            handling(service, "live"),
+        ):
+            await registered(service, "hung", "live")
+            for n in range(20):
+                await service.run_now(request("wait", "hung", value=n))
+            await until(lambda: len(hung.count) == 4, "four calls at the hung handler")
+            for n in range(20):
+                job = await done(service, await service.run_now(request(handler="live", value=n)))
+                assert job.outcome is Outcome.SUCCESS
+                assert (job.ended_at - job.accepted_at).total_seconds() < 1.0
+            assert len(hung.count) == 4
 
     run(scene)
 
@@ -228,15 +228,14 @@ def test_the_same_request_under_one_key_is_one_job() -> None:
     """Asked ten times at once under one key, the handler works once."""
 
     async def scene() -> None:
-        async with serving() as service:
-            with handling(service) as worker:
-                await registered(service, "h")
-                ids = await asyncio.gather(
-                    *(service.run_now(request(value=7), idempotency_key="k") for _ in range(10))
-                )
-                assert len(set(ids)) == 1
-                await done(service, ids[0])
-                assert worker.count == {7: 1}
+        async with serving() as service, handling(service) as worker:
+            await registered(service, "h")
+            ids = await asyncio.gather(
+                *(service.run_now(request(value=7), idempotency_key="k") for _ in range(10))
+            )
+            assert len(set(ids)) == 1
+            await done(service, ids[0])
+            assert worker.count == {7: 1}
 
     run(scene)
 
@@ -253,7 +252,7 @@ def test_a_stop_is_bounded_and_what_was_cut_off_runs_again_once(tmp_path: Path) 
         service = SchedulerService(config)
         await service.start()
         port = int(service.registration_address.rpartition(":")[2])
-        with handling(service) as worker:
+        async with handling(service) as worker:
             await registered(service, "h")
             job_id = await service.run_now(request("wait", value=1))
             await until(lambda: worker.count[1], "the call")
@@ -280,31 +279,33 @@ def test_a_locked_store_is_survived(tmp_path: Path) -> None:
     """
 
     async def scene() -> None:
-        async with serving(store="sqlite", database=tmp_path / "a.db", lease=1.0) as service:
-            with handling(service) as worker:
-                await registered(service, "h")
-                await done(service, await service.run_now(request(value="before")))
-                running = await service.run_now(request("wait", value="running"))
-                await until(lambda: worker.count["running"], "the call")
-                other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
-                other.execute("BEGIN IMMEDIATE")
-                worker.gate.set()
-                with pytest.raises(StoreBusy, match=r"within 0\.3 s"):
-                    await service.run_now(request(value="refused"))
-                begun = time.monotonic()
-                health = await service.health()
-                assert time.monotonic() - begun < 0.5
-                assert (health.status, health.parts["store"].ok) == ("degraded", False)
-                assert "locked" in health.parts["store"].detail
-                assert health.parts["scheduler"].ok
-                assert len(await service.executions()) == 1
-                await asyncio.sleep(2.5)  # the fault's duration: longer than the lease, which cannot be renewed
-                other.execute("ROLLBACK")
-                assert (await done(service, running)).outcome is Outcome.SUCCESS
-                await done(service, await service.run_now(request(value="after")))
-                assert worker.count == {"before": 1, "running": 1, "after": 1}
-                health = await service.health()
-                assert (health.status, health.scheduler_restarts) == ("ok", 0)
+        async with (
+            serving(store="sqlite", database=tmp_path / "a.db", lease=1.0) as service,
+            handling(service) as worker,
+        ):
+            await registered(service, "h")
+            await done(service, await service.run_now(request(value="before")))
+            running = await service.run_now(request("wait", value="running"))
+            await until(lambda: worker.count["running"], "the call")
+            other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")
+            worker.gate.set()
+            with pytest.raises(StoreBusy, match=r"within 0\.3 s"):
+                await service.run_now(request(value="refused"))
+            begun = time.monotonic()
+            health = await service.health()
+            assert time.monotonic() - begun < 0.5
+            assert (health.status, health.parts["store"].ok) == ("degraded", False)
+            assert "locked" in health.parts["store"].detail
+            assert health.parts["scheduler"].ok
+            assert len(await service.executions()) == 1
+            await asyncio.sleep(2.5)  # the fault's duration: longer than the lease, which cannot be renewed
+            other.execute("ROLLBACK")
+            assert (await done(service, running)).outcome is Outcome.SUCCESS
+            await done(service, await service.run_now(request(value="after")))
+            assert worker.count == {"before": 1, "running": 1, "after": 1}
+            health = await service.health()
+            assert (health.status, health.scheduler_restarts) == ("ok", 0)
 
     run(scene)
 
@@ -313,22 +314,21 @@ def test_a_scheduler_that_dies_is_started_again() -> None:
     """An error that ends APScheduler's loops is counted, and jobs run on in the next incarnation."""
 
     async def scene() -> None:
-        async with serving() as service:
-            with handling(service):
-                await registered(service, "h")
-                await done(service, await service.run_now(request()))
-                store: Any = service._store
-                acquire = store.acquire_jobs
+        async with serving() as service, handling(service):
+            await registered(service, "h")
+            await done(service, await service.run_now(request()))
+            store: Any = service._store
+            acquire = store.acquire_jobs
 
-                async def break_once(*args: Any) -> Any:
-                    store.acquire_jobs = acquire
-                    raise RuntimeError("struck")
+            async def break_once(*args: Any) -> Any:
+                store.acquire_jobs = acquire
+                raise RuntimeError("struck")
 
-                store.acquire_jobs = break_once
-                job = await done(service, await service.run_now(request(value=1)))
-                assert job.outcome is Outcome.SUCCESS
-                health = await service.health()
-                assert (health.scheduler_restarts, health.status) == (1, "ok")
+            store.acquire_jobs = break_once
+            job = await done(service, await service.run_now(request(value=1)))
+            assert job.outcome is Outcome.SUCCESS
+            health = await service.health()
+            assert (health.scheduler_restarts, health.status) == (1, "ok")
 
     run(scene)
 
@@ -337,33 +337,30 @@ def test_schedules_fire_pause_resume_and_go() -> None:
     """An interval fires with its intended time in the log; paused it rests; removed it is gone."""
 
     async def scene() -> None:
-        async with serving() as service:
-            with handling(service) as worker:
-                await registered(service, "h")
-                trigger = {"type": "interval", "seconds": 0.05}
-                new = NewSchedule(
-                    handler_id="h", job_method="work", trigger=trigger, job_id="tick", coalesce="all"
-                )
-                assert await service.add_schedule(new) == "tick"
-                with pytest.raises(AlreadyExists, match="'tick' is taken"):
-                    await service.add_schedule(new)
-                await until(lambda: worker.count[None] >= 3, "three firings")
-                view = await service.change_schedule("tick", ScheduleChange(paused=True))
-                assert view.paused is True
-                await until(lambda: service._store.running_jobs == 0, "the last firing")
-                records = await service.executions(Filters(schedule_id="tick"), limit=3)
-                gaps = [
-                    b.scheduled_for - a.scheduled_for  # type: ignore[operator]
-                    for a, b in pairwise(records)
-                ]
-                assert gaps == [timedelta(seconds=0.05)] * 2
-                far = {"type": "date", "run_date": "2099-01-01T00:00:00Z"}
-                view = await service.change_schedule("tick", ScheduleChange(trigger=far, paused=False))
-                assert (view.next_fire_time, view.paused) == (datetime(2099, 1, 1, tzinfo=UTC), False)
-                assert [s.id for s in await service.schedules()] == ["tick"]
-                await service.remove("tick")
-                with pytest.raises(NotFound):
-                    await service.schedule("tick")
+        async with serving() as service, handling(service) as worker:
+            await registered(service, "h")
+            trigger = {"type": "interval", "seconds": 0.05}
+            new = NewSchedule(handler_id="h", job_method="work", trigger=trigger, job_id="tick", coalesce="all")
+            assert await service.add_schedule(new) == "tick"
+            with pytest.raises(AlreadyExists, match="'tick' is taken"):
+                await service.add_schedule(new)
+            await until(lambda: worker.count[None] >= 3, "three firings")
+            view = await service.change_schedule("tick", ScheduleChange(paused=True))
+            assert view.paused is True
+            await until(lambda: service._store.running_jobs == 0, "the last firing")
+            records = await service.executions(Filters(schedule_id="tick"), limit=3)
+            gaps = [
+                b.scheduled_for - a.scheduled_for  # type: ignore[operator]
+                for a, b in pairwise(records)
+            ]
+            assert gaps == [timedelta(seconds=0.05)] * 2
+            far = {"type": "date", "run_date": "2099-01-01T00:00:00Z"}
+            view = await service.change_schedule("tick", ScheduleChange(trigger=far, paused=False))
+            assert (view.next_fire_time, view.paused) == (datetime(2099, 1, 1, tzinfo=UTC), False)
+            assert [s.id for s in await service.schedules()] == ["tick"]
+            await service.remove("tick")
+            with pytest.raises(NotFound):
+                await service.schedule("tick")
 
     run(scene)
 
@@ -372,12 +369,11 @@ def test_a_schedule_that_never_fires_is_refused() -> None:
     """An interval that has ended before it begins, or a date that does not exist, is told at once."""
 
     async def scene() -> None:
-        async with serving() as service:
-            with handling(service):
-                await registered(service, "h")
-                trigger = {"type": "cron", "year": 2000}
-                with pytest.raises(InvalidRequest, match="would never fire"):
-                    await service.add_schedule(NewSchedule(handler_id="h", job_method="work", trigger=trigger))
+        async with serving() as service, handling(service):
+            await registered(service, "h")
+            trigger = {"type": "cron", "year": 2000}
+            with pytest.raises(InvalidRequest, match="would never fire"):
+                await service.add_schedule(NewSchedule(handler_id="h", job_method="work", trigger=trigger))
 
     run(scene)
 
@@ -387,21 +383,20 @@ def test_a_late_firing_within_no_grace_is_missed_and_logged(tmp_path: Path) -> N
 
     async def scene() -> None:
         database = {"store": "sqlite", "database": tmp_path / "a.db"}
-        async with serving(**database) as service:
-            with handling(service):
-                await registered(service, "h")
-                late = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-                await service.add_schedule(
-                    NewSchedule(
-                        handler_id="h",
-                        job_method="work",
-                        trigger={"type": "date", "run_date": late},
-                        job_id="late",
-                        misfire_grace_time=1.0,
-                    )
+        async with serving(**database) as service, handling(service):
+            await registered(service, "h")
+            late = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+            await service.add_schedule(
+                NewSchedule(
+                    handler_id="h",
+                    job_method="work",
+                    trigger={"type": "date", "run_date": late},
+                    job_id="late",
+                    misfire_grace_time=1.0,
                 )
-                [record] = await until(lambda: service.executions(), "the misfire")
-                assert (record.outcome, record.schedule_id, record.method) == (Outcome.MISSED, "late", "work")
+            )
+            [record] = await until(lambda: service.executions(), "the misfire")
+            assert (record.outcome, record.schedule_id, record.method) == (Outcome.MISSED, "late", "work")
 
     run(scene)
 
@@ -411,7 +406,7 @@ def test_a_job_has_its_own_retries() -> None:
 
     async def scene() -> None:
         async with serving() as service:
-            with handling(service):
+            async with handling(service):
                 await registered(service, "h")
             job = await done(
                 service, await service.run_now(request(timeout=0.05, retry=Retry(attempts=2, base=0.0)))
@@ -425,15 +420,14 @@ def test_events_tell_what_happens() -> None:
     """A listener hears of a job's arrival, acquisition and release."""
 
     async def scene() -> None:
-        async with serving() as service:
-            with handling(service):
-                await registered(service, "h")
-                names: list[str] = []
-                unsubscribe = service.subscribe(lambda event: names.append(type(event).__name__))
-                await done(service, await service.run_now(request()))
-                await until(lambda: "JobReleased" in names, "the release")
-                unsubscribe()
-                assert [n for n in names if n.startswith("Job")] == ["JobAdded", "JobAcquired", "JobReleased"]
+        async with serving() as service, handling(service):
+            await registered(service, "h")
+            names: list[str] = []
+            unsubscribe = service.subscribe(lambda event: names.append(type(event).__name__))
+            await done(service, await service.run_now(request()))
+            await until(lambda: "JobReleased" in names, "the release")
+            unsubscribe()
+            assert [n for n in names if n.startswith("Job")] == ["JobAdded", "JobAcquired", "JobReleased"]
 
     run(scene)
 

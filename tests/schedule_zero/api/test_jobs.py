@@ -1,0 +1,102 @@
+"""POST /api/run_now and GET /api/jobs/{id} over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_job_is_accepted_and_its_outcome_found_at_its_location(api: Any) -> None:
+    """202 with the id and a Location, where the outcome and result are found."""
+    answer = api.ask(
+        "POST", "/api/run_now", {"handler_id": "h", "job_method": "echo", "job_params": {"text": "hé"}}
+    )
+    assert answer.status == 202
+    assert answer.headers["location"] == f"/api/jobs/{answer.body['job_id']}"
+    job = api.until(answer.headers["location"], lambda body: body["state"] == "done")
+    assert (job["outcome"], job["result"], job["handler_id"], job["method"]) == ("success", "hé", "h", "echo")
+
+
+def test_the_error_of_a_handler_is_the_outcome(api: Any) -> None:
+    """The job is done with outcome error and the handler's message."""
+    answer = api.ask("POST", "/api/run_now", {"handler_id": "h", "job_method": "fail"})
+    job = api.until(answer.headers["location"], lambda body: body["state"] == "done")
+    assert job["outcome"] == "error"
+    assert "no such luck" in job["error"]
+
+
+@pytest.mark.parametrize("where", ["header", "body"])
+def test_a_repeated_key_answers_as_the_first_time(api: Any, where: str) -> None:
+    """The same request under the same key is the same job; another request under it is a conflict."""
+    body = {"handler_id": "h", "job_method": "echo"}
+    headers = {}
+    if where == "header":
+        headers["Idempotency-Key"] = "key-in-header"
+    else:
+        body["idempotency_key"] = "key-in-body"
+    first = api.ask("POST", "/api/run_now", body, headers=headers)
+    assert first.status == 202
+    assert api.ask("POST", "/api/run_now", body, headers=headers).body == first.body
+    other = api.ask("POST", "/api/run_now", {**body, "job_method": "fail"}, headers=headers)
+    assert (other.status, other.body["title"]) == (409, "Conflict")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ({"job_method": "echo"}, 422, "handler_id"),
+        ({"handler_id": 5, "job_method": "echo"}, 422, "handler_id"),
+        ({"handler_id": "h", "job_method": ""}, 422, "job_method"),
+        ({"handler_id": "h", "job_method": "echo", "job_params": []}, 422, "job_params"),
+        ({"handler_id": "h", "job_method": "echo", "timeout": -1}, 422, "timeout"),
+        ({"handler_id": "h", "job_method": "echo", "colour": "red"}, 422, "colour"),
+        ({"handler_id": "h", "job_method": "echo", "retry": {"attempts": 0}}, 422, "retry.attempts"),
+        ([], 422, ""),
+    ],
+)
+def test_a_wrong_body_is_refused_by_field(api: Any, body: Any, status: int, field: str) -> None:
+    """422 problem details name the field."""
+    answer = api.ask("POST", "/api/run_now", body)
+    assert answer.status == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert [error["field"] for error in answer.body["errors"]] == [field]
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"\xff\xfe", b"nonsense", b"[" * 100_000])
+def test_what_is_not_json_is_a_bad_request(api: Any, raw: bytes) -> None:
+    """400, never 500."""
+    answer = api.ask("POST", "/api/run_now", raw=raw)
+    assert (answer.status, answer.body["title"]) == (400, "Bad request")
+
+
+def test_params_that_no_message_can_carry_are_refused(api: Any) -> None:
+    """Deeper nesting than the wire takes is told when asked for, not when the job fails."""
+    deep: Any = 0
+    for _ in range(70):
+        deep = [deep]
+    answer = api.ask(
+        "POST", "/api/run_now", {"handler_id": "h", "job_method": "echo", "job_params": {"x": deep}}
+    )
+    assert (answer.status, answer.body["detail"]) == (422, "nested more than 60 deep")
+
+
+def test_a_body_that_is_too_large_is_refused(api: Any) -> None:
+    """413 with the limit, while the connection lives."""
+    answer = api.ask("POST", "/api/run_now", raw=b" " * (8 * 1024 * 1024 + 1))
+    assert (answer.status, answer.body["status"]) == (413, 413)
+
+
+def test_another_media_type_is_refused(api: Any) -> None:
+    """415: a form of a foreign page cannot start a job."""
+    answer = api.ask("POST", "/api/run_now", raw=b"{}", headers={"Content-Type": "text/plain"})
+    assert answer.status == 415
+
+
+def test_unknown_handlers_and_jobs_are_not_found(api: Any) -> None:
+    """404 for a handler that never registered and for a job that never was."""
+    answer = api.ask("POST", "/api/run_now", {"handler_id": "nobody", "job_method": "echo"})
+    assert (answer.status, answer.body["detail"]) == (404, "no handler 'nobody' has ever registered here")
+    assert api.ask("GET", "/api/jobs/5").status == 404

@@ -1,0 +1,88 @@
+"""`KeptScheduler` and the broker that outlives its incarnations."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from apscheduler import AsyncScheduler, Job
+
+from schedule_zero.scheduler import EXECUTOR, KeptScheduler, LastingBroker, build_scheduler, handler_task
+from schedule_zero.store import SqliteStore, build_store
+
+pytestmark = pytest.mark.unit
+
+
+async def parts(stack: AsyncExitStack) -> tuple[SqliteStore, LastingBroker]:
+    """A started store and broker, ended with the stack."""
+    store, broker = build_store("memory://"), LastingBroker()
+    await store.database.start()
+    stack.push_async_callback(store.database.close)
+    await broker.open(stack)
+    return store, broker
+
+
+def run(scene: Any) -> None:
+    """Run a scene in a loop of its own, with a deadline."""
+    asyncio.run(asyncio.wait_for(scene(), 20.0))
+
+
+def test_a_start_that_fails_is_raised_and_not_tried_again() -> None:
+    """What keeps the first incarnation from coming up is the caller's to know."""
+
+    async def scene() -> None:
+        def build() -> AsyncScheduler:
+            raise LookupError("no scheduler")
+
+        kept = KeptScheduler(build)
+        with pytest.raises(LookupError, match="no scheduler"):
+            await kept.start()
+        assert (kept.restarts, kept.is_running) == (0, False)
+
+    run(scene)
+
+
+def test_jobs_run_in_every_incarnation() -> None:
+    """After two deaths the third incarnation runs the job, through the runner and not through the task's
+    function.
+    """
+
+    async def scene() -> None:
+        async with AsyncExitStack() as stack:
+            store, broker = await parts(stack)
+            ran: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
+
+            async def runner(job: Job) -> None:
+                ran.set_result(job)
+
+            built: list[AsyncScheduler] = []
+
+            def build() -> AsyncScheduler:
+                built.append(build_scheduler(store, broker, runner, identity="me"))
+                return built[-1]
+
+            acquire = store.acquire_jobs
+
+            async def break_twice(*args: Any) -> Any:
+                if len(built) < 3:
+                    raise OSError("struck")
+                return await acquire(*args)
+
+            struck: Any = store
+            struck.acquire_jobs = break_twice
+            kept = KeptScheduler(build)
+            await kept.start()
+            await store.add_task(handler_task("h", 1))
+            made: Any = Job
+            await store.add_job(
+                made(task_id="handler:h", executor=EXECUTOR, kwargs={"handler_id": "h", "method": "m"})
+            )
+            assert (await ran).kwargs["handler_id"] == "h"
+            assert (kept.restarts, len(built)) == (2, 3)
+            assert "struck" in (kept.last_error or "")
+            assert await kept.stop(5.0) is True
+            assert kept.is_running is False
+
+    run(scene)
