@@ -1,0 +1,1 @@
+"""What the pytest plugin is made of: `fixtures` for tests in Python, `items` for scenario files."""
