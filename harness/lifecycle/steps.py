@@ -133,11 +133,11 @@ class Steps:
 
     async def _missing(self) -> str:
         """What it still lacks of being ready; empty when it lacks nothing."""
+        seen = (await self._lifecycle.probe()).get("registered-handlers")
         living = {place.name: place.pid for place in self._lifecycle.places() if place.pid}
         away = [name for name, pid in self._crashed.items() if living.get(name, pid) == pid]
         if away:
             return f"{', '.join(away)} not started again since the crash"
-        seen = (await self._lifecycle.probe()).get("registered-handlers")
         if seen is None or seen < len(self._present):
             return f"{len(self._present)} registered handlers expected, seen: {'no answer' if seen is None else f'{seen:g}'}"
         self._crashed.clear()

@@ -69,6 +69,7 @@ class Agent:
         self.address = str(socket_path(directory, os.getpid()))
         self.armed: dict[str, dict[str, Any]] = {}
         self.last: dict[str, Any] = {}
+        self.strikes = 3
         self.server.command("arm", self._arm)
         self.server.command("disarm", self._disarm)
         self.server.start()
@@ -91,7 +92,7 @@ class Agent:
 
     def _disarm(self, id: str) -> dict[str, Any]:
         del self.armed[id]
-        return {"struck": 3}
+        return {"struck": self.strikes}
 
 
 @pytest.fixture
