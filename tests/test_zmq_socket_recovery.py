@@ -162,6 +162,14 @@ def test_context_leak_prevention(start_peer: Any, listen: Any) -> None:
     """Clients that come, fall into EFSM, recover and go leave no descriptor and no I/O thread behind."""
     peer = start_peer()
     process = psutil.Process()
+    contexts: list[zmq.Context[Any]] = []
+    sockets: list[zmq.Socket[bytes]] = []
+
+    def remember(socket: zmq.Socket[bytes], **_: Any) -> None:
+        contexts.append(socket.context)
+        sockets.append(socket)
+
+    listen("client.before_send", remember)
 
     def one_client() -> None:
         end = listen("client.before_send", send_twice(1))
@@ -176,6 +184,10 @@ def test_context_leak_prevention(start_peer: Any, listen: Any) -> None:
         one_client()
     descriptors_after, threads_after = steady_use(process)
 
+    # The references held here keep the garbage collector from ending what the client forgot.
+    assert len(sockets) == 52
+    assert [context for context in contexts if not context.closed] == []
+    assert [socket for socket in sockets if not socket.closed] == []
     assert descriptors_after <= descriptors
     assert threads_after <= threads
 
@@ -197,6 +209,8 @@ def test_hanging_after_timeout(start_peer: Any) -> None:
     assert result == {"n": 2}
     assert 0.3 <= lost < 2.0
     assert client.stats.timeouts == 3
+    assert client.stats.recreated == 3
+    assert client.stats.efsm_recoveries == 0
 
 
 def steady_use(process: psutil.Process) -> tuple[int, int]:

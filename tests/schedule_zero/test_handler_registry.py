@@ -194,6 +194,21 @@ def test_close_interrupts_and_ends(silent_address: str) -> None:
     assert threading.active_count() <= threads
 
 
+def test_close_ends_clients_that_are_lent_out_and_idle() -> None:
+    """A connected client of a handler that has gone, lent out and in no call, does not hold up close()."""
+    registry = RegistryManager()
+    registry.register("h", ADDRESS, [])
+    with registry.borrow("h") as client, ThreadPoolExecutor(1) as pool:
+        client.connect()
+        registry.unregister("h")
+        closing = pool.submit(registry.close)
+        try:
+            closing.result(5.0)
+        finally:
+            client.terminate()
+        assert repr(client).endswith("terminated>")
+
+
 def test_foreign_context_stays_open() -> None:
     """A context that was handed in is its owner's to end."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import zmq
 
+from schedule_zero import barriers
 from schedule_zero.errors import ConfigError, PortTaken, RemoteError
 from schedule_zero.handler_registrar import RegistrationTiming
 from schedule_zero.handler_registry import HandlerStatus, RegistryManager, ReportedStatus
@@ -126,6 +127,36 @@ def test_handler_registers_again_after_a_server_restart(until: Any) -> None:
             )
             assert new.get("h1").incarnation == old.get("h1").incarnation
             second.stop()
+
+
+def test_handler_registers_again_at_a_server_that_remembers_it(until: Any) -> None:
+    """A restarted server that knows the handler from its file is another incarnation: it is told everything
+    anew.
+    """
+    with RegistryManager() as old, RegistryManager() as new:
+        first = ServerThread(old)
+        with Echo("h1", 0, first.server.address, timing=FAST) as handler:
+            until(lambda: handler.is_registered, what="the first registration")
+            first.stop()
+            new.register("h1", handler.address, [], incarnation=handler.incarnation)
+            second = ServerThread(new, first.server.port)
+            until(lambda: new.get("h1").methods == ("echo",), what="the second registration", timeout=5.0)
+            second.stop()
+
+
+def test_defect_is_answered_and_survived(client: ZMQClient, server: RegistrationServer) -> None:
+    """A request that brings a defect to light gets an error, and the server goes on."""
+
+    def strike(method: str) -> None:
+        raise MemoryError("struck")
+
+    end = barriers.listen("registration.request", strike)
+    with pytest.raises(RemoteError, match="the registration server failed: MemoryError: struck") as caught:
+        client.call("ping")
+    end()
+    assert caught.value.code == "internal"
+    assert server.stats.failures == 1
+    assert client.ping()
 
 
 def test_handler_registers_again_when_forgotten(
