@@ -201,19 +201,24 @@ def test_process_cleanup_on_exit(
 
     assert process.wait(15.0) == (-signal.SIGKILL if how == "SIGKILL" else 0)
     until(lambda: world.processes() == [], "no process of the deployment in the process table")
+    assert world.pid_files() == []
 
 
 @pytest.mark.regression
 def test_pid_file_cleanup(
     world: World, governor: Governor, foreground: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
-    """Pid files name what runs, go at the stop, and those of a killed governor go at the next start."""
+    """Pid files name what runs and go at the stop; after a kill of everything, the next start removes them."""
     process = foreground(echo())
     assert world.pid_files() == ["h1.pid", "server.pid"]
-    process.kill()
+    everybody = world.processes()
+    for one in everybody:
+        one.suspend()  # so that no orphan cleans up before its turn to be killed
+    for one in everybody:
+        one.kill()
     process.wait()
-    until(lambda: world.processes() == [], "the orphans end by themselves")
-    assert world.pid_files() == ["h1.pid", "server.pid"], "SIGKILL leaves nobody to remove them"
+    until(lambda: world.processes() == [], "everything is dead")
+    assert world.pid_files() == ["h1.pid", "server.pid"], "nobody was left to remove them"
 
     second = governor(echo("h2"))
     assert second.start()
