@@ -1,7 +1,8 @@
 """What a fault is: something that can be injected at a place, and healed.
 
-One kind of fault is one small module beside this one. It reaches the bad state by the genuine road and never by raising a
-made-up exception inside the code under test. ``with`` injects and heals; healing never raises for a place that is gone.
+One kind of fault is one small module beside this one. It reaches the bad state by the genuine road and never by
+raising a made-up exception inside the code under test. ``with`` injects and heals; healing never raises for a
+place that is gone.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from harness.targets.base import Place, PlaceKind
 
 
 class Args(BaseModel):
-    """Base of a fault kind's arguments: unknown keys are refused, each field has a unit and a range; they become the JSON Schema."""
+    """Base of a fault kind's arguments: unknown keys are refused, each field has a unit and a range; they
+    become the JSON Schema.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,7 +39,9 @@ class Surroundings(Protocol):
 
     @property
     def run_tag(self) -> str:
-        """The value of ``HARNESS_RUN`` in the environment of every process that belongs to this run; empty: none does."""
+        """The value of ``HARNESS_RUN`` in the environment of every process that belongs to this run; empty:
+        none does.
+        """
 
     @property
     def allowed(self) -> Sequence[str]:
@@ -46,7 +51,9 @@ class Surroundings(Protocol):
         """The target's places as they are right now."""
 
     def restart(self, place: Place, *, timeout: float) -> None:
-        """Have the target start a process again that nobody else restarted; blocks until it is ready, raises `FaultError`."""
+        """Have the target start a process again that nobody else restarted; blocks until it is ready, raises
+        `FaultError`.
+        """
 
 
 RUN_TAG = "HARNESS_RUN"
@@ -71,8 +78,9 @@ class Alone:
 class Fault(ABC, Generic[ArgsT]):
     """One fault at one place.
 
-    `inject` and `heal` run in a worker thread, may block for as long as `deadline` (seconds) allows, and return details for
-    the history. `heal` is called exactly once after a successful `inject`, whatever happens in between.
+    `inject` and `heal` run in a worker thread, may block for as long as `deadline` (seconds) allows, and return
+    details for the history. `heal` is called exactly once after a successful `inject`, whatever happens in
+    between.
     """
 
     kind: ClassVar[str]
@@ -81,12 +89,22 @@ class Fault(ABC, Generic[ArgsT]):
     accepts: ClassVar[tuple[PlaceKind, ...]]
     args_model: ClassVar[type[Args]] = NoArgs
     takes_trigger: ClassVar[bool] = False
-    """True when the kind itself waits for ``when`` inside the process (an agent counts there); else the runner does."""
+    """True when the kind itself waits for ``when`` inside the process (an agent counts there); else the runner
+    does.
+    """
     deadline: float = 15.0
-    """Seconds that `inject` and `heal` may take each; a kind that has to wait longer sets it from its arguments."""
+    """Seconds that `inject` and `heal` may take each; a kind that has to wait longer sets it from its
+    arguments.
+    """
 
     def __init__(
-        self, place: Place, args: ArgsT, *, fault_id: str = "", trigger: When | None = None, seed: int = 0,
+        self,
+        place: Place,
+        args: ArgsT,
+        *,
+        fault_id: str = "",
+        trigger: When | None = None,
+        seed: int = 0,
         surroundings: Surroundings | None = None,
     ) -> None:
         self.place = place
@@ -100,25 +118,32 @@ class Fault(ABC, Generic[ArgsT]):
     def lasts(cls, args: ArgsT) -> float | None:
         """Seconds that the fault lasts by itself when no ``for`` is given; None: until the run ends.
 
-        A kind that is over at once (a kill, a poisoned socket) returns a number: it is healed without being waited for.
+        A kind that is over at once (a kill, a poisoned socket) returns a number: it is healed without being
+        waited for.
         """
         return None
 
     @abstractmethod
     def inject(self) -> Mapping[str, Any]:
-        """Reach the bad state; raises `harness.errors.FaultError` when it cannot be reached (then nothing is left to heal)."""
+        """Reach the bad state; raises `harness.errors.FaultError` when it cannot be reached (then nothing is
+        left to heal).
+        """
 
     @abstractmethod
     def heal(self) -> Mapping[str, Any]:
         """Undo it. Idempotent; a place that is gone counts as healed."""
 
     def struck(self) -> int:
-        """How often an armed fault (see `takes_trigger`) has struck so far; 0 where that is only known when it is healed."""
+        """How often an armed fault (see `takes_trigger`) has struck so far; 0 where that is only known when it
+        is healed.
+        """
         return 0
 
     def __enter__(self) -> Self:
         self.inject()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.heal()

@@ -16,12 +16,15 @@ from harness.faults.registry import Kinds, make, of_kind
 from harness.targets.base import Place, PlaceKind
 
 
-def fault(kind: str, where: Any, *, allow: Sequence[str] = (), among: Kinds | None = None, **args: Any) -> Fault[Any]:
+def fault(
+    kind: str, where: Any, *, allow: Sequence[str] = (), among: Kinds | None = None, **args: Any
+) -> Fault[Any]:
     """A fault of `kind` at `where`, to be used with ``with``: it is injected on entry and healed on exit.
 
-    `where` is a pid, a `subprocess.Popen`, a `psutil.Process`, the `Path` of an SQLite store, a `zmq.Socket`, a mock handler, or a
-    `Place`. `args` are the kind's own; durations as seconds or as text (``"250ms"``). Processes that this process did not start are
-    refused unless the name of their place matches a glob in `allow`.
+    `where` is a pid, a `subprocess.Popen`, a `psutil.Process`, the `Path` of an SQLite store, a `zmq.Socket`, a
+    mock handler, or a `Place`. `args` are the kind's own; durations as seconds or as text (``"250ms"``).
+    Processes that this process did not start are refused unless the name of their place matches a glob in
+    `allow`.
 
     >>> import subprocess, sys
     >>> child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)

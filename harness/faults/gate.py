@@ -1,4 +1,5 @@
-"""Keeping the nemesis's promises while the run goes on: never more than ``overlap`` faults at once, ``quiet`` between.
+"""Keeping the nemesis's promises while the run goes on: never more than ``overlap`` faults at once, ``quiet``
+between.
 
 The plan keeps them for the planned times; heals may take longer than planned, and events come when they come.
 """

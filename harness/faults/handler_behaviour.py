@@ -20,7 +20,8 @@ ArgsT = TypeVar("ArgsT", bound=Args)
 class HandlerBehaviour(Fault[ArgsT]):
     """Base of the faults that make a handler behave otherwise.
 
-    Two such faults on one handler at once are healed in reverse order, as the injector does; then each finds what it left.
+    Two such faults on one handler at once are healed in reverse order, as the injector does; then each finds
+    what it left.
     """
 
     accepts: ClassVar[tuple[PlaceKind, ...]] = (PlaceKind.HANDLER,)
@@ -45,7 +46,8 @@ class HandlerBehaviour(Fault[ArgsT]):
             self._undo = self._switch_worker(AgentClient(self.place.control))
         else:
             raise FaultError(
-                f"{self.place.name}: {self.kind} needs a mock handler, or a worker with an agent; there is neither"
+                f"{self.place.name}: {self.kind} needs a mock handler, or a worker with an agent; there is "
+                f"neither"
             )
         return dict(self.value())
 
@@ -56,7 +58,9 @@ class HandlerBehaviour(Fault[ArgsT]):
 
     def _switch_mock(self, mock: Any) -> Callable[[], Mapping[str, Any]]:
         if not isinstance(mock, Peer):
-            raise FaultError(f"{self.place.name}: {self.kind} needs a mock handler, found a {type(mock).__name__}")
+            raise FaultError(
+                f"{self.place.name}: {self.kind} needs a mock handler, found a {type(mock).__name__}"
+            )
         before = mock.behaviour
         mock.behave(self.behaviour(before))
 

@@ -33,16 +33,24 @@ _ASK_STRUCK = 0.25
 class Injector:
     """Plays `plan` at scenario time, from `start` to `stop`; as an async context manager it does both.
 
-    A fault whose selector fits nothing at its moment is recorded as ``skipped`` with the reason, one that cannot be injected as
-    ``failed``; the run goes on in both cases. `stop` heals all that is on, in reverse order, each with a deadline, and only then
-    raises `FaultError` for what could not be healed. Faults with ``keep: true`` stay on until `release`.
+    A fault whose selector fits nothing at its moment is recorded as ``skipped`` with the reason, one that
+    cannot be injected as ``failed``; the run goes on in both cases. `stop` heals all that is on, in reverse
+    order, each with a deadline, and only then raises `FaultError` for what could not be healed. Faults with
+    ``keep: true`` stay on until `release`.
 
     `allow` names places outside the run that may be touched all the same.
     """
 
     def __init__(
-        self, scenario: Scenario, plan: Sequence[PlannedFault], target: Target, recorder: Recorder, streams: DrawsFrom, *,
-        allow: Sequence[str] = (), among: Kinds | None = None,
+        self,
+        scenario: Scenario,
+        plan: Sequence[PlannedFault],
+        target: Target,
+        recorder: Recorder,
+        streams: DrawsFrom,
+        *,
+        allow: Sequence[str] = (),
+        among: Kinds | None = None,
     ) -> None:
         self._plan = tuple(plan)
         self._target = target
@@ -61,13 +69,17 @@ class Injector:
     @property
     def active(self) -> tuple[str, ...]:
         """The faults that are on now, as ``id@place``, oldest first."""
-        return tuple(f"{entry.fault.fault_id}@{entry.fault.place.name}" for entry in self._ledger.on if not entry.armed)
+        return tuple(
+            f"{entry.fault.fault_id}@{entry.fault.place.name}" for entry in self._ledger.on if not entry.armed
+        )
 
     async def __aenter__(self) -> Self:
         await self.start()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             await self.stop()
         except FaultError as unhealed:
@@ -76,7 +88,9 @@ class Injector:
             error.add_note(str(unhealed))
 
     async def start(self) -> None:
-        """Begin to play; scenario time must have begun. Raises `UsageError` when the plan names a kind or arguments that do not exist."""
+        """Begin to play; scenario time must have begun. Raises `UsageError` when the plan names a kind or
+        arguments that do not exist.
+        """
         for planned in self._plan:
             lasting(planned.spec, self._kinds)
         self._loop = asyncio.get_running_loop()
@@ -93,7 +107,8 @@ class Injector:
     async def stop(self) -> None:
         """End the play and heal everything but what is to be kept. A second call does nothing more.
 
-        When the caller is cancelled meanwhile, the healing is still finished first: each step of it has a deadline.
+        When the caller is cancelled meanwhile, the healing is still finished first: each step of it has a
+        deadline.
         """
         ending = asyncio.create_task(self._stop(), name="heal all faults")
         cancelled: asyncio.CancelledError | None = None
@@ -109,7 +124,7 @@ class Injector:
             raise FaultError("could not be healed: " + "; ".join(self._ledger.unhealed))
 
     async def release(self) -> None:
-        """Heal also what was to be kept: called when the run has been judged, so that nothing is left behind."""
+        """Heal also what was to be kept; called when the run has been judged: nothing is left behind."""
         await self._ledger.heal(self._ledger.on)
 
     async def _stop(self) -> None:
@@ -134,7 +149,9 @@ class Injector:
             self._ledger.record(spec.id, spec.kind, FaultEvent.ARMED, times=times)
             self._spawn(self._timed(planned))
             return None
-        self._ledger.record(spec.id, spec.kind, FaultEvent.ARMED, when=when.model_dump(mode="json", exclude_none=True))
+        self._ledger.record(
+            spec.id, spec.kind, FaultEvent.ARMED, when=when.model_dump(mode="json", exclude_none=True)
+        )
 
         def fire() -> None:
             self._loop.call_soon_threadsafe(lambda: self._spawn(self._fired(planned)))
@@ -166,7 +183,11 @@ class Injector:
         """Inject one fault wherever it is meant; heal it `length` seconds later, or leave that to the end."""
         self._gate.enter()
         self._busy.add(planned.spec.id)
-        entries = [entry for fault in self._resolve(planned) if (entry := await self._ledger.inject(fault, keep=planned.spec.keep))]
+        entries = [
+            entry
+            for fault in self._resolve(planned)
+            if (entry := await self._ledger.inject(fault, keep=planned.spec.keep))
+        ]
         if entries and (length is None or await self._pause(length)):
             return  # still on: `stop` heals it, in its turn
         await self._ledger.heal(entries)
@@ -179,7 +200,11 @@ class Injector:
         await self._until(begin)
         if self._stopping.is_set():
             return
-        entries = [e for fault in self._resolve(planned, armed=True) if (e := await self._ledger.inject(fault, arm=True))]
+        entries = [
+            e
+            for fault in self._resolve(planned, armed=True)
+            if (e := await self._ledger.inject(fault, arm=True))
+        ]
         while entries and self._recorder.now() < end and not await self._pause(_ASK_STRUCK):
             for entry in entries:
                 if entry.armed and (times := await self._struck(entry)):
@@ -189,12 +214,16 @@ class Injector:
 
     async def _struck(self, entry: Entry) -> int:
         try:
-            return await in_thread(entry.fault.struck, timeout=entry.fault.deadline, name=f"ask {entry.fault.fault_id}")
+            return await in_thread(
+                entry.fault.struck, timeout=entry.fault.deadline, name=f"ask {entry.fault.fault_id}"
+            )
         except (TooLong, FaultError):
             return 0  # its process is gone or busy; disarming will tell
 
     def _resolve(self, planned: PlannedFault, *, armed: bool = False) -> list[Fault[Any]]:
-        """The faults at the places that ``where`` means now; none, and a record that says why, when it means nothing."""
+        """The faults at the places that ``where`` means now; none, and a record that says why, when it means
+        nothing.
+        """
         spec = planned.spec
         rng = self._streams.stream(f"faults/{spec.id}/where/{self._next(spec.id)}")
         try:
@@ -208,8 +237,14 @@ class Injector:
     def _make(self, planned: PlannedFault, place: Place, rng: random.Random, *, armed: bool) -> Fault[Any]:
         spec = planned.spec
         return make(
-            spec.kind, place, spec.options, fault_id=spec.id, trigger=spec.when if armed else None, seed=rng.getrandbits(31),
-            surroundings=self._surroundings, among=self._kinds,
+            spec.kind,
+            place,
+            spec.options,
+            fault_id=spec.id,
+            trigger=spec.when if armed else None,
+            seed=rng.getrandbits(31),
+            surroundings=self._surroundings,
+            among=self._kinds,
         )
 
     def _next(self, fault_id: str) -> int:

@@ -1,4 +1,4 @@
-"""Which faults are on: injecting, healing, and healing everything in reverse order whatever stands in the way."""
+"""Which faults are on: injected one by one, healed in reverse order whatever stands in the way."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ GRACE = 1.0
 
 @dataclass(eq=False)
 class Entry:
-    """One fault at one place that is on. ``keep`` leaves it on until the very end; ``armed`` has not struck yet."""
+    """One fault at one place that is on. ``keep`` leaves it on until the very end; ``armed`` has not struck
+    yet.
+    """
 
     fault: Fault[Any]
     keep: bool = False
@@ -29,7 +31,8 @@ class Entry:
 class Ledger:
     """Every fault that is on, in the order of injection. Used from one event loop.
 
-    Each injection and each heal runs in a thread of its own and has a deadline; what it leads to is noted as a `Fault` record.
+    Each injection and each heal runs in a thread of its own and has a deadline; what it leads to is noted as a
+    `Fault` record.
     """
 
     def __init__(self, note: Note, now: Callable[[], float]) -> None:
@@ -52,9 +55,15 @@ class Ledger:
         """Inject one fault (or arm it); None, and a record that says why, when it could not be."""
         name = f"inject {fault.fault_id} at {fault.place.name}"
         try:
-            detail = await in_thread(fault.inject, timeout=fault.deadline + GRACE, name=name, late=lambda done: fault.heal())
+            detail = await in_thread(
+                fault.inject, timeout=fault.deadline + GRACE, name=name, late=lambda done: fault.heal()
+            )
         except TooLong:
-            self._tell(fault, FaultEvent.FAILED, {"error": f"not injected within {fault.deadline:g} s; it is undone should it come late"})
+            self._tell(
+                fault,
+                FaultEvent.FAILED,
+                {"error": f"not injected within {fault.deadline:g} s; it is undone should it come late"},
+            )
             return None
         except Exception as error:  # noqa: BLE001 - a kind may fail in any way; the run goes on and the record says so
             self._tell(fault, FaultEvent.FAILED, {"error": _text(error)})
@@ -73,7 +82,9 @@ class Ledger:
     async def _heal(self, entry: Entry) -> None:
         fault = entry.fault
         try:
-            detail = await in_thread(fault.heal, timeout=fault.deadline + GRACE, name=f"heal {fault.fault_id} at {fault.place.name}")
+            detail = await in_thread(
+                fault.heal, timeout=fault.deadline + GRACE, name=f"heal {fault.fault_id} at {fault.place.name}"
+            )
         except TooLong:
             self._failed_heal(fault, f"not healed within {fault.deadline:g} s")
         except Exception as error:  # noqa: BLE001 - the others must be healed whatever this one says

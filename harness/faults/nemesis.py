@@ -1,6 +1,7 @@
 """Drawing which faults are played, and moving them apart: swarm, overlap, quiet.
 
-Everything here is a pure function of times, so that the same seed gives the same plan, in both worlds and in every version of Python.
+Everything here is a pure function of times, so that the same seed gives the same plan, in both worlds and in
+every version of Python.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ from harness.scenario.model import FaultSpec
 
 @dataclass(frozen=True, order=True)
 class Stretch:
-    """The time one fault is on, in seconds of scenario time; ``end`` is infinite when it stays until the run ends."""
+    """The time one fault is on, in seconds of scenario time; ``end`` is infinite when it stays until the run
+    ends.
+    """
 
     start: float
     end: float
 
 
 def swarm(specs: Sequence[FaultSpec], rng: random.Random) -> frozenset[str]:
-    """The ids of a random subset: each fault with even odds, never none. A fault ``after`` another is in only if that one is.
+    """The ids of a random subset: each fault with even odds, never none. A fault ``after`` another is in only
+    if that one is.
 
     Leaving faults out finds defects that all of them together hide (swarm testing, Groce 2012).
     """
@@ -34,7 +38,11 @@ def swarm(specs: Sequence[FaultSpec], rng: random.Random) -> frozenset[str]:
     if not drawn.intersection(roots) and roots:
         drawn.add(rng.choice(roots))
     while True:
-        lone = {spec.id for spec in specs if spec.id in drawn and spec.after and not followed(spec, drawn - {spec.id})}
+        lone = {
+            spec.id
+            for spec in specs
+            if spec.id in drawn and spec.after and not followed(spec, drawn - {spec.id})
+        }
         if not lone:
             return frozenset(drawn)
         drawn -= lone
@@ -50,8 +58,8 @@ def spread(
 ) -> tuple[Stretch | None, ...]:
     """Each stretch moved later, just as far as needed, or None when there is no room before `duration` is over.
 
-    Afterwards at no moment more than `overlap` are on, and a stretch begins either while another is on or at least `quiet` seconds
-    after everything had healed. Lengths stay. Answers are in the order of `wanted`.
+    Afterwards at no moment more than `overlap` are on, and a stretch begins either while another is on or at
+    least `quiet` seconds after everything had healed. Lengths stay. Answers are in the order of `wanted`.
 
     >>> spread([Stretch(1, 4), Stretch(2, 3)], overlap=1, quiet=1.0, duration=10)
     (Stretch(start=1, end=4), Stretch(start=5.0, end=6.0))
@@ -65,7 +73,9 @@ def spread(
         start = _first_fit(stretch, placed, overlap, quiet)
         if start >= duration and start > stretch.start:
             continue
-        moved = stretch if start == stretch.start else Stretch(start, round(start + stretch.end - stretch.start, 6))
+        moved = (
+            stretch if start == stretch.start else Stretch(start, round(start + stretch.end - stretch.start, 6))
+        )
         placed.append(moved)
         answers[index] = moved
     return tuple(answers)
@@ -91,7 +101,9 @@ def _room(stretch: Stretch, placed: Sequence[Stretch], overlap: int | None) -> b
 
 
 def most_at_once(stretches: Sequence[Stretch]) -> int:
-    """The largest number of stretches that are on at one moment; one that ends when another begins does not meet it."""
+    """The largest number of stretches that are on at one moment; one that ends when another begins does not
+    meet it.
+    """
     return max((sum(_on_at(other, one.start) for other in stretches) for one in stretches), default=0)
 
 
@@ -105,7 +117,8 @@ def _keeps_quiet(stretches: Sequence[Stretch], quiet: float) -> bool:
 
 
 def gaps(stretches: Sequence[Stretch]) -> list[float]:
-    """The lengths of the pauses, each between the end of everything before and the next beginning; touching is a pause of 0.
+    """The lengths of the pauses, each between the end of everything before and the next beginning; touching is
+    a pause of 0.
 
     >>> gaps([Stretch(0, 5), Stretch(1, 2), Stretch(7, 8)])
     [2]

@@ -1,9 +1,9 @@
 """Which processes a fault may touch: those that the run itself started.
 
-A fault sends signals. A mistyped name or a reused pid must never reach somebody else's process, so every fault on a process
-asks here first. Allowed are descendants of this process, processes that carry this run's ``HARNESS_RUN`` in their environment (a
-governor's grandchild whose parent died is nobody's descendant any more), and places allowed by name. Never allowed are this
-process and its ancestors.
+A fault sends signals. A mistyped name or a reused pid must never reach somebody else's process, so every fault
+on a process asks here first. Allowed are descendants of this process, processes that carry this run's
+``HARNESS_RUN`` in their environment (a governor's grandchild whose parent died is nobody's descendant any
+more), and places allowed by name. Never allowed are this process and its ancestors.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from harness.faults.base import RUN_TAG, Surroundings
 from harness.targets.base import Place
 
 SAME_START = 0.5
-"""Seconds by which two readings of one process's start time may differ (the kernel counts in ticks from a boot time that drifts)."""
+"""Seconds by which two readings of one process's start time may differ (the kernel counts in ticks from a boot
+time that drifts).
+"""
 
 
 class NotOurs(FaultError):
@@ -38,8 +40,10 @@ def own_process(place: Place, surroundings: Surroundings) -> psutil.Process:
     refuse_ancestors(process, place)
     if not may_touch(process, place, surroundings):
         raise NotOurs(
-            f"{place.name} (pid {place.pid}, {_name(process)!r}) was not started by this run: it is no descendant of this process and "
-            f"has no {RUN_TAG}={surroundings.run_tag or '<run id>'} in its environment. If it is meant, allow it by name."
+            f"{place.name} (pid {place.pid}, {_name(process)!r}) was not started by this run: it is no "
+            f"descendant of this process and "
+            f"has no {RUN_TAG}={surroundings.run_tag or '<run id>'} in its environment. If it is meant, allow "
+            f"it by name."
         )
     return process
 
@@ -57,13 +61,16 @@ def live_process(place: Place) -> psutil.Process:
         raise ProcessGone(f"{place.name} (pid {place.pid}) has ended already")
     if place.started and abs(started - place.started) > SAME_START:
         raise ProcessGone(
-            f"{place.name}: pid {place.pid} is another process now; it started at {started:.3f}, ours at {place.started:.3f} (Unix time)"
+            f"{place.name}: pid {place.pid} is another process now; it started at {started:.3f}, ours at "
+            f"{place.started:.3f} (Unix time)"
         )
     return process
 
 
 def refuse_ancestors(process: psutil.Process, place: Place) -> None:
-    """Raise `NotOurs` when `process` is this process or one of its ancestors: killing those ends the run itself."""
+    """Raise `NotOurs` when `process` is this process or one of its ancestors: killing those ends the run
+    itself.
+    """
     if process.pid == os.getpid() or process.pid in _ancestors(psutil.Process()):
         raise NotOurs(f"{place.name} (pid {place.pid}) is the harness itself or one of its parents")
 

@@ -1,7 +1,8 @@
-"""When each fault of a scenario will be on: a pure function of the scenario, the seed, and how long the run lasts.
+"""When each fault of a scenario will be on: a pure function of the scenario, the seed, and how long the run
+lasts.
 
-What waits for an event has a window instead of times. Each fault draws from a stream of its own name, so that adding or leaving
-out one moves no other.
+What waits for an event has a window instead of times. Each fault draws from a stream of its own name, so that
+adding or leaving out one moves no other.
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ class Occurrence:
 class PlannedFault:
     """One fault of the scenario with the times drawn for it.
 
-    ``window`` is when ``when`` and ``after`` are listened for (and the bounds of timed ones). ``left_out`` says why it is not played,
-    where it is not; ``no_room`` counts the occurrences for which `overlap` and `quiet` left no room.
+    ``window`` is when ``when`` and ``after`` are listened for (and the bounds of timed ones). ``left_out`` says
+    why it is not played, where it is not; ``no_room`` counts the occurrences for which `overlap` and `quiet`
+    left no room.
     """
 
     spec: FaultSpec
@@ -55,19 +57,28 @@ class PlannedFault:
 
 
 def draw_plan(
-    scenario: Scenario, streams: DrawsFrom, duration: float, *, lasts: Callable[[FaultSpec], float | None] = lasting
+    scenario: Scenario,
+    streams: DrawsFrom,
+    duration: float,
+    *,
+    lasts: Callable[[FaultSpec], float | None] = lasting,
 ) -> tuple[PlannedFault, ...]:
     """The plan of a run of `duration` seconds, in the order of the scenario's ``faults``.
 
-    `lasts` tells for how long a fault without ``for`` is on by itself (see `harness.faults.base.Fault.lasts`). Raises
-    `UsageError` for an ``after`` that names no fault and for times that cannot be drawn.
+    `lasts` tells for how long a fault without ``for`` is on by itself (see `harness.faults.base.Fault.lasts`).
+    Raises `UsageError` for an ``after`` that names no fault and for times that cannot be drawn.
     """
     _check_after(scenario.faults)
     nemesis = scenario.nemesis or Nemesis()
-    drawn = [_draw(spec, streams.stream(f"faults/{spec.id}"), duration, lasts(spec)) for spec in scenario.faults]
+    drawn = [
+        _draw(spec, streams.stream(f"faults/{spec.id}"), duration, lasts(spec)) for spec in scenario.faults
+    ]
     if nemesis.swarm:
         kept = swarm(scenario.faults, streams.stream("faults/swarm"))
-        drawn = [p if p.spec.id in kept else replace(p, occurrences=(), left_out="not in the swarm of this seed") for p in drawn]
+        drawn = [
+            p if p.spec.id in kept else replace(p, occurrences=(), left_out="not in the swarm of this seed")
+            for p in drawn
+        ]
     return _spread(drawn, nemesis, duration, lasts)
 
 
@@ -76,7 +87,9 @@ def _draw(spec: FaultSpec, rng: random.Random, duration: float, lasts: float | N
     end = duration if spec.end is None else spec.end
     if spec.when is not None or spec.after is not None:
         return PlannedFault(spec, window=(begin, math.inf if spec.end is None else end))
-    length = None if spec.keep else spec.length if spec.length is not None else 0.0 if lasts is not None else None
+    length = (
+        None if spec.keep else spec.length if spec.length is not None else 0.0 if lasts is not None else None
+    )
     if spec.at is not None:
         starts = [spec.at]
     elif spec.every is not None:
@@ -93,7 +106,9 @@ def _repeated(spec: FaultSpec, rng: random.Random, begin: float, end: float, len
     """Start after start, each a draw after the one before, and never before that one is healed."""
     assert spec.every is not None
     if spec.every.high <= 0:
-        raise UsageError(f"fault {spec.id}: `every: {spec.every}` never lets time pass; give a duration above zero")
+        raise UsageError(
+            f"fault {spec.id}: `every: {spec.every}` never lets time pass; give a duration above zero"
+        )
     starts: list[float] = []
     moment = begin
     while True:
@@ -103,7 +118,9 @@ def _repeated(spec: FaultSpec, rng: random.Random, begin: float, end: float, len
             return starts
         starts.append(moment)
         if len(starts) > MOST:
-            raise UsageError(f"fault {spec.id}: `every: {spec.every}` means more than {MOST} times; is the unit right?")
+            raise UsageError(
+                f"fault {spec.id}: `every: {spec.every}` means more than {MOST} times; is the unit right?"
+            )
 
 
 def _spread(
@@ -118,13 +135,17 @@ def _spread(
         mine = [(o, p) for (i, o), p in zip(flat, placed, strict=True) if i == index]
         kept = tuple(_moved(o, p) for o, p in mine if p is not None)
         no_room = len(mine) - len(kept)
-        why = planned.left_out or ("" if kept or not mine else "the nemesis found no room for it beside the others")
+        why = planned.left_out or (
+            "" if kept or not mine else "the nemesis found no room for it beside the others"
+        )
         result.append(replace(planned, occurrences=kept, no_room=no_room, left_out=why))
     return tuple(result)
 
 
 def _stretch(occurrence: Occurrence, lasts: float | None) -> Stretch:
-    """How long the occurrence keeps the target busy: one that is healed at once lasts for as long as its kind says."""
+    """How long the occurrence keeps the target busy: one that is healed at once lasts for as long as its kind
+    says.
+    """
     if occurrence.end is None:
         return Stretch(occurrence.start, math.inf)
     return Stretch(occurrence.start, round(max(occurrence.end, occurrence.start + (lasts or 0.0)), 6))
@@ -141,4 +162,6 @@ def _check_after(specs: Sequence[FaultSpec]) -> None:
         others = [other.id for other in specs if other.id != spec.id]
         if spec.after and not followed(spec, others):
             listed = ", ".join(others) or "none"
-            raise UsageError(f"fault {spec.id}: `after: {spec.after}` names no other fault; the others are: {listed}")
+            raise UsageError(
+                f"fault {spec.id}: `after: {spec.after}` names no other fault; the others are: {listed}"
+            )

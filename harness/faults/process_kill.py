@@ -21,7 +21,9 @@ class KillArgs(Args):
     """Arguments of `ProcessKill`."""
 
     restart: Duration = Field(default=10.0, ge=0)
-    """Seconds after the kill within which whoever keeps the process alive must have started it again; then the harness does."""
+    """Seconds after the kill within which whoever keeps the process alive must have started it again; then the
+    harness does.
+    """
 
 
 class ProcessKill(Fault[KillArgs]):
@@ -54,10 +56,14 @@ class ProcessKill(Fault[KillArgs]):
         self.deadline = self.args.restart + 2 * Fault.deadline
         process = own_process(self.place, self.surroundings)
         if not send(process, signal.SIGKILL):
-            raise FaultError(f"{self.place.name} (pid {process.pid}) ended by itself just before it was to be killed")
+            raise FaultError(
+                f"{self.place.name} (pid {process.pid}) ended by itself just before it was to be killed"
+            )
         self._killed_at = time.monotonic()
         if not wait_for(lambda: ended(process), self.died_within):
-            raise FaultError(f"{self.place.name} (pid {process.pid}) still runs {self.died_within:g} s after SIGKILL")
+            raise FaultError(
+                f"{self.place.name} (pid {process.pid}) still runs {self.died_within:g} s after SIGKILL"
+            )
         return {"pid": process.pid}
 
     def heal(self) -> Mapping[str, Any]:
@@ -71,7 +77,11 @@ class ProcessKill(Fault[KillArgs]):
             by = "the harness"
             self.surroundings.restart(self.place, timeout=Fault.deadline)
         again = self._successor()
-        return {"pid": again.pid if again else 0, "by": by, "after": round(time.monotonic() - self._killed_at, 6)}
+        return {
+            "pid": again.pid if again else 0,
+            "by": by,
+            "after": round(time.monotonic() - self._killed_at, 6),
+        }
 
     def _known(self) -> bool:
         """Whether there is a target that should bring the process back."""
@@ -79,7 +89,12 @@ class ProcessKill(Fault[KillArgs]):
 
     def _successor(self) -> Place | None:
         for place in self.surroundings.places():
-            if place.name == self.place.name and place.kind in self.accepts and place.pid not in (0, self.place.pid) and _runs(place):
+            if (
+                place.name == self.place.name
+                and place.kind in self.accepts
+                and place.pid not in (0, self.place.pid)
+                and _runs(place)
+            ):
                 return place
         return None
 

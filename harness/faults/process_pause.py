@@ -1,4 +1,6 @@
-"""``process.pause``: a process stands still by SIGSTOP: it holds its sockets, locks and leases, and answers nothing."""
+"""``process.pause``: a process stands still by SIGSTOP: it holds its sockets, locks and leases, and answers
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,8 @@ _ROUNDS = 5
 class ProcessPause(Fault[NoArgs]):
     """Stop one process with the members of its process group; continue them all to heal.
 
-    The kernel keeps accepting connections for a stopped process and libzmq's heartbeats fall silent, which a hung handler's do
-    not. A pause longer than the scheduler's lease is the most revealing of all faults.
+    The kernel keeps accepting connections for a stopped process and libzmq's heartbeats fall silent, which a
+    hung handler's do not. A pause longer than the scheduler's lease is the most revealing of all faults.
     """
 
     kind: ClassVar[str] = "process.pause"
@@ -49,7 +51,9 @@ class ProcessPause(Fault[NoArgs]):
         continued = [member for member in reversed(members) if send(member, signal.SIGCONT)]
         frozen = [m.pid for m in continued if not wait_for(lambda m=m: not stopped(m), _STOPPED_WITHIN)]  # type: ignore[misc]
         if frozen:
-            raise FaultError(f"{self.place.name}: pids {frozen} still stand still {_STOPPED_WITHIN:g} s after SIGCONT")
+            raise FaultError(
+                f"{self.place.name}: pids {frozen} still stand still {_STOPPED_WITHIN:g} s after SIGCONT"
+            )
         return {"pids": [member.pid for member in continued]}
 
     def _stop_all(self, leader: psutil.Process) -> None:
@@ -66,15 +70,21 @@ class ProcessPause(Fault[NoArgs]):
     def _stop(self, member: psutil.Process, *, must: bool) -> None:
         if not send(member, signal.SIGSTOP):
             if must:
-                raise FaultError(f"{self.place.name} (pid {member.pid}) ended by itself just before it was to be paused")
+                raise FaultError(
+                    f"{self.place.name} (pid {member.pid}) ended by itself just before it was to be paused"
+                )
             return
         self._members += (member,)
         if not wait_for(lambda: stopped(member) or ended(member), _STOPPED_WITHIN):
-            raise FaultError(f"{self.place.name}: pid {member.pid} does not stand still {_STOPPED_WITHIN:g} s after SIGSTOP")
+            raise FaultError(
+                f"{self.place.name}: pid {member.pid} does not stand still {_STOPPED_WITHIN:g} s after SIGSTOP"
+            )
 
 
 def _group(leader: psutil.Process, place: Place, surroundings: Surroundings) -> list[psutil.Process]:
-    """The leader first, then the others of its group, by pid. A process in somebody else's group is paused alone."""
+    """The leader first, then the others of its group, by pid. A process in somebody else's group is paused
+    alone.
+    """
     try:
         if os.getpgid(leader.pid) != leader.pid:
             return [leader]

@@ -1,7 +1,7 @@
 """The kinds of fault there are: those of the harness, and those of packages that register some.
 
-A package adds a kind by an entry point in the group ``harness.faults`` whose value is the `Fault` class; its name must be the
-kind's.
+A package adds a kind by an entry point in the group ``harness.faults`` whose value is the `Fault` class; its
+name must be the kind's.
 """
 
 from __future__ import annotations
@@ -27,7 +27,14 @@ from harness.targets.base import Place
 GROUP = "harness.faults"
 Kinds = Mapping[str, type[Fault[Any]]]
 
-BUILT_IN: tuple[type[Fault[Any]], ...] = (ProcessKill, ProcessPause, ZmqState, HandlerSilent, HandlerSlow, StoreLocked)
+BUILT_IN: tuple[type[Fault[Any]], ...] = (
+    ProcessKill,
+    ProcessPause,
+    ZmqState,
+    HandlerSilent,
+    HandlerSlow,
+    StoreLocked,
+)
 
 
 class UnknownFault(UsageError):
@@ -67,10 +74,19 @@ def of_kind(kind: str, among: Kinds | None = None) -> type[Fault[Any]]:
 
 
 def make(
-    kind: str, place: Place, args: Mapping[str, Any], *, fault_id: str = "", trigger: When | None = None, seed: int = 0,
-    surroundings: Surroundings | None = None, among: Kinds | None = None,
+    kind: str,
+    place: Place,
+    args: Mapping[str, Any],
+    *,
+    fault_id: str = "",
+    trigger: When | None = None,
+    seed: int = 0,
+    surroundings: Surroundings | None = None,
+    among: Kinds | None = None,
 ) -> Fault[Any]:
-    """One fault, not yet injected. Raises `UnknownFault`, `BadArguments`, or `UsageError` for a place it does not accept."""
+    """One fault, not yet injected. Raises `UnknownFault`, `BadArguments`, or `UsageError` for a place it does
+    not accept.
+    """
     cls = of_kind(kind, among)
     if place.kind not in cls.accepts:
         wanted = " or ".join(accepted.value for accepted in cls.accepts)
@@ -78,12 +94,19 @@ def make(
     if trigger is not None and not cls.takes_trigger:
         raise UsageError(f"{kind} does not wait for `when` itself; whoever plays it does")
     return cls(
-        place, arguments(cls, args), fault_id=fault_id, trigger=trigger, seed=seed, surroundings=surroundings,
+        place,
+        arguments(cls, args),
+        fault_id=fault_id,
+        trigger=trigger,
+        seed=seed,
+        surroundings=surroundings,
     )
 
 
 def arguments(cls: type[Fault[Any]], args: Mapping[str, Any]) -> Any:
-    """`args` as the kind's own model; raises `BadArguments` that says of each what was expected and what was found."""
+    """`args` as the kind's own model; raises `BadArguments` that says of each what was expected and what was
+    found.
+    """
     try:
         return cls.args_model.model_validate(dict(args))
     except ValidationError as error:
@@ -113,7 +136,8 @@ def _add(found: dict[str, type[Fault[Any]]], name: str, cls: type[Fault[Any]], s
         raise BadFault(f"{source} is registered as {name!r} but its kind is {cls.kind!r}; name it by its kind")
     if name in found and found[name] is not cls:
         raise BadFault(
-            f"the kind {name!r} is claimed twice: by {found[name].__module__}.{found[name].__qualname__} and by {source}; rename one"
+            f"the kind {name!r} is claimed twice: by {found[name].__module__}.{found[name].__qualname__} and "
+            f"by {source}; rename one"
         )
     found[name] = cls
 
@@ -122,7 +146,12 @@ def _load(point: EntryPoint) -> type[Fault[Any]]:
     try:
         cls = point.load()
     except Exception as error:  # a foreign package can fail in any way
-        raise BadFault(f"the fault {point.name!r} ({point.value}) does not load: {type(error).__name__}: {error}") from error
+        raise BadFault(
+            f"the fault {point.name!r} ({point.value}) does not load: {type(error).__name__}: {error}"
+        ) from error
     if not (isinstance(cls, type) and issubclass(cls, Fault)):
-        raise BadFault(f"the entry point {point.name!r} ({point.value}) is {cls!r}; expected a subclass of harness.faults.base.Fault")
+        raise BadFault(
+            f"the entry point {point.name!r} ({point.value}) is {cls!r}; expected a subclass of "
+            f"harness.faults.base.Fault"
+        )
     return cls

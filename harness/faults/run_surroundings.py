@@ -24,7 +24,7 @@ class HasPlaces(Protocol):
 
 
 class RunSurroundings:
-    """Surroundings over a `Target`: every question is answered on the target's own event loop, with a deadline."""
+    """Surroundings over a `Target`: questions are answered on the target's event loop, with a deadline."""
 
     ask_within = 5.0
     """Seconds a look at the places may take."""
@@ -48,10 +48,13 @@ class RunSurroundings:
         return self._ask(look(), self.ask_within, "a list of its places")
 
     def restart(self, place: Place, *, timeout: float) -> None:
-        """Have a handler started again; raises `FaultError` for anything else: no target promises to restart that."""
+        """Have a handler started again; raises `FaultError` for anything else: no target promises to restart
+        that.
+        """
         if place.kind is not PlaceKind.HANDLER:
             raise FaultError(
-                f"{place.name} was not started again by its governor, and only handlers can be started by the harness. "
+                f"{place.name} was not started again by its governor, and only handlers can be started by the "
+                f"harness. "
                 "Give the scenario a governor that restarts it."
             )
         self._ask(self._target.restart_handler(place.name), timeout, f"the restart of {place.name}")

@@ -1,8 +1,8 @@
 """Which places a fault's ``where`` means, at the moment it is asked.
 
-Names (``h1``, ``scheduler.req``), globs (``h*``), counts of a group (``{handlers: one}``, ``2``, ``30%``, ``minority``, ``all``, or a glob within it),
-and the same counts over everything a kind accepts (``one``). Draws come from the stream given; equal places, equal stream:
-equal choice.
+Names (``h1``, ``scheduler.req``), globs (``h*``), counts of a group (``{handlers: one}``, ``2``, ``30%``,
+``minority``, ``all``, or a glob within it), and the same counts over everything a kind accepts (``one``). Draws
+come from the stream given; equal places, equal stream: equal choice.
 """
 
 from __future__ import annotations
@@ -26,12 +26,17 @@ class NothingSelected(FaultError):
 
 
 def select(
-    where: Where, places: Iterable[Place], rng: random.Random, *, accepts: Sequence[PlaceKind] = tuple(PlaceKind)
+    where: Where,
+    places: Iterable[Place],
+    rng: random.Random,
+    *,
+    accepts: Sequence[PlaceKind] = tuple(PlaceKind),
 ) -> list[Place]:
     """The places that `where` means, in the order of their names.
 
-    Only places of the kinds in `accepts` are seen; a name that occurs in several kinds is taken in the first of them. Raises
-    `UsageError` when `where` cannot be understood and `NothingSelected` when nothing fits; both say what there is.
+    Only places of the kinds in `accepts` are seen; a name that occurs in several kinds is taken in the first of
+    them. Raises `UsageError` when `where` cannot be understood and `NothingSelected` when nothing fits; both
+    say what there is.
 
     >>> places = [Place(PlaceKind.HANDLER, name, group="handlers") for name in ("h1", "h2", "h10")]
     >>> [place.name for place in select("h1*", places, random.Random(1))]
@@ -46,7 +51,9 @@ def select(
     members = [place for place in visible if place.group == group]
     label = f"{{{group}: {wanted}}}"
     if not members:
-        raise NothingSelected(f"{label} selects nothing: there is no group {group!r} here; there is {_listing(visible)}")
+        raise NothingSelected(
+            f"{label} selects nothing: there is no group {group!r} here; there is {_listing(visible)}"
+        )
     return _pick(str(wanted).strip(), members, rng, label, visible)
 
 
@@ -54,9 +61,14 @@ def check_where(where: Where) -> None:
     """Raise `UsageError` when `where` cannot mean anything in any target."""
     wanted = where.strip() if isinstance(where, str) else str(_single(where)[1]).strip()
     if "->" in wanted:
-        raise UsageError(f"where: {wanted!r} is a link between two places; this kind of fault acts on one place, such as h1 or h*")
+        raise UsageError(
+            f"where: {wanted!r} is a link between two places; this kind of fault acts on one place, such as "
+            f"h1 or h*"
+        )
     if wanted and _counted(wanted) is None and not _NAME.fullmatch(wanted):
-        raise UsageError(f"where: expected a name, a glob, `one`, `2`, `30%`, `minority` or `all`, found {wanted!r}")
+        raise UsageError(
+            f"where: expected a name, a glob, `one`, `2`, `30%`, `minority` or `all`, found {wanted!r}"
+        )
 
 
 def _pick(wanted: str, among: list[Place], rng: random.Random, label: str, visible: list[Place]) -> list[Place]:

@@ -1,7 +1,7 @@
 """Sending a signal to a process that cannot be mistaken for another.
 
-Between looking at a pid and signalling it the process may end and the kernel may give its number away. A pidfd names the
-process itself (Linux 5.3); where there is none, psutil compares the start time just before it sends.
+Between looking at a pid and signalling it the process may end and the kernel may give its number away. A pidfd
+names the process itself (Linux 5.3); where there is none, psutil compares the start time just before it sends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LOOK_AGAIN = 0.005
 
 
 def send(process: psutil.Process, number: signal.Signals) -> bool:
-    """Send `number` to exactly `process`; False when it is gone. Raises `FaultError` when the system refuses."""
+    """Send `number` to exactly `process`; False when it is gone. Raises `FaultError` when refused."""
     try:
         if hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal"):
             return _send_by_pidfd(process, number)

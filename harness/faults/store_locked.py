@@ -1,8 +1,10 @@
-"""``store.locked``: a second connection holds the write lock of an SQLite file (SQLITE_BUSY for everybody else).
+"""``store.locked``: a second connection holds the write lock of an SQLite file (SQLITE_BUSY for everybody
+else).
 
-In WAL mode ``BEGIN EXCLUSIVE`` keeps out writers only, as it does in production; otherwise readers too. The lock is one of POSIX,
-which a process loses as soon as it closes *any* descriptor of that file: nothing else in this process may open the file by
-``open()`` meanwhile (further SQLite connections are safe, SQLite knows of the trap).
+In WAL mode ``BEGIN EXCLUSIVE`` keeps out writers only, as it does in production; otherwise readers too. The
+lock is one of POSIX, which a process loses as soon as it closes *any* descriptor of that file: nothing else in
+this process may open the file by ``open()`` meanwhile (further SQLite connections are safe, SQLite knows of the
+trap).
 """
 
 from __future__ import annotations
@@ -54,7 +56,12 @@ class StoreLocked(Fault[NoArgs]):
             raise
         self._holder = holder
         keeps_out = "writers" if mode == "wal" else "readers and writers"
-        return {"keeps_out": keeps_out, "journal_mode": mode, "tries": tries, "waited": round(time.monotonic() - began, 6)}
+        return {
+            "keeps_out": keeps_out,
+            "journal_mode": mode,
+            "tries": tries,
+            "waited": round(time.monotonic() - began, 6),
+        }
 
     def heal(self) -> Mapping[str, Any]:
         """Give the lock back."""
@@ -85,13 +92,17 @@ class StoreLocked(Fault[NoArgs]):
                 if not _busy(error):
                     raise FaultError(f"{self.place.name}: cannot lock {path}: {error}") from error
                 if time.monotonic() >= limit:
-                    raise FaultError(f"{self.place.name}: {path} was locked by others at each of {tries} tries") from error
+                    raise FaultError(
+                        f"{self.place.name}: {path} was locked by others at each of {tries} tries"
+                    ) from error
             time.sleep(_BETWEEN_TRIES)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     # healed in another thread than it was injected in; only ever used by one at a time
-    return sqlite3.connect(path.resolve().as_uri() + "?mode=rw", uri=True, timeout=0, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(
+        path.resolve().as_uri() + "?mode=rw", uri=True, timeout=0, isolation_level=None, check_same_thread=False
+    )
 
 
 def _prove(path: Path) -> None:
@@ -104,7 +115,9 @@ def _prove(path: Path) -> None:
                 return
             raise FaultError(f"expected SQLITE_BUSY from {path} while it is locked, got: {error}") from error
         other.execute("ROLLBACK")
-    raise FaultError(f"{path} is locked and yet another connection could begin to write: does its file system keep locks?")
+    raise FaultError(
+        f"{path} is locked and yet another connection could begin to write: does its file system keep locks?"
+    )
 
 
 def _busy(error: sqlite3.DatabaseError) -> bool:

@@ -14,8 +14,8 @@ from harness.scenario.model import FaultSpec, When
 def event_name(record: AnyRecord) -> str:
     """The name under which a scenario can wait for `record`; empty for what nobody can wait for.
 
-    An `Event` has its own name; a finished call is ``<workload>.ok``, ``.fail`` or ``.info``; a heal ``<fault>.heal``; a process
-    ``process.started``, ``process.ready`` or ``process.exited``.
+    An `Event` has its own name; a finished call is ``<workload>.ok``, ``.fail`` or ``.info``; a heal
+    ``<fault>.heal``; a process ``process.started``, ``process.ready`` or ``process.exited``.
     """
     if isinstance(record, Event):
         return record.name
@@ -29,7 +29,7 @@ def event_name(record: AnyRecord) -> str:
 
 
 def trigger_of(spec: FaultSpec) -> When | None:
-    """What a fault waits for; ``after: x.heal`` is every ``x.heal``. None for a fault that goes by the clock."""
+    """What a fault waits for; ``after: x.heal`` is every ``x.heal``. None where the clock decides."""
     if spec.after is not None:
         return When(event=spec.after, odds=1.0)
     return spec.when
@@ -41,13 +41,22 @@ class Trigger:
     Records of the fault `own` itself are not seen, so that ``after: "*.heal"`` does not wait for its own heal.
 
     >>> fired = []
-    >>> trigger = Trigger(When(event="job.sent", nth=2), (0.0, 60.0), random.Random(1), lambda: fired.append(True))
+    >>> when = When(event="job.sent", nth=2)
+    >>> trigger = Trigger(when, (0.0, 60.0), random.Random(1), lambda: fired.append(True))
     >>> for second in (1.0, 2.0, 3.0): trigger.see(Event(at=second, name="job.sent"))
     >>> fired
     [True]
     """
 
-    def __init__(self, when: When, window: tuple[float, float], rng: random.Random, fire: Callable[[], None], *, own: str = "") -> None:
+    def __init__(
+        self,
+        when: When,
+        window: tuple[float, float],
+        rng: random.Random,
+        fire: Callable[[], None],
+        *,
+        own: str = "",
+    ) -> None:
         self.when = when
         self._own = own
         self.seen = 0

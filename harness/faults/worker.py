@@ -1,7 +1,7 @@
 """Running a blocking call in a thread of its own, with a deadline that holds whatever the call does.
 
-The event loop's executor would do, but for one thing: a call that never returns keeps the whole program from ending. These
-threads are daemons, and nobody waits for one that was given up.
+The event loop's executor would do, but for one thing: a call that never returns keeps the whole program from
+ending. These threads are daemons, and nobody waits for one that was given up.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class TooLong(Exception):  # noqa: N818 - a fact about a call, turned into a FaultError by whoever knows what was called
+class TooLong(Exception):
     """The call is still running when its time is over."""
 
 
-async def in_thread(call: Callable[[], T], *, timeout: float, name: str, late: Callable[[T], object] = lambda result: None) -> T:
-    """The result of `call`, made in a daemon thread; raises `TooLong` after `timeout` seconds, and what `call` raises.
+async def in_thread(
+    call: Callable[[], T], *, timeout: float, name: str, late: Callable[[T], object] = lambda result: None
+) -> T:
+    """The result of `call`, made in a daemon thread; raises `TooLong` after `timeout` seconds, and what `call`
+    raises.
 
-    A call that ends after it was given up (too long, or the waiting task was cancelled) hands its result to `late`, in its own
-    thread, so that it can be undone.
+    A call that ends after it was given up (too long, or the waiting task was cancelled) hands its result to
+    `late`, in its own thread, so that it can be undone.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()

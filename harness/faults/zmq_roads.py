@@ -1,7 +1,7 @@
 """The genuine calls that lead a REQ or REP socket into EFSM, made on the socket itself (libzmq 4.3, pyzmq 27).
 
-Each function works on the synchronous shadow of the socket, so that sockets of `zmq.asyncio` are served too, and never blocks:
-what would block is an error that says what is missing.
+Each function works on the synchronous shadow of the socket, so that sockets of `zmq.asyncio` are served too,
+and never blocks: what would block is an error that says what is missing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ANSWER_WITHIN = 2.0
 
 
 def double_send(socket: zmq.Socket[Any], name: str) -> dict[str, Any]:
-    """REQ: send, send again; the second one is refused, and so is every further one until the answer is read."""
+    """REQ: send, send again; the second one is refused, as is every further one until the answer is read."""
     sync: zmq.Socket[bytes] = zmq.Socket.shadow(socket)
     _send(sync, name)
     _refused(lambda: sync.send(PROBE, zmq.NOBLOCK), sync, name, "a second send (REQ_RELAXED is set?)")
@@ -37,25 +37,32 @@ def recv_first(socket: zmq.Socket[Any], name: str) -> dict[str, Any]:
 
 
 def abandon_reply(socket: zmq.Socket[Any], name: str) -> dict[str, Any]:
-    """REQ: send, and leave the answer alone: the next send of the code under test is the one that is refused."""
+    """REQ: send, and leave the answer alone: the next send of the code under test is refused."""
     sync: zmq.Socket[bytes] = zmq.Socket.shadow(socket)
     _send(sync, name)
     if _writable(sync):
-        raise FaultError(f"{name} would send again without having read the answer: REQ_RELAXED is set, it cannot reach EFSM this way")
+        raise FaultError(
+            f"{name} would send again without having read the answer: REQ_RELAXED is set, it cannot reach "
+            f"EFSM this way"
+        )
     return {"next": explain_efsm(zmq.REQ)}
 
 
 def send_first(socket: zmq.Socket[Any], name: str) -> dict[str, Any]:
     """REP: send before a request has come; refused, and the socket goes on receiving as before."""
     sync: zmq.Socket[bytes] = zmq.Socket.shadow(socket)
-    _refused(lambda: sync.send(PROBE, zmq.NOBLOCK), sync, name, "a send before any request (one has been received?)")
+    _refused(
+        lambda: sync.send(PROBE, zmq.NOBLOCK), sync, name, "a send before any request (one has been received?)"
+    )
     return {"error": explain_efsm(zmq.REP)}
 
 
 def leave(socket: zmq.Socket[Any], name: str) -> dict[str, Any]:
-    """Make a REQ able to send again by reading the answer that was left; a closed socket, or a REP, needs nothing.
+    """Make a REQ able to send again by reading the answer that was left; a closed socket, or a REP, needs
+    nothing.
 
-    Raises `FaultError` when no answer comes: then nothing but a new socket helps, which is what the code under test must do.
+    Raises `FaultError` when no answer comes: then nothing but a new socket helps, which is what the code under
+    test must do.
     """
     if socket.closed:
         return {"gone": True}
@@ -65,7 +72,9 @@ def leave(socket: zmq.Socket[Any], name: str) -> dict[str, Any]:
     if not sync.poll(int(ANSWER_WITHIN * 1000), zmq.POLLIN):
         if _refuses_recv(sync):
             return {}  # it never had a request under way: not writable only because it has no peer
-        raise FaultError(f"{name}: no answer came within {ANSWER_WITHIN:g} s, so it stays as it is. {explain_efsm(zmq.REQ)}")
+        raise FaultError(
+            f"{name}: no answer came within {ANSWER_WITHIN:g} s, so it stays as it is. {explain_efsm(zmq.REQ)}"
+        )
     return {"read": len(sync.recv_multipart(zmq.NOBLOCK))}
 
 

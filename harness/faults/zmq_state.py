@@ -1,14 +1,14 @@
 """``zmq.state``: a REQ or REP socket is brought, by genuine calls, to where it refuses to go on (EFSM).
 
-In a process of the target the agent does it, at the moment ``when`` names; on a live socket of this process, in a test, it is done
-here, in the thread that owns the socket.
+In a process of the target the agent does it, at the moment ``when`` names; on a live socket of this process, in
+a test, it is done here, in the thread that owns the socket.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from enum import Enum
+from enum import StrEnum
 from typing import Any, ClassVar
 
 import zmq
@@ -21,12 +21,11 @@ from harness.faults.base import Args, Fault, Surroundings
 from harness.scenario.model import When
 from harness.targets.base import Place, PlaceKind
 
-
 UNBOUNDED = 10**9
 """``times`` that never runs out."""
 
 
-class How(str, Enum):
+class How(StrEnum):
     """The roads to EFSM."""
 
     DOUBLE_SEND = "double-send"
@@ -50,7 +49,9 @@ class StateArgs(Args):
     how: How
     """Which road to take."""
     times: int | None = Field(default=None, gt=0)
-    """How often at most, where `when` may come true more than once; without it: once for ``nth``, without bound for ``odds``."""
+    """How often at most, where `when` may come true more than once; without it: once for ``nth``, without bound
+    for ``odds``.
+    """
 
 
 class ZmqState(Fault[StateArgs]):
@@ -64,13 +65,21 @@ class ZmqState(Fault[StateArgs]):
     """
 
     kind: ClassVar[str] = "zmq.state"
-    about: ClassVar[str] = "a REQ or REP socket reaches EFSM: double-send, recv-first, abandon-reply, send-first"
+    about: ClassVar[str] = (
+        "a REQ or REP socket reaches EFSM: double-send, recv-first, abandon-reply, send-first"
+    )
     accepts: ClassVar[tuple[PlaceKind, ...]] = (PlaceKind.SOCKET,)
     args_model: ClassVar[type[Args]] = StateArgs
     takes_trigger: ClassVar[bool] = True
 
     def __init__(
-        self, place: Place, args: StateArgs, *, fault_id: str = "", trigger: When | None = None, seed: int = 0,
+        self,
+        place: Place,
+        args: StateArgs,
+        *,
+        fault_id: str = "",
+        trigger: When | None = None,
+        seed: int = 0,
         surroundings: Surroundings | None = None,
     ) -> None:
         super().__init__(place, args, fault_id=fault_id, trigger=trigger, seed=seed, surroundings=surroundings)
@@ -85,7 +94,8 @@ class ZmqState(Fault[StateArgs]):
             detail = AgentClient(self.place.control).call("arm", **self._order())
         else:
             raise FaultError(
-                f"{self.place.name}: zmq.state needs a live zmq.Socket, or a process with an agent to do it inside; there is neither"
+                f"{self.place.name}: zmq.state needs a live zmq.Socket, or a process with an agent to do it "
+                f"inside; there is neither"
             )
         self._on = True
         return {**detail, "how": self.args.how.value}
@@ -111,20 +121,27 @@ class ZmqState(Fault[StateArgs]):
         found = int(socket.type)
         if found != how.socket:
             names = {int(kind): kind.name for kind in zmq.SocketType}
-            raise FaultError(f"{self.place.name} is a {names.get(found, found)}; {how.value} is a road of {names[how.socket]} only")
+            raise FaultError(
+                f"{self.place.name} is a {names.get(found, found)}; {how.value} is a road of "
+                f"{names[how.socket]} only"
+            )
         return getattr(zmq_roads, how.name.lower())(socket, self.place.name)  # type: ignore[no-any-return]
 
     def _same_thread(self) -> None:
         if threading.get_ident() != self._thread:
             raise FaultError(
-                f"{self.place.name}: a ZeroMQ socket belongs to one thread; this fault was made in another one than it is used in. "
+                f"{self.place.name}: a ZeroMQ socket belongs to one thread; this fault was made in another "
+                f"one than it is used in. "
                 "Use the socket's own thread, or a place that has an agent."
             )
 
     def _order(self) -> dict[str, Any]:
         """What the agent is told; without a trigger it acts the next time the socket is used."""
         order: dict[str, Any] = {
-            "id": self._armed_id, "kind": self.kind, "how": self.args.how.value, "seed": self.seed,
+            "id": self._armed_id,
+            "kind": self.kind,
+            "how": self.args.how.value,
+            "seed": self.seed,
             "socket": self.place.name.rpartition(".")[2] or "req",
         }
         if self.trigger is None:

@@ -26,7 +26,9 @@ class Lifecycle(Protocol):
         """Its processes as they are right now."""
 
     async def probe(self) -> Mapping[str, float]:
-        """Numbers as they are right now, ``registered-handlers`` among them while it is up; ``rss@h1`` is of the place h1."""
+        """Numbers as they are right now, ``registered-handlers`` among them while it is up; ``rss@h1`` is of
+        the place h1.
+        """
 
     async def add_handler(self, name: str) -> None:
         """Start one handler; returns when it is there."""

@@ -1,7 +1,7 @@
 """Drives a governor through its life, over and over: start, stop, restart, add, remove, bounce, crash.
 
-After each cycle it is looked for what was left behind, and in each cycle the size of every process is measured once, so that
-growth over many cycles can be told from noise.
+After each cycle it is looked for what was left behind, and in each cycle the size of every process is measured
+once, so that growth over many cycles can be told from noise.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ AUDIT_WITHIN = 5.0
 
 @dataclass(frozen=True)
 class Played:
-    """How far the cycles got: how many were played, in how many a step failed, and whether the limit ended them."""
+    """How far the cycles got: how many were played, in how many a step failed, and whether the limit ended
+    them.
+    """
 
     cycles: int
     failed: int
@@ -39,8 +41,8 @@ class Played:
 class GovernorDriver:
     """Plays cycles on one `Lifecycle` and records every step, every audit and every measurement.
 
-    A step that fails is recorded with its evidence; the rest of its cycle is left out, what runs is ended by force, and the next
-    cycle begins. Draws come from `rng`.
+    A step that fails is recorded with its evidence; the rest of its cycle is left out, what runs is ended by
+    force, and the next cycle begins. Draws come from `rng`.
     """
 
     def __init__(
@@ -52,10 +54,13 @@ class GovernorDriver:
         self._payloads = payloads
 
     @staticmethod
-    def of(governor: GovernorLike, handlers: Sequence[HandlerConfigLike] = (), **options: Any) -> GovernorRounds:
+    def of(
+        governor: GovernorLike, handlers: Sequence[HandlerConfigLike] = (), **options: Any
+    ) -> GovernorRounds:
         """Drive a governor of this process, in a plain test: ``GovernorDriver.of(governor).cycle(20)``.
 
-        `handlers` are configurations that ``add`` steps may add; see `harness.lifecycle.rounds.GovernorRounds` for `options`.
+        `handlers` are configurations that ``add`` steps may add; see `harness.lifecycle.rounds.GovernorRounds`
+        for `options`.
         """
         from harness.lifecycle.rounds import GovernorRounds
 
@@ -115,7 +120,9 @@ class GovernorDriver:
         return status is Status.OK
 
     async def _come_down(self, number: int, steps: Steps, good: bool) -> None:
-        """Make sure that it is down: gently when all went well and the steps just did not stop it, else by force."""
+        """Make sure that it is down: gently when all went well and the steps just did not stop it, else by
+        force.
+        """
         if good and steps.up:
             good = await self._step(number, CycleStep(do="stop"), steps)
         if not good:

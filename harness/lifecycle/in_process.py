@@ -63,12 +63,17 @@ class GovernorLike(Protocol):
 class GovernorLifecycle:
     """Drives `governor` from threads of its own, each call with a deadline; what answers False has failed.
 
-    `handlers` can be added by name. `pids` is the folder of its pid files, if it keeps any. Every process that the governor ever
-    told of, with its children, is looked for after a stop.
+    `handlers` can be added by name. `pids` is the folder of its pid files, if it keeps any. Every process that
+    the governor ever told of, with its children, is looked for after a stop.
     """
 
     def __init__(
-        self, governor: GovernorLike, recorder: Recorder, handlers: Sequence[HandlerConfigLike] = (), *, pids: Path | None = None
+        self,
+        governor: GovernorLike,
+        recorder: Recorder,
+        handlers: Sequence[HandlerConfigLike] = (),
+        *,
+        pids: Path | None = None,
     ) -> None:
         self._governor = governor
         self._recorder = recorder
@@ -80,11 +85,14 @@ class GovernorLifecycle:
     async def start(self) -> None:
         """Raises `TargetError` with what is not well when ``start()`` answers False."""
         if not await self._ask(self._governor.start, "start()"):
-            raise TargetError(f"start() answered False; health_check() says {dict(self._governor.health_check())}")
+            raise TargetError(
+                f"start() answered False; health_check() says {dict(self._governor.health_check())}"
+            )
         await self._ask(self._remember, "a look at its processes")
 
     async def stop(self, how: StopHow = StopHow.TERM, *, timeout: float = 30.0) -> StopResult:
-        """``stop(timeout)``; `StopHow.KILL` kills every one of its processes first, the other signals mean the same as TERM.
+        """``stop(timeout)``; `StopHow.KILL` kills every one of its processes first, the other signals mean the
+        same as TERM.
 
         The code is 0 when ``stop`` answered True, else 1.
         """
@@ -98,7 +106,9 @@ class GovernorLifecycle:
     async def call(self, op: str, args: Mapping[str, Any], *, timeout: float) -> Reply:
         """Call one of `READ_ONLY`; anything else fails."""
         if op not in READ_ONLY or not hasattr(self._governor, op):
-            return Reply(Status.FAIL, error=f"a governor has no operation {op!r}; there are: {', '.join(READ_ONLY)}")
+            return Reply(
+                Status.FAIL, error=f"a governor has no operation {op!r}; there are: {', '.join(READ_ONLY)}"
+            )
         try:
             answer = await self._ask(lambda: getattr(self._governor, op)(**args), f"{op}()", timeout)
         except TargetError as error:
@@ -137,7 +147,9 @@ class GovernorLifecycle:
         await self._true(lambda: self._governor.restart_handler(name), f"restart_handler({name})")
 
     async def audit(self, scope: str, *, timeout: float = 5.0) -> Iterable[AnyRecord]:
-        """Look for its processes, the ports they listened on, and pid files; wait for them to go, `timeout` seconds at most."""
+        """Look for its processes, the ports they listened on, and pid files; wait for them to go, `timeout`
+        seconds at most.
+        """
         searches: list[tuple[str, Callable[[], postconditions.Found]]] = [
             ("processes", lambda: postconditions.survivors(self._seen.items())),
             ("ports", lambda: postconditions.bound_ports(self._ports)),
@@ -147,11 +159,15 @@ class GovernorLifecycle:
         deadline = asyncio.get_running_loop().time() + timeout
         return [await self._audit(name, scope, search, deadline) for name, search in searches]
 
-    async def _audit(self, name: str, scope: str, search: Callable[[], postconditions.Found], deadline: float) -> Audit:
+    async def _audit(
+        self, name: str, scope: str, search: Callable[[], postconditions.Found], deadline: float
+    ) -> Audit:
         while True:
             looked_at, found = await self._ask(search, f"the search for {name}")
             if not found or asyncio.get_running_loop().time() >= deadline:
-                return Audit(at=self._recorder.now(), name=name, scope=scope, looked_at=looked_at, found=tuple(found))
+                return Audit(
+                    at=self._recorder.now(), name=name, scope=scope, looked_at=looked_at, found=tuple(found)
+                )
             await asyncio.sleep(0.05)
 
     def _remember(self) -> None:
@@ -175,7 +191,9 @@ class GovernorLifecycle:
 
     def _numbers(self) -> dict[str, float]:
         health = self._governor.health_check()
-        numbers = {"registered-handlers": float(sum(bool(health.get(name)) for name in self._governor.list_handlers()))}
+        numbers = {
+            "registered-handlers": float(sum(bool(health.get(name)) for name in self._governor.list_handlers()))
+        }
         for name, pid in [("harness", os.getpid()), *((place.name, place.pid) for place in self.places())]:
             try:
                 process = psutil.Process(pid)

@@ -1,7 +1,8 @@
 """Looking for what a stopped system must not have left: processes, pid files, taken ports, temporary files.
 
-Every search is a function without side effects that answers (how many things were looked at, what was found); each thing found is
-a JSON object that says enough to find it again. An empty answer proves something only together with the first number.
+Every search is a function without side effects that answers (how many things were looked at, what was found);
+each thing found is a JSON object that says enough to find it again. An empty answer proves something only
+together with the first number.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ Found = tuple[int, list[dict[str, Any]]]
 def tagged_processes(tag: str, *, ignore: Iterable[int] = (), variable: str = RUN_TAG) -> Found:
     """Living processes whose environment says that run `tag` started them, but for the pids in `ignore`.
 
-    Unlike the parent's pid the environment survives the death of the parent, so that orphans are found too (as in mirakuru).
-    Zombies do not count: they hold nothing but an entry, and their parent is told by its own audit.
+    Unlike the parent's pid the environment survives the death of the parent, so that orphans are found too (as
+    in mirakuru). Zombies do not count: they hold nothing but an entry, and their parent is told by its own
+    audit.
     """
     if not tag:
         raise ValueError("an empty tag marks no processes; give the value of the run's environment variable")
@@ -45,7 +47,9 @@ def tagged_processes(tag: str, *, ignore: Iterable[int] = (), variable: str = RU
 
 
 def survivors(processes: Iterable[tuple[int, float]]) -> Found:
-    """Of processes known by pid and start time (Unix seconds; 0 for any), those that still run. A reused pid is not one."""
+    """Of processes known by pid and start time (Unix seconds; 0 for any), those that still run. A reused pid is
+    not one.
+    """
     looked_at, found = 0, []
     for pid, started in sorted(processes):
         looked_at += 1
@@ -78,9 +82,11 @@ def describe(process: psutil.Process) -> dict[str, Any]:
 
 
 def pid_files(folder: Path, pattern: str = "*.pid") -> Found:
-    """Pid files in `folder`: after a stop none may be there. ``runs`` says whether the process named in it is alive.
+    """Pid files in `folder`: after a stop none may be there. ``runs`` says whether the process named in it is
+    alive.
 
-    The folder itself counts as looked at, so that an empty one is a proof; one that does not exist proves nothing.
+    The folder itself counts as looked at, so that an empty one is a proof; one that does not exist proves
+    nothing.
     """
     if not folder.is_dir():
         return 0, []
@@ -100,10 +106,16 @@ def _pid_file(path: Path) -> dict[str, Any]:
 
 
 def read_pid_file(path: Path) -> tuple[int, float]:
-    """Pid and start time (Unix seconds, 0 when not told) in a pid file: plain text or JSON; pid 0 when there is none."""
+    """Pid and start time (Unix seconds, 0 when not told) in a pid file: plain text or JSON; pid 0 when there is
+    none.
+    """
     try:
         text = path.read_text("utf-8").strip()
-        data = json.loads(text) if text.startswith("{") else dict(zip(("pid", "start_time"), text.split(), strict=False))
+        data = (
+            json.loads(text)
+            if text.startswith("{")
+            else dict(zip(("pid", "start_time"), text.split(), strict=False))
+        )
         return int(data["pid"]), float(data.get("start_time") or data.get("started") or 0.0)
     except (OSError, ValueError, KeyError, TypeError):
         return 0, 0.0
@@ -120,7 +132,7 @@ def bound_ports(ports: Iterable[int], host: str = "127.0.0.1") -> Found:
 
 
 def _taken(host: str, port: int) -> bool:
-    """Whether the port cannot be bound. Connections in TIME_WAIT do not count: a server may bind beside them."""
+    """Whether the port cannot be bound. TIME_WAIT does not count: a server may bind beside it."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -158,6 +170,10 @@ def left_files(folder: Path, before: Iterable[Path] = (), *, patterns: Sequence[
     looked_at, found = 0, []
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         looked_at += 1
-        if path not in known and not path.is_dir() and any(fnmatchcase(path.name, pattern) for pattern in patterns):
+        if (
+            path not in known
+            and not path.is_dir()
+            and any(fnmatchcase(path.name, pattern) for pattern in patterns)
+        ):
             found.append({"path": str(path)})
     return looked_at, found

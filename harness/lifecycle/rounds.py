@@ -24,7 +24,9 @@ START_STOP: tuple[Any, ...] = ("start", {"wait": {"until": "ready", "within": 30
 
 @dataclass(frozen=True)
 class RoundsResult:
-    """What the cycles showed. `problems` has a sentence for every failed step and everything that was left behind."""
+    """What the cycles showed. `problems` has a sentence for every failed step and everything that was left
+    behind.
+    """
 
     played: Played
     history: History
@@ -41,10 +43,15 @@ class RoundsResult:
 
 
 class GovernorRounds:
-    """Cycles of one governor. `seed` draws whatever a step leaves open; `pids` is the folder of its pid files."""
+    """Cycles of one governor. `seed` draws what a step leaves open; `pids` is the folder of its pid files."""
 
     def __init__(
-        self, governor: GovernorLike, handlers: Sequence[HandlerConfigLike] = (), *, seed: int = 0, pids: Path | None = None
+        self,
+        governor: GovernorLike,
+        handlers: Sequence[HandlerConfigLike] = (),
+        *,
+        seed: int = 0,
+        pids: Path | None = None,
     ) -> None:
         self._governor = governor
         self._handlers = tuple(handlers)
@@ -52,11 +59,19 @@ class GovernorRounds:
         self._pids = pids
 
     def cycle(
-        self, count: int = 1, steps: Sequence[Any] = START_STOP, *, start: str = "each", limit: float | None = None, check: bool = True
+        self,
+        count: int = 1,
+        steps: Sequence[Any] = START_STOP,
+        *,
+        start: str = "each",
+        limit: float | None = None,
+        check: bool = True,
     ) -> RoundsResult:
-        """Play `count` cycles of `steps` (all that begin within `limit` seconds), looking for left-overs after each.
+        """Play `count` cycles of `steps` (all that begin within `limit` seconds), looking for left-overs after
+        each.
 
-        Raises `CycleError` with every problem, unless `check` is False. Not to be called from a running event loop.
+        Raises `CycleError` with every problem, unless `check` is False. Not to be called from a running event
+        loop.
         """
         try:
             asyncio.get_running_loop()
@@ -64,9 +79,15 @@ class GovernorRounds:
             cycles = Cycles.model_validate({"count": count, "steps": tuple(steps), "start": start})
             result = asyncio.run(self._play(cycles, limit))
         else:
-            raise UsageError("cycle() blocks; in a coroutine use GovernorDriver(GovernorLifecycle(governor, ...), ...).play(...)")
+            raise UsageError(
+                "cycle() blocks; in a coroutine use GovernorDriver(GovernorLifecycle(governor, ...), "
+                "...).play(...)"
+            )
         if check and result.problems:
-            raise CycleError(f"{len(result.problems)} problems in {result.played.cycles} cycles:\n" + "\n".join(result.problems))
+            raise CycleError(
+                f"{len(result.problems)} problems in {result.played.cycles} cycles:\n"
+                + "\n".join(result.problems)
+            )
         return result
 
     async def _play(self, cycles: Cycles, limit: float | None) -> RoundsResult:
@@ -90,5 +111,9 @@ def _problems(history: History) -> list[str]:
         for step in history.of(Step)
         if step.step == "stop" and step.status is Status.OK and step.detail.get("code")
     ]
-    found += [f"{audit.scope}: left behind ({audit.name}): {left}" for audit in history.of(Audit) for left in audit.found]
+    found += [
+        f"{audit.scope}: left behind ({audit.name}): {left}"
+        for audit in history.of(Audit)
+        for left in audit.found
+    ]
     return found

@@ -36,11 +36,17 @@ class Draws(Protocol):
 class Steps:
     """Plays steps on one `Lifecycle`; knows which handlers should be there, and whether it is up.
 
-    `play` raises whatever made the step fail: an error of the target, or `TimeoutError` that says what took too long.
+    `play` raises whatever made the step fail: an error of the target, or `TimeoutError` that says what took too
+    long.
     """
 
     def __init__(
-        self, lifecycle: Lifecycle, recorder: Recorder, rng: random.Random, handlers: Sequence[str] = (), *,
+        self,
+        lifecycle: Lifecycle,
+        recorder: Recorder,
+        rng: random.Random,
+        handlers: Sequence[str] = (),
+        *,
         payloads: Draws | None = None,
     ) -> None:
         self._lifecycle = lifecycle
@@ -81,7 +87,9 @@ class Steps:
 
     async def stop_by(self, how: StopHow, timeout: float) -> Detail:
         """Stop by this signal; force after `timeout` seconds is a failure of the step, told by ``forced``."""
-        result = await _within(timeout + GRACE, self._lifecycle.stop(how, timeout=timeout), f"the stop by {how.value}")
+        result = await _within(
+            timeout + GRACE, self._lifecycle.stop(how, timeout=timeout), f"the stop by {how.value}"
+        )
         self.up = False
         return {"how": how.value, "took": round(result.took, 6), "code": result.code, "forced": result.forced}
 
@@ -104,7 +112,10 @@ class Steps:
         elif step.crash is not None:
             return await self._crash(step.crash)
         else:
-            raise UsageError("a step of a cycle does nothing: give start, stop, restart, wait, op, add, remove, bounce or crash")
+            raise UsageError(
+                "a step of a cycle does nothing: give start, stop, restart, wait, op, add, remove, bounce or "
+                "crash"
+            )
         return {"handler": name}
 
     def _choose(self, where: str, among: Sequence[str]) -> str:
@@ -139,7 +150,8 @@ class Steps:
         if away:
             return f"{', '.join(away)} not started again since the crash"
         if seen is None or seen < len(self._present):
-            return f"{len(self._present)} registered handlers expected, seen: {'no answer' if seen is None else f'{seen:g}'}"
+            told = "no answer" if seen is None else f"{seen:g}"
+            return f"{len(self._present)} registered handlers expected, seen: {told}"
         self._crashed.clear()
         return ""
 
@@ -155,18 +167,31 @@ class Steps:
             operation = await self._one_call(step)
             ended[operation.status.value] = ended.get(operation.status.value, 0) + 1
             if operation.status is not Status.OK:
-                raise HarnessError(f"{step.op} ended with {operation.status.value}: {operation.error or 'no reason given'}")
+                raise HarnessError(
+                    f"{step.op} ended with {operation.status.value}: {operation.error or 'no reason given'}"
+                )
         return {"op": step.op, "count": count, **ended}
 
     async def _one_call(self, step: OpStep) -> Operation:
         args = self._payloads.draw("cycles", step.args) if self._payloads else dict(step.args)
         begin = self._recorder.now()
-        reply = await _within(step.timeout + GRACE, self._lifecycle.call(step.op, args, timeout=step.timeout), step.op)
+        reply = await _within(
+            step.timeout + GRACE, self._lifecycle.call(step.op, args, timeout=step.timeout), step.op
+        )
         self._calls += 1
         end = self._recorder.now()
         operation = Operation(
-            at=end, id=self._calls, workload="cycles", op=step.op, place=str(args.get("handler", "")), intended=begin, start=begin,
-            end=end, status=reply.status, ref=reply.ref, error=reply.error,
+            at=end,
+            id=self._calls,
+            workload="cycles",
+            op=step.op,
+            place=str(args.get("handler", "")),
+            intended=begin,
+            start=begin,
+            end=end,
+            status=reply.status,
+            ref=reply.ref,
+            error=reply.error,
         )
         self._recorder.append(operation)
         return operation

@@ -1,4 +1,6 @@
-"""What the tests of the faults share: children to act on, places, a recorder, and a target that is made of plain objects."""
+"""What the tests of the faults share: children to act on, places, a recorder, and a target that is made of
+plain objects.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +99,9 @@ class Agent:
 
 @pytest.fixture
 def agent() -> Iterator[Agent]:
-    """An agent to arm faults and switch behaviours at; its socket lies in a short path, which Unix sockets need."""
+    """An agent to arm faults and switch behaviours at; its socket lies in a short path, which Unix sockets
+    need.
+    """
     with tempfile.TemporaryDirectory(prefix="hx-") as directory:
         served = Agent(Path(directory))
         yield served

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -14,7 +16,7 @@ from harness.mocks.behaviours import Silent
 from harness.mocks.peer import Peer
 
 
-def test_a_process_by_popen_psutil_and_pid(spawn):
+def test_a_process_by_popen_psutil_and_pid(spawn: Any) -> None:
     """All three mean the same child."""
     child = spawn()
     for where in (child, psutil.Process(child.pid), child.pid):
@@ -23,7 +25,7 @@ def test_a_process_by_popen_psutil_and_pid(spawn):
     assert psutil.Process(child.pid).status() != psutil.STATUS_STOPPED
 
 
-def test_a_store_by_its_path(tmp_path):
+def test_a_store_by_its_path(tmp_path: Path) -> None:
     """A path is an SQLite store."""
     path = tmp_path / "jobs.db"
     connection = sqlite3.connect(path, timeout=0)
@@ -33,7 +35,7 @@ def test_a_store_by_its_path(tmp_path):
     connection.close()
 
 
-def test_a_socket_and_a_mock():
+def test_a_socket_and_a_mock() -> None:
     """Live objects are places too."""
     context = zmq.Context()
     with fault("zmq.state", context.socket(zmq.REQ), how="recv-first") as poisoned:
@@ -44,20 +46,20 @@ def test_a_socket_and_a_mock():
         assert mock.behaviour == Silent()
 
 
-def test_a_free_pid_and_a_wrong_object_are_refused(spawn):
+def test_a_free_pid_and_a_wrong_object_are_refused(spawn: Any) -> None:
     """The error says what was expected."""
     child = spawn()
     child.kill()
     child.wait()
     with pytest.raises(FaultError, match=f"no process has pid {child.pid}"):
         fault("process.kill", child.pid)
-    with pytest.raises(UsageError, match="expected a store, found 'jobs.db'"):
+    with pytest.raises(UsageError, match=r"expected a store, found 'jobs\.db'"):
         fault("store.locked", "jobs.db")
-    with pytest.raises(UsageError, match="store.locked acts on a store; "):
+    with pytest.raises(UsageError, match=r"store\.locked acts on a store; "):
         fault("store.locked", psutil.Process().pid)
 
 
-def test_it_is_healed_when_the_body_fails(spawn):
+def test_it_is_healed_when_the_body_fails(spawn: Any) -> None:
     """An assertion inside the block does not leave a process frozen."""
     child = psutil.Process(spawn().pid)
     with pytest.raises(ZeroDivisionError), fault("process.pause", child):

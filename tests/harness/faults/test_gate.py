@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from harness.faults.gate import Gate
 from harness.scenario.model import Nemesis
 
@@ -11,12 +13,12 @@ class Clock:
 
     now = 0.0
 
-    def __call__(self):
+    def __call__(self) -> Any:
         """Scenario time."""
         return self.now
 
 
-def test_no_more_at_once_than_allowed():
+def test_no_more_at_once_than_allowed() -> None:
     """The third of two is refused until one has left."""
     gate = Gate(Nemesis(overlap=2), Clock())
     gate.enter()
@@ -26,7 +28,7 @@ def test_no_more_at_once_than_allowed():
     assert gate.refusal() == ""
 
 
-def test_quiet_counts_from_the_real_heal():
+def test_quiet_counts_from_the_real_heal() -> None:
     """Quiet begins when the last fault is healed; while another is on there is no quiet to keep."""
     clock = Clock()
     gate = Gate(Nemesis(quiet=5.0), clock)
@@ -41,7 +43,7 @@ def test_quiet_counts_from_the_real_heal():
     assert gate.refusal() == ""
 
 
-def test_without_a_nemesis_everything_may_begin():
+def test_without_a_nemesis_everything_may_begin() -> None:
     """Nothing is counted where nothing was asked."""
     gate = Gate(None, Clock())
     for _ in range(50):

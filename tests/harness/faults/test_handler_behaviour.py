@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from harness.errors import FaultError
@@ -12,17 +14,17 @@ from harness.mocks.peer import Peer
 from harness.targets.base import Place, PlaceKind
 
 
-def mock_place(mock):
+def mock_place(mock: Any) -> Any:
     """A mock of this process as a place."""
     return Place(PlaceKind.HANDLER, "h1", "handlers", handle=mock)
 
 
-def worker_place(agent):
+def worker_place(agent: Any) -> Any:
     """A worker with an agent as a place."""
     return Place(PlaceKind.HANDLER, "h1", "handlers", control=agent.address)
 
 
-def test_a_mock_falls_silent_and_recovers_its_script():
+def test_a_mock_falls_silent_and_recovers_its_script() -> None:
     """While the fault is on the mock is silent; afterwards it does exactly what it did before."""
     mock = Peer("h1", behaviour=Error("busy"))
     with HandlerSilent(mock_place(mock), SilentArgs()):
@@ -30,7 +32,7 @@ def test_a_mock_falls_silent_and_recovers_its_script():
     assert mock.behaviour == Error("busy")
 
 
-def test_a_slow_mock_still_does_what_it_did():
+def test_a_slow_mock_still_does_what_it_did() -> None:
     """Slowness is put around the behaviour, it does not replace it."""
     mock = Peer("h1", behaviour=Error("busy"))
     with HandlerSlow(mock_place(mock), SlowArgs(p50="250ms")):
@@ -38,11 +40,14 @@ def test_a_slow_mock_still_does_what_it_did():
     assert mock.behaviour == Error("busy")
 
 
-def test_two_faults_healed_in_reverse_leave_the_first_behaviour():
+def test_two_faults_healed_in_reverse_leave_the_first_behaviour() -> None:
     """Stacked on one mock, each finds what it left."""
     mock = Peer("h1")
     first = mock.behaviour
-    slow, silent = HandlerSlow(mock_place(mock), SlowArgs(p50=1.0, p99=2.0)), HandlerSilent(mock_place(mock), SilentArgs(ping=False))
+    slow, silent = (
+        HandlerSlow(mock_place(mock), SlowArgs(p50=1.0, p99=2.0)),
+        HandlerSilent(mock_place(mock), SilentArgs(ping=False)),
+    )
     slow.inject()
     silent.inject()
     assert mock.behaviour == Silent(ping=False)
@@ -61,7 +66,7 @@ def test_two_faults_healed_in_reverse_leave_the_first_behaviour():
         (lambda place: HandlerSlow(place, SlowArgs(p50=1.5, p99=3.0)), {"slow": {"p50": 1.5, "p99": 3.0}}),
     ],
 )
-def test_a_worker_is_switched_through_its_agent(agent, fault, value):
+def test_a_worker_is_switched_through_its_agent(agent: Any, fault: Any, value: Any) -> None:
     """The switch holds plain data that the mocks can read, and is back at what it was after the heal."""
     agent.switches["handler"] = "echo"
     with fault(worker_place(agent)):
@@ -70,7 +75,7 @@ def test_a_worker_is_switched_through_its_agent(agent, fault, value):
     assert agent.switches["handler"] == "echo"
 
 
-def test_a_worker_that_died_took_its_switch_with_it(agent, spawn):
+def test_a_worker_that_died_took_its_switch_with_it(agent: Any, spawn: Any) -> None:
     """A heal at a dead worker is no error."""
     child = spawn()
     fault = HandlerSilent(Place(PlaceKind.HANDLER, "h1", pid=child.pid, control=agent.address), SilentArgs())
@@ -81,7 +86,7 @@ def test_a_worker_that_died_took_its_switch_with_it(agent, spawn):
     assert fault.heal() == {"gone": True}
 
 
-def test_something_else_than_a_handler_is_refused():
+def test_something_else_than_a_handler_is_refused() -> None:
     """Neither an object without behaviour nor a place without a door can be switched."""
     with pytest.raises(FaultError, match="needs a mock handler, found a dict"):
         HandlerSilent(mock_place({}), SilentArgs()).inject()
@@ -89,7 +94,7 @@ def test_something_else_than_a_handler_is_refused():
         HandlerSilent(Place(PlaceKind.HANDLER, "h1"), SilentArgs()).inject()
 
 
-def test_percentiles_out_of_order_are_refused():
+def test_percentiles_out_of_order_are_refused() -> None:
     """A p99 below the median is a mistake of the scenario."""
     with pytest.raises(ValueError, match=r"p99 \(1 s\) must not lie below p50 \(2 s\)"):
         SlowArgs(p50=2.0, p99=1.0)

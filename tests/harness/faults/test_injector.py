@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from typing import Any
 
 import psutil
 import pytest
@@ -43,14 +44,14 @@ class Note(Fault[NoteArgs]):
     args_model = NoteArgs
     deadline = 0.2
 
-    def inject(self):
+    def inject(self) -> Any:
         """Note it."""
         if self.args.inject_error:
             raise FaultError(self.args.inject_error)
         JOURNAL.append(f"+{self.fault_id}@{self.place.name}")
         return {"threads": threading.current_thread().name}
 
-    def heal(self):
+    def heal(self) -> Any:
         """Note it, or fail, or hang."""
         time.sleep(self.args.hang)
         if self.args.heal_error:
@@ -65,7 +66,7 @@ class Instant(Note):
     kind = "test.instant"
 
     @classmethod
-    def lasts(cls, args):
+    def lasts(cls, args: Any) -> Any:
         """No time at all."""
         return 0.0
 
@@ -75,37 +76,49 @@ class Stub:
 
     run_tag = ""
 
-    def __init__(self, *places):
+    def __init__(self, *places: Any) -> None:
         self.here = list(places) or [Place(PlaceKind.HANDLER, f"h{n}", "handlers") for n in (1, 2, 3)]
 
-    def places(self):
+    def places(self) -> Any:
         """The places as a test left them."""
         return tuple(self.here)
 
-    async def restart_handler(self, name):
+    async def restart_handler(self, name: Any) -> None:
         """Never asked in these tests."""
         raise AssertionError(name)
 
 
 @pytest.fixture(autouse=True)
-def _journal():
+def _journal() -> None:
     JOURNAL.clear()
 
 
-def play(faults, body=None, *, target=None, seed=1, nemesis=None, settle=0.0):
+def play(
+    faults: Any, body: Any = None, *, target: Any = None, seed: int = 1, nemesis: Any = None, settle: Any = 0.0
+) -> Any:
     """Play the plan of `faults` while `body` runs; returns the fault records."""
     scenario = Scenario.model_validate(
         {
-            "scenario": 1, "name": "s", "kind": "chaos", "target": {"driver": "x"}, "faults": faults, "nemesis": nemesis,
+            "scenario": 1,
+            "name": "s",
+            "kind": "chaos",
+            "target": {"driver": "x"},
+            "faults": faults,
+            "nemesis": nemesis,
             "workload": [{"id": "w", "op": "o", "model": "once"}],
         }
     )
     known = {**kinds(lambda: ()), Note.kind: Note, Instant.kind: Instant}
     recorder = Recorder()
 
-    async def run():
+    async def run() -> None:
         streams = Streams(seed)
-        plan = draw_plan(scenario, streams, 60.0, lasts=lambda spec: known[spec.kind].lasts(None) if "test" in spec.kind else None)
+        plan = draw_plan(
+            scenario,
+            streams,
+            60.0,
+            lasts=lambda spec: known[spec.kind].lasts(None) if "test" in spec.kind else None,
+        )
         recorder.begin_run()
         async with Injector(scenario, plan, target or Stub(), recorder, streams, among=known) as injector:
             await (body(recorder, injector) if body else asyncio.sleep(0))
@@ -117,33 +130,33 @@ def play(faults, body=None, *, target=None, seed=1, nemesis=None, settle=0.0):
     return records
 
 
-def note(fault_id="f", **more):
+def note(fault_id: Any = "f", **more: Any) -> Any:
     """A noting fault in a scenario."""
     return {"id": fault_id, "kind": "test.note", "where": "h1", **more}
 
 
-def life(records, fault_id="f"):
+def life(records: Any, fault_id: Any = "f") -> Any:
     """The life of one fault, event by event."""
     return [record.event.value for record in records if record.id == fault_id]
 
 
-async def until(condition, timeout=10.0):
+async def until(condition: Any, timeout: Any = 10.0) -> None:
     """Wait until `condition` holds."""
     async with asyncio.timeout(timeout):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for happens in threads and other processes
             await asyncio.sleep(0.005)
 
 
-def healed(count):
+def healed(count: Any) -> Any:
     """A body that waits until so many heals were noted."""
 
-    async def body(recorder, injector):
+    async def body(recorder: Any, injector: Any) -> None:
         await until(lambda: sum(entry.startswith("-") for entry in JOURNAL) >= count)
 
     return body
 
 
-def test_it_is_injected_and_healed_in_time():
+def test_it_is_injected_and_healed_in_time() -> None:
     """A fault comes at its time and goes after its length, each to within the slowness of a busy machine."""
     records = play([note(at="100ms", **{"for": "150ms"})], healed(1))
     armed, injected, gone = records
@@ -153,10 +166,10 @@ def test_it_is_injected_and_healed_in_time():
     assert 0.15 <= gone.at - injected.at < 2.0
 
 
-def test_what_is_on_at_the_end_is_healed_in_reverse_order():
+def test_what_is_on_at_the_end_is_healed_in_reverse_order() -> None:
     """The last one injected is the first one healed."""
 
-    async def body(recorder, injector):
+    async def body(recorder: Any, injector: Any) -> None:
         await until(lambda: len(injector.active) == 3)
         assert injector.active == ("a@h1", "b@h2", "b@h3")
 
@@ -164,10 +177,10 @@ def test_what_is_on_at_the_end_is_healed_in_reverse_order():
     assert JOURNAL == ["+a@h1", "+b@h2", "+b@h3", "-b@h3", "-b@h2", "-a@h1"]
 
 
-def test_an_error_of_the_run_heals_everything_too():
+def test_an_error_of_the_run_heals_everything_too() -> None:
     """The run's own error comes out, and nothing stays broken."""
 
-    async def body(recorder, injector):
+    async def body(recorder: Any, injector: Any) -> None:
         await until(lambda: injector.active)
         raise KeyError("the load failed")
 
@@ -176,10 +189,10 @@ def test_an_error_of_the_run_heals_everything_too():
     assert JOURNAL == ["+f@h1", "-f@h1"]
 
 
-def test_a_cancelled_run_heals_everything_too():
+def test_a_cancelled_run_heals_everything_too() -> None:
     """Ctrl-C is no excuse."""
 
-    async def body(recorder, injector):
+    async def body(recorder: Any, injector: Any) -> None:
         await until(lambda: injector.active)
         asyncio.current_task().cancel()
         await asyncio.sleep(30)
@@ -189,10 +202,10 @@ def test_a_cancelled_run_heals_everything_too():
     assert JOURNAL == ["+f@h1", "-f@h1"]
 
 
-def test_one_that_cannot_be_healed_keeps_no_other_from_it():
+def test_one_that_cannot_be_healed_keeps_no_other_from_it() -> None:
     """All others are healed first; then the error names the one that could not be."""
 
-    async def body(recorder, injector):
+    async def body(recorder: Any, injector: Any) -> None:
         await until(lambda: len(injector.active) == 2)
 
     with pytest.raises(FaultError, match=r"could not be healed: bad \(test\.note at h2\): RuntimeError: stuck"):
@@ -200,10 +213,10 @@ def test_one_that_cannot_be_healed_keeps_no_other_from_it():
     assert "-good@h1" in JOURNAL
 
 
-def test_a_heal_that_hangs_is_given_up():
+def test_a_heal_that_hangs_is_given_up() -> None:
     """The end of the run waits for the deadline of the heal and no longer."""
 
-    async def body(recorder, injector):
+    async def body(recorder: Any, injector: Any) -> None:
         await until(lambda: injector.active)
 
     begin = time.monotonic()
@@ -212,10 +225,10 @@ def test_a_heal_that_hangs_is_given_up():
     assert time.monotonic() - begin < 6.0
 
 
-def test_one_that_cannot_be_injected_is_a_record():
+def test_one_that_cannot_be_injected_is_a_record() -> None:
     """The run goes on, and the record says why; there is nothing to heal."""
 
-    async def body(recorder, injector):
+    async def body(recorder: Any, injector: Any) -> None:
         await asyncio.sleep(0.1)
 
     records = play([note(at="0s", inject_error="no such luck")], body)
@@ -223,10 +236,10 @@ def test_one_that_cannot_be_injected_is_a_record():
     assert records[-1].detail == {"error": "no such luck"}
 
 
-def test_a_selector_that_fits_nothing_is_skipped_and_told():
+def test_a_selector_that_fits_nothing_is_skipped_and_told() -> None:
     """What should have been hit was not there: a check can see that."""
 
-    async def body(recorder, injector):
+    async def body(recorder: Any, injector: Any) -> None:
         await asyncio.sleep(0.1)
 
     records = play([{**note(at="0s"), "where": "h9"}], body)
@@ -234,11 +247,11 @@ def test_a_selector_that_fits_nothing_is_skipped_and_told():
     assert records[-1].detail["reason"].startswith("'h9' selects nothing; there is h1 (handlers)")
 
 
-def test_the_places_are_those_of_the_moment():
+def test_the_places_are_those_of_the_moment() -> None:
     """A place that appears during the run is found."""
     target = Stub(Place(PlaceKind.HANDLER, "h1", "handlers"))
 
-    async def body(recorder, injector):
+    async def body(recorder: Any, injector: Any) -> None:
         target.here = [Place(PlaceKind.HANDLER, "h7", "handlers")]
         await until(lambda: injector.active)
 
@@ -246,10 +259,10 @@ def test_the_places_are_those_of_the_moment():
     assert JOURNAL == ["+f@h7", "-f@h7"]
 
 
-def test_the_same_seed_hits_the_same_places():
+def test_the_same_seed_hits_the_same_places() -> None:
     """Draws of ``one`` come from the seed, another one each time it strikes."""
 
-    def hits(seed):
+    def hits(seed: int) -> Any:
         JOURNAL.clear()
         play([{**note(every="10ms", **{"for": "1ms"}), "where": {"handlers": "one"}}], healed(8), seed=seed)
         return [entry for entry in JOURNAL if entry.startswith("+")][:8]
@@ -259,10 +272,10 @@ def test_the_same_seed_hits_the_same_places():
     assert hits(1) != hits(2)
 
 
-def test_it_strikes_when_an_event_comes_for_the_nth_time():
+def test_it_strikes_when_an_event_comes_for_the_nth_time() -> None:
     """Nothing happens before, and what is over at once is healed at once."""
 
-    async def body(recorder, injector):
+    async def body(recorder: Any, injector: Any) -> None:
         recorder.event("job.sent")
         await asyncio.sleep(0.05)
         assert JOURNAL == []
@@ -274,16 +287,16 @@ def test_it_strikes_when_an_event_comes_for_the_nth_time():
     assert records[0].detail == {"when": {"event": "job.sent", "nth": 2}}
 
 
-def test_it_strikes_after_another_has_healed():
+def test_it_strikes_after_another_has_healed() -> None:
     """``after: a.heal`` follows the real heal."""
     play([note("a", at="0s", **{"for": "20ms"}), note("b", after="a.heal", **{"for": "1ms"})], healed(2))
     assert JOURNAL == ["+a@h1", "-a@h1", "+b@h1", "-b@h1"]
 
 
-def test_no_more_at_once_than_the_nemesis_allows():
+def test_no_more_at_once_than_the_nemesis_allows() -> None:
     """An event that comes while another fault is on finds no room, and that is told."""
 
-    async def body(recorder, injector):
+    async def body(recorder: Any, injector: Any) -> None:
         await until(lambda: injector.active)
         recorder.event("now")
         await asyncio.sleep(0.1)
@@ -294,10 +307,10 @@ def test_no_more_at_once_than_the_nemesis_allows():
     assert "the nemesis allows no more than 1 at once" in records[-2].detail["reason"]
 
 
-def test_a_kept_fault_stays_until_it_is_released():
+def test_a_kept_fault_stays_until_it_is_released() -> None:
     """``keep: true`` survives the end of the play; `release` lets go at the very end."""
 
-    async def body(recorder, injector):
+    async def body(recorder: Any, injector: Any) -> None:
         await until(lambda: injector.active)
         await injector.stop()
         assert (JOURNAL, injector.active) == (["+f@h1"], ("f@h1",))
@@ -307,26 +320,36 @@ def test_a_kept_fault_stays_until_it_is_released():
     assert JOURNAL == ["+f@h1", "-f@h1"]
 
 
-def test_what_the_plan_leaves_out_is_recorded():
+def test_what_the_plan_leaves_out_is_recorded() -> None:
     """A fault that is not in the swarm is not silently missing."""
-    seen = [play([note("a", at="1s"), note("b", at="1s")], nemesis={"swarm": True}, seed=seed) for seed in range(8)]
-    reasons = {record.detail["reason"] for records in seen for record in records if record.event is FaultEvent.SKIPPED}
+    seen = [
+        play([note("a", at="1s"), note("b", at="1s")], nemesis={"swarm": True}, seed=seed) for seed in range(8)
+    ]
+    reasons = {
+        record.detail["reason"] for records in seen for record in records if record.event is FaultEvent.SKIPPED
+    }
     assert reasons == {"not in the swarm of this seed"}
 
 
-def test_wrong_arguments_are_found_before_anything_is_played():
+def test_wrong_arguments_are_found_before_anything_is_played() -> None:
     """A mistake in the last fault of the plan stops the run before the first one strikes."""
     with pytest.raises(UsageError, match="colour is not an argument of it"):
         play([note("a", at="0s"), note("b", at="50s", colour="red")])
     assert JOURNAL == []
 
 
-def test_an_armed_agent_that_never_struck_is_skipped_and_one_that_did_is_injected(agent):
+def test_an_armed_agent_that_never_struck_is_skipped_and_one_that_did_is_injected(agent: Any) -> None:
     """Where the process itself waits for the event, the record follows what the agent says in the end."""
     target = Stub(Place(PlaceKind.SOCKET, "scheduler.req", control=agent.address))
-    fault = {"id": "f", "kind": ZmqState.kind, "where": "scheduler.req", "how": "recv-first", "when": {"event": "job.sent", "nth": 5}}
+    fault = {
+        "id": "f",
+        "kind": ZmqState.kind,
+        "where": "scheduler.req",
+        "how": "recv-first",
+        "when": {"event": "job.sent", "nth": 5},
+    }
 
-    async def body(recorder, injector):
+    async def body(recorder: Any, injector: Any) -> None:
         await until(lambda: agent.armed)
         assert injector.active == ()
 
@@ -339,24 +362,28 @@ def test_an_armed_agent_that_never_struck_is_skipped_and_one_that_did_is_injecte
     assert records[-1].detail["reason"] == "armed, but it never struck: job.sent did not come often enough"
 
 
-def test_a_real_process_is_paused_and_goes_on(spawn, place_of_child):
+def test_a_real_process_is_paused_and_goes_on(spawn: Any, place_of_child: Any) -> None:
     """The whole road with a real kind: from the scenario's line to SIGSTOP and back."""
     child = psutil.Process(spawn().pid)
 
-    async def body(recorder, injector):
+    async def body(recorder: Any, injector: Any) -> None:
         await until(lambda: injector.active)
         assert child.status() == psutil.STATUS_STOPPED
 
-    records = play([{"id": "f", "kind": "process.pause", "where": "h1", "at": "0s"}], body, target=Stub(place_of_child(child)))
+    records = play(
+        [{"id": "f", "kind": "process.pause", "where": "h1", "at": "0s"}],
+        body,
+        target=Stub(place_of_child(child)),
+    )
     assert life(records) == ["armed", "injected", "healed"]
     assert child.status() != psutil.STATUS_STOPPED
 
 
-def test_a_process_that_is_not_ours_is_a_failed_fault():
+def test_a_process_that_is_not_ours_is_a_failed_fault() -> None:
     """The injector refuses like the fault does: this process itself is never touched."""
     me = Place(PlaceKind.HANDLER, "h1", "handlers", pid=psutil.Process().pid)
 
-    async def body(recorder, injector):
+    async def body(recorder: Any, injector: Any) -> None:
         await asyncio.sleep(0.1)
 
     records = play([{"id": "f", "kind": "process.kill", "where": "h1", "at": "0s"}], body, target=Stub(me))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import zmq
 
@@ -11,7 +13,7 @@ from harness.mocks.peer import Peer
 CALLS = [b'{"method":"work","params":{"n":%d},"request_id":"r%d"}' % (n, n) for n in range(5)]
 
 
-def conversation(meddle):
+def conversation(meddle: Any) -> Any:
     """Every frame that a peer and its client saw of five calls; `meddle` gets both before the first."""
     context = zmq.Context()
     with Peer("h1", seed=1) as peer:
@@ -29,14 +31,14 @@ def conversation(meddle):
     return answers, seen
 
 
-def never_injected(client, peer):
+def never_injected(client: Any, peer: Any) -> None:
     """Faults that were made and never switched on."""
     fault("zmq.state", client, how="double-send")
     fault("handler.silent", peer)
     fault("handler.slow", peer, p50=1.0)
 
 
-def healed_before(client, peer):
+def healed_before(client: Any, peer: Any) -> None:
     """Faults that were on and are off again; the probe of double-send is answered and read when it heals."""
     with fault("handler.silent", peer), fault("handler.slow", peer, p50=1.0):
         pass
@@ -45,7 +47,7 @@ def healed_before(client, peer):
 
 
 @pytest.mark.parametrize("meddle", [never_injected, healed_before])
-def test_off_is_as_if_it_were_not_there(meddle):
+def test_off_is_as_if_it_were_not_there(meddle: Any) -> None:
     """Requests and answers are the same bytes as in a run without any fault."""
     answers, seen = conversation(lambda client, peer: None)
     assert len(answers) == len(seen) == 5

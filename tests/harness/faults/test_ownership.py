@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import psutil
 import pytest
@@ -16,48 +18,54 @@ from harness.targets.base import Place, PlaceKind
 
 _FORK_AND_TELL = """
 import subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True, stdout=subprocess.DEVNULL)
+idle = [sys.executable, "-c", "import time; time.sleep(60)"]
+child = subprocess.Popen(idle, start_new_session=True, stdout=subprocess.DEVNULL)
 print(child.pid, flush=True)
 """
 
 
 @pytest.fixture
-def stranger(monkeypatch):
+def stranger(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A process that is nobody's descendant: its parent has ended; it carries the tag ``run-7``."""
     env = {**os.environ, "HARNESS_RUN": "run-7"}
-    out = subprocess.run([sys.executable, "-c", _FORK_AND_TELL], env=env, stdout=subprocess.PIPE, check=True, timeout=30)
+    out = subprocess.run(
+        [sys.executable, "-c", _FORK_AND_TELL], env=env, stdout=subprocess.PIPE, check=True, timeout=30
+    )
     process = psutil.Process(int(out.stdout))
     yield Place(PlaceKind.PROCESS, "stranger", pid=process.pid, started=process.create_time())
     process.kill()
 
 
-def test_a_descendant_may_be_touched(spawn, place_of_child):
+def test_a_descendant_may_be_touched(spawn: Any, place_of_child: Any) -> None:
     """A child of this process is found and allowed without any tag."""
     child = spawn()
     assert own_process(place_of_child(child), Alone()).pid == child.pid
 
 
-def test_a_stranger_without_the_tag_of_this_run_is_refused(stranger):
+def test_a_stranger_without_the_tag_of_this_run_is_refused(stranger: Any) -> None:
     """A process of another run is left alone, and the refusal says what would allow it."""
-    with pytest.raises(NotOurs, match=r"stranger \(pid \d+, .*\) was not started by this run.*HARNESS_RUN=run-8.*allow it by name"):
+    with pytest.raises(
+        NotOurs,
+        match=r"stranger \(pid \d+, .*\) was not started by this run.*HARNESS_RUN=run-8.*allow it by name",
+    ):
         own_process(stranger, Alone(run_tag="run-8"))
     with pytest.raises(NotOurs):
         ProcessKill(stranger, KillArgs()).inject()
     assert psutil.Process(stranger.pid).is_running()
 
 
-def test_the_tag_of_the_run_makes_an_orphan_ours(stranger):
+def test_the_tag_of_the_run_makes_an_orphan_ours(stranger: Any) -> None:
     """What a dead parent left behind is recognised by its environment."""
     assert own_process(stranger, Alone(run_tag="run-7")).pid == stranger.pid
 
 
-def test_a_stranger_may_be_allowed_by_name(stranger):
+def test_a_stranger_may_be_allowed_by_name(stranger: Any) -> None:
     """A glob on the name of the place opens the door on purpose."""
     assert own_process(stranger, Alone(allowed=("strang*",))).pid == stranger.pid
 
 
 @pytest.mark.parametrize("pid", [os.getpid(), os.getppid()])
-def test_the_harness_and_its_parents_are_refused_even_when_allowed(pid):
+def test_the_harness_and_its_parents_are_refused_even_when_allowed(pid: int) -> None:
     """No name and no tag lets a fault end the run itself."""
     if pid <= 1:
         pytest.skip("this process has no parent of its own here")
@@ -65,7 +73,7 @@ def test_the_harness_and_its_parents_are_refused_even_when_allowed(pid):
         own_process(Place(PlaceKind.PROCESS, "me", pid=pid), Alone(allowed=("*",)))
 
 
-def test_a_reused_pid_is_another_process(spawn, place_of_child):
+def test_a_reused_pid_is_another_process(spawn: Any, place_of_child: Any) -> None:
     """The same number with another start time is not the process that was meant."""
     child = spawn()
     place = place_of_child(child)
@@ -75,7 +83,7 @@ def test_a_reused_pid_is_another_process(spawn, place_of_child):
     assert child.poll() is None
 
 
-def test_a_zombie_and_a_free_pid_are_gone(spawn, place_of_child):
+def test_a_zombie_and_a_free_pid_are_gone(spawn: Any, place_of_child: Any) -> None:
     """A process that ended is gone, whether its parent has looked yet or not."""
     child = spawn()
     place = place_of_child(child)

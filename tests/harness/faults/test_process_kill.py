@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from typing import Any
 
 import pytest
 
@@ -19,35 +20,35 @@ class Governed:
     run_tag = ""
     allowed = ()
 
-    def __init__(self, *places):
+    def __init__(self, *places: Any) -> None:
         self.now = list(places)
         self.asked = []
         self.on_restart = lambda: None
 
-    def places(self):
+    def places(self) -> Any:
         """The places as they are."""
         return tuple(self.now)
 
-    def restart(self, place, *, timeout):
+    def restart(self, place: Any, *, timeout: Any) -> None:
         """Note the question, do what the test said."""
         self.asked.append(place.name)
         self.on_restart()
 
 
-def test_it_dies_by_sigkill(spawn, place_of_child):
+def test_it_dies_by_sigkill(spawn: Any, place_of_child: Any) -> None:
     """The exit code of the child is the signal's, and inject returns only when it is gone."""
     child = spawn()
     detail = ProcessKill(place_of_child(child), KillArgs()).inject()
     assert (detail, child.poll()) == ({"pid": child.pid}, -9)
 
 
-def test_without_a_target_there_is_nothing_to_wait_for(spawn, place_of_child):
+def test_without_a_target_there_is_nothing_to_wait_for(spawn: Any, place_of_child: Any) -> None:
     """Alone in a test the heal is immediate."""
     with ProcessKill(place_of_child(spawn()), KillArgs(restart=60.0)) as fault:
         assert fault.heal() == {}
 
 
-def test_a_process_that_is_gone_cannot_be_killed(spawn, place_of_child):
+def test_a_process_that_is_gone_cannot_be_killed(spawn: Any, place_of_child: Any) -> None:
     """Nothing was injected, so the fault says so instead of pretending."""
     child = spawn()
     place = place_of_child(child)
@@ -57,7 +58,7 @@ def test_a_process_that_is_gone_cannot_be_killed(spawn, place_of_child):
         ProcessKill(place, KillArgs()).inject()
 
 
-def test_it_heals_when_the_governor_has_started_another(spawn, place_of_child):
+def test_it_heals_when_the_governor_has_started_another(spawn: Any, place_of_child: Any) -> None:
     """A process of the same name under another pid is the healing, and nobody else is asked."""
     place = place_of_child(spawn())
     around = Governed(place)
@@ -71,7 +72,7 @@ def test_it_heals_when_the_governor_has_started_another(spawn, place_of_child):
     assert (detail["pid"], detail["by"], around.asked) == (successor.pid, "its governor", [])
 
 
-def test_the_harness_starts_what_nobody_else_started(spawn, place_of_child):
+def test_the_harness_starts_what_nobody_else_started(spawn: Any, place_of_child: Any) -> None:
     """When ``restart`` has passed in vain the target is asked."""
     place = place_of_child(spawn())
     around = Governed(place)
@@ -83,7 +84,7 @@ def test_the_harness_starts_what_nobody_else_started(spawn, place_of_child):
     assert (detail["pid"], detail["by"], around.asked) == (successor.pid, "the harness", ["h1"])
 
 
-def test_a_dead_successor_is_no_healing(spawn, place_of_child):
+def test_a_dead_successor_is_no_healing(spawn: Any, place_of_child: Any) -> None:
     """A place that still names a process that has ended does not count as running again."""
     place = place_of_child(spawn())
     dead = spawn()
@@ -92,7 +93,7 @@ def test_a_dead_successor_is_no_healing(spawn, place_of_child):
     dead.wait()
     around = Governed(dataclasses.replace(gone, name="h1"))
 
-    def refuse():
+    def refuse() -> None:
         raise FaultError("no restart here")
 
     around.on_restart = refuse
@@ -102,7 +103,7 @@ def test_a_dead_successor_is_no_healing(spawn, place_of_child):
         fault.heal()
 
 
-def test_the_time_for_its_return_is_part_of_its_deadline(spawn, place_of_child):
+def test_the_time_for_its_return_is_part_of_its_deadline(spawn: Any, place_of_child: Any) -> None:
     """Whoever plays the fault waits at least as long as the restart may take."""
     fault = ProcessKill(place_of_child(spawn()), KillArgs(restart="90s"), surroundings=Alone())
     fault.inject()

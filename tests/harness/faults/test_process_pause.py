@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psutil
 import pytest
 
@@ -16,7 +18,7 @@ sys.stdin.read()
 """
 
 
-def test_it_stands_still_and_goes_on(spawn, place_of_child):
+def test_it_stands_still_and_goes_on(spawn: Any, place_of_child: Any) -> None:
     """The kernel says stopped while the fault is on, and not any more afterwards."""
     child = psutil.Process(spawn().pid)
     with ProcessPause(place_of_child(child), NoArgs()):
@@ -24,7 +26,7 @@ def test_it_stands_still_and_goes_on(spawn, place_of_child):
     assert child.status() != psutil.STATUS_STOPPED
 
 
-def test_the_group_stands_still_with_its_leader(spawn, place_of_child):
+def test_the_group_stands_still_with_its_leader(spawn: Any, place_of_child: Any) -> None:
     """A child that the process started in its own group is stopped and continued with it."""
     leader = psutil.Process(spawn(_PARENT, start_new_session=True).pid)
     (member,) = leader.children()
@@ -35,14 +37,14 @@ def test_the_group_stands_still_with_its_leader(spawn, place_of_child):
     assert psutil.STATUS_STOPPED not in (leader.status(), member.status())
 
 
-def test_a_member_of_our_own_group_is_paused_alone(spawn, place_of_child):
+def test_a_member_of_our_own_group_is_paused_alone(spawn: Any, place_of_child: Any) -> None:
     """A child in the group of this process does not take its siblings, or us, with it."""
     first, second = spawn(), spawn()
     with ProcessPause(place_of_child(first), NoArgs()):
         assert psutil.Process(second.pid).status() != psutil.STATUS_STOPPED
 
 
-def test_what_ended_while_paused_counts_as_healed(spawn, place_of_child):
+def test_what_ended_while_paused_counts_as_healed(spawn: Any, place_of_child: Any) -> None:
     """A process that was killed in the meantime needs no SIGCONT, and a second heal does nothing."""
     child = spawn()
     fault = ProcessPause(place_of_child(child), NoArgs())
@@ -53,13 +55,13 @@ def test_what_ended_while_paused_counts_as_healed(spawn, place_of_child):
     assert fault.heal() == {"pids": []}
 
 
-def test_until_when_it_lasts_is_said_by_the_scenario():
+def test_until_when_it_lasts_is_said_by_the_scenario() -> None:
     """A pause has no length of its own: without ``for`` it lasts to the end."""
     assert ProcessPause.lasts(NoArgs()) is None
 
 
 @pytest.mark.parametrize("rounds", [20])
-def test_pausing_again_and_again_leaves_it_running(spawn, place_of_child, rounds):
+def test_pausing_again_and_again_leaves_it_running(spawn: Any, place_of_child: Any, rounds: int) -> None:
     """No signal is lost however often it is stopped and continued."""
     child = spawn()
     for _ in range(rounds):

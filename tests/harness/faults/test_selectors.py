@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,7 @@ PLACES = [
 ]
 
 
-def names(where, seed=1, **options):
+def names(where: Any, seed: int = 1, **options: Any) -> Any:
     """The names selected from the places above."""
     return [place.name for place in select(where, PLACES, random.Random(seed), **options)]
 
@@ -37,28 +38,29 @@ def names(where, seed=1, **options):
         ({"stores": "one"}, ["store"]),
     ],
 )
-def test_names_and_globs(where, expected):
+def test_names_and_globs(where: Any, expected: Any) -> None:
     """Names and globs select without drawing, in the order people count."""
     assert names(where) == expected
 
 
 @pytest.mark.parametrize(
-    ("wanted", "count"), [("one", 1), (2, 2), ("2", 2), ("30%", 2), ("10%", 1), ("100%", 5), ("minority", 2), ("all", 5)]
+    ("wanted", "count"),
+    [("one", 1), (2, 2), ("2", 2), ("30%", 2), ("10%", 1), ("100%", 5), ("minority", 2), ("all", 5)],
 )
-def test_counts_of_a_group(wanted, count):
+def test_counts_of_a_group(wanted: Any, count: Any) -> None:
     """Numbers, shares (rounded, at least one) and the largest minority, out of five."""
     chosen = names({"handlers": wanted})
     assert len(chosen) == count
     assert set(chosen) <= {"h1", "h2", "h3", "h5", "h10"}
 
 
-def test_a_kind_sees_only_the_places_it_accepts():
+def test_a_kind_sees_only_the_places_it_accepts() -> None:
     """``one`` over all places means one that the kind can act on; no ``where`` means every such place."""
     assert names("one", accepts=(PlaceKind.STORE,)) == ["store"]
     assert names("", accepts=(PlaceKind.PROCESS,)) == ["scheduler"]
 
 
-def test_a_name_in_two_kinds_is_one_place():
+def test_a_name_in_two_kinds_is_one_place() -> None:
     """A handler that is a process too is taken once, in the kind that is accepted first."""
     both = [Place(PlaceKind.PROCESS, "h1"), Place(PlaceKind.HANDLER, "h1")]
     found = select("all", both, random.Random(1), accepts=(PlaceKind.HANDLER, PlaceKind.PROCESS))
@@ -74,34 +76,34 @@ def test_a_name_in_two_kinds_is_one_place():
         ({"handlers": 0}, "{handlers: 0} asks for 0 of 5 places"),
     ],
 )
-def test_what_fits_nothing_says_what_there_is(where, message):
+def test_what_fits_nothing_says_what_there_is(where: Any, message: str) -> None:
     """Nothing is chosen silently: the error lists what could have been."""
     with pytest.raises(NothingSelected) as nothing:
         names(where)
     assert message in str(nothing.value)
 
 
-def test_a_minority_of_two_is_nobody():
+def test_a_minority_of_two_is_nobody() -> None:
     """Fewer than half of two is none: the fault is skipped rather than taking half."""
     with pytest.raises(NothingSelected, match="asks for 0 of 2"):
         select({"handlers": "minority"}, HANDLERS[:2], random.Random(1))
 
 
-def test_an_empty_target_says_so():
+def test_an_empty_target_says_so() -> None:
     """With no places at all the message does not pretend to list any."""
     with pytest.raises(NothingSelected, match="nothing of the kinds that this fault accepts"):
         select("one", [], random.Random(1))
 
 
 @pytest.mark.parametrize("where", ["a -> b", "h1 <-> h2", "h1 h2", "0%", "101%", {}, {"a": 1, "b": 2}])
-def test_what_cannot_mean_anything_is_refused_before_the_run(where):
+def test_what_cannot_mean_anything_is_refused_before_the_run(where: Any) -> None:
     """Links, lists and impossible shares are mistakes of the scenario, whatever the target holds."""
     with pytest.raises(UsageError, match="where:"):
         check_where(where)
 
 
 @given(st.integers(0, 2**32), st.permutations(PLACES), st.sampled_from(["one", "2", "40%", "minority", "all"]))
-def test_the_choice_depends_on_the_seed_alone(seed, shuffled, wanted):
+def test_the_choice_depends_on_the_seed_alone(seed: int, shuffled: Any, wanted: Any) -> None:
     """However the target orders its places, the same stream chooses the same ones."""
     where = {"handlers": wanted}
     first = select(where, PLACES, random.Random(seed))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from harness.targets.base import Place, PlaceKind
 
 
 @pytest.fixture(params=["delete", "wal"])
-def store(request, tmp_path):
+def store(request: Any, tmp_path: Path) -> Any:
     """A store with one table, in each of the two journal modes, and the mode."""
     path = tmp_path / "jobs.db"
     connection = sqlite3.connect(path)
@@ -25,7 +27,7 @@ def store(request, tmp_path):
     return Place(PlaceKind.STORE, "store", path=path), request.param
 
 
-def write(path, value=1):
+def write(path: Any, value: Any = 1) -> None:
     """Write without patience."""
     connection = sqlite3.connect(path, timeout=0)
     try:
@@ -35,7 +37,7 @@ def write(path, value=1):
         connection.close()
 
 
-def test_writers_are_refused_until_it_heals(store):
+def test_writers_are_refused_until_it_heals(store: Any) -> None:
     """SQLITE_BUSY while it is on, success directly afterwards, in both journal modes."""
     place, _ = store
     with StoreLocked(place, NoArgs()), pytest.raises(sqlite3.OperationalError, match="database is locked"):
@@ -43,7 +45,7 @@ def test_writers_are_refused_until_it_heals(store):
     write(place.path)
 
 
-def test_it_tells_who_is_kept_out(store):
+def test_it_tells_who_is_kept_out(store: Any) -> None:
     """In WAL mode readers go on; the record does not claim more than is true."""
     place, mode = store
     fault = StoreLocked(place, NoArgs())
@@ -60,7 +62,7 @@ def test_it_tells_who_is_kept_out(store):
     assert (detail["keeps_out"], detail["journal_mode"]) == (expected, mode)
 
 
-def test_it_tries_until_a_writer_lets_go(store):
+def test_it_tries_until_a_writer_lets_go(store: Any) -> None:
     """A transaction that is open when the fault comes delays it and does not defeat it."""
     place, _ = store
     busy = sqlite3.connect(place.path, isolation_level=None, check_same_thread=False)
@@ -75,7 +77,7 @@ def test_it_tries_until_a_writer_lets_go(store):
     assert detail["tries"] > 1
 
 
-def test_it_gives_up_at_its_deadline_and_holds_nothing(store):
+def test_it_gives_up_at_its_deadline_and_holds_nothing(store: Any) -> None:
     """When others never let go it fails, says how often it tried, and leaves the store free."""
     place, _ = store
     busy = sqlite3.connect(place.path, isolation_level=None)
@@ -89,7 +91,7 @@ def test_it_gives_up_at_its_deadline_and_holds_nothing(store):
     write(place.path)
 
 
-def test_nothing_is_left_in_the_store(store):
+def test_nothing_is_left_in_the_store(store: Any) -> None:
     """The lock is rolled back: the content is what it was, and a second heal does nothing."""
     place, _ = store
     fault = StoreLocked(place, NoArgs())
@@ -101,7 +103,7 @@ def test_nothing_is_left_in_the_store(store):
 
 
 @pytest.mark.parametrize("name", ["absent.db", None])
-def test_a_store_without_a_file_is_refused(tmp_path, name):
+def test_a_store_without_a_file_is_refused(tmp_path: Path, name: Any) -> None:
     """No empty database comes into being where none was."""
     path = tmp_path / name if name else None
     with pytest.raises(FaultError, match="no file"):
@@ -109,7 +111,7 @@ def test_a_store_without_a_file_is_refused(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path):
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     """What is not SQLite is an error that names the file."""
     path = tmp_path / "notes.txt"
     path.write_text("x" * 2000)

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
 from harness.faults.worker import TooLong, in_thread
 
 
-def test_the_result_and_the_error_come_back():
+def test_the_result_and_the_error_come_back() -> None:
     """What the call returns or raises is what the caller gets."""
     assert asyncio.run(in_thread(lambda: 42, timeout=5.0, name="t")) == 42
     with pytest.raises(ZeroDivisionError):
         asyncio.run(in_thread(lambda: 1 // 0, timeout=5.0, name="t"))
 
 
-def test_a_call_that_hangs_is_given_up_and_undone_when_it_ends():
+def test_a_call_that_hangs_is_given_up_and_undone_when_it_ends() -> None:
     """The caller goes on after the deadline; the late result is handed over so that it can be undone."""
     go, undone = threading.Event(), threading.Event()
     late = []
 
-    def hang():
+    def hang() -> Any:
         go.wait(30)
         return "frozen"
 
-    def undo(result):
+    def undo(result: Any) -> None:
         late.append(result)
         undone.set()
 
@@ -38,16 +39,16 @@ def test_a_call_that_hangs_is_given_up_and_undone_when_it_ends():
     assert late == ["frozen"]
 
 
-def test_a_cancelled_caller_leaves_nothing_behind():
+def test_a_cancelled_caller_leaves_nothing_behind() -> None:
     """Cancelling the wait does not lose the result of a call that went through."""
     go, undone, begun = threading.Event(), threading.Event(), threading.Event()
 
-    def hang():
+    def hang() -> Any:
         begun.set()
         go.wait(30)
         return 1
 
-    async def cancel():
+    async def cancel() -> None:
         task = asyncio.create_task(in_thread(hang, timeout=30.0, name="t", late=lambda result: undone.set()))
         await asyncio.to_thread(begun.wait, 10)
         task.cancel()
@@ -59,7 +60,7 @@ def test_a_cancelled_caller_leaves_nothing_behind():
     assert undone.wait(10)
 
 
-def test_the_thread_does_not_keep_the_program_alive():
+def test_the_thread_does_not_keep_the_program_alive() -> None:
     """A call that never returns is made in a daemon thread."""
     seen = []
     asyncio.run(in_thread(lambda: seen.append(threading.current_thread().daemon), timeout=5.0, name="t"))

@@ -29,7 +29,7 @@ class Info:
 
 
 class TinyGovernor:
-    """Keeps a server and handlers as child processes, with pid files; its faults can be switched on by a test."""
+    """Keeps a server and handlers as child processes, with pid files; a test can switch on its defects."""
 
     def __init__(self, folder: Path, handlers: tuple[str, ...] = ("h1", "h2")) -> None:
         self.folder = folder
@@ -93,7 +93,9 @@ class TinyGovernor:
 
     def _info(self, name: str) -> Info:
         child = self.running.get(name)
-        return Info(child.pid, "running") if child is not None and child.poll() is None else Info(None, "stopped")
+        return (
+            Info(child.pid, "running") if child is not None and child.poll() is None else Info(None, "stopped")
+        )
 
     def _spawn(self, name: str) -> None:
         if name not in self.running:

@@ -7,6 +7,9 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -17,17 +20,21 @@ IDLE = [sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.re
 
 
 @pytest.fixture
-def child():
+def child() -> Iterator[Any]:
     """A child with the tag ``run-1`` in its environment."""
-    process = subprocess.Popen(IDLE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "HARNESS_RUN": "run-1"})
+    process = subprocess.Popen(
+        IDLE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "HARNESS_RUN": "run-1"}
+    )
     process.stdout.readline()
     yield process
     process.kill()
     process.communicate()
 
 
-def test_a_tagged_process_is_found_in_the_process_table(child):
-    """The environment tells whose it is; another run's tag finds nothing, and everything was looked at both times."""
+def test_a_tagged_process_is_found_in_the_process_table(child: Any) -> None:
+    """The environment tells whose it is; another run's tag finds nothing, and everything was looked at both
+    times.
+    """
     looked_at, found = postconditions.tagged_processes("run-1")
     assert [entry["pid"] for entry in found] == [child.pid]
     assert found[0]["parent"] == os.getpid()
@@ -37,7 +44,7 @@ def test_a_tagged_process_is_found_in_the_process_table(child):
     assert postconditions.tagged_processes("run-1", ignore=[child.pid])[1] == []
 
 
-def test_a_zombie_is_no_orphan(child):
+def test_a_zombie_is_no_orphan(child: Any) -> None:
     """A process that has ended and was not looked after holds nothing."""
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
@@ -45,13 +52,13 @@ def test_a_zombie_is_no_orphan(child):
     assert postconditions.survivors([(child.pid, 0.0)]) == (1, [])
 
 
-def test_an_empty_tag_is_refused():
+def test_an_empty_tag_is_refused() -> None:
     """It would match every process without one."""
     with pytest.raises(ValueError, match="an empty tag marks no processes"):
         postconditions.tagged_processes("")
 
 
-def test_survivors_are_told_from_reused_pids(child):
+def test_survivors_are_told_from_reused_pids(child: Any) -> None:
     """The start time decides whether it is the same process."""
     started = psutil.Process(child.pid).create_time()
     looked_at, found = postconditions.survivors([(child.pid, started), (child.pid + 100_000_000, 1.0)])
@@ -59,7 +66,7 @@ def test_survivors_are_told_from_reused_pids(child):
     assert postconditions.survivors([(child.pid, started - 60.0)]) == (1, [])
 
 
-def test_pid_files_left_behind_and_those_that_lie(child, tmp_path):
+def test_pid_files_left_behind_and_those_that_lie(child: Any, tmp_path: Path) -> None:
     """After a stop any pid file is a left-over; only those that name no living process are stale."""
     started = psutil.Process(child.pid).create_time()
     (tmp_path / "live.pid").write_text(json.dumps({"pid": child.pid, "start_time": started, "birth": "x"}))
@@ -69,29 +76,35 @@ def test_pid_files_left_behind_and_those_that_lie(child, tmp_path):
     looked_at, found = postconditions.pid_files(tmp_path)
     assert looked_at == 5
     assert [(entry["path"].rpartition("/")[2], entry["runs"]) for entry in found] == [
-        ("live.pid", True), ("plain.pid", True), ("reused.pid", False), ("torn.pid", False)
+        ("live.pid", True),
+        ("plain.pid", True),
+        ("reused.pid", False),
+        ("torn.pid", False),
     ]
     stale = [entry["path"].rpartition("/")[2] for entry in postconditions.stale_pid_files(tmp_path)[1]]
     assert stale == ["reused.pid", "torn.pid"]
 
 
-def test_an_empty_folder_is_a_proof_and_a_missing_one_is_none(tmp_path):
+def test_an_empty_folder_is_a_proof_and_a_missing_one_is_none(tmp_path: Path) -> None:
     """Looking at nothing proves nothing."""
     assert postconditions.pid_files(tmp_path) == (1, [])
     assert postconditions.pid_files(tmp_path / "absent") == (0, [])
 
 
-def test_a_port_that_is_listened_on_is_found_with_its_holder():
+def test_a_port_that_is_listened_on_is_found_with_its_holder() -> None:
     """The port is named with the process that holds it, and is free once it is closed."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         looked_at, found = postconditions.bound_ports([port, port])
-        assert (looked_at, found) == (1, [{"port": port, "host": "127.0.0.1", "pid": os.getpid(), "state": "LISTEN"}])
+        assert (looked_at, found) == (
+            1,
+            [{"port": port, "host": "127.0.0.1", "pid": os.getpid(), "state": "LISTEN"}],
+        )
         assert port in postconditions.listening_ports(psutil.Process())
     assert postconditions.bound_ports([port]) == (1, [])
 
 
-def test_a_port_in_time_wait_is_free():
+def test_a_port_in_time_wait_is_free() -> None:
     """Connections that are on their way out hold no port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -102,7 +115,7 @@ def test_a_port_in_time_wait_is_free():
     assert postconditions.bound_ports([port]) == (1, [])
 
 
-def test_files_that_were_not_there_before(tmp_path):
+def test_files_that_were_not_there_before(tmp_path: Path) -> None:
     """What came into being since is found, where its name fits."""
     old = tmp_path / "old.tmp"
     old.touch()

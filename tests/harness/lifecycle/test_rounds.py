@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import psutil
 import pytest
@@ -13,26 +14,32 @@ from harness.lifecycle.base import CycleError
 from harness.lifecycle.governor_driver import GovernorDriver, Played
 
 
-def test_a_good_governor_passes_and_every_step_is_recorded(governor):
+def test_a_good_governor_passes_and_every_step_is_recorded(governor: Any) -> None:
     """Three cycles of start, wait, stop: nothing left behind, and the times are there."""
     result = GovernorDriver.of(governor, pids=governor.folder).cycle(3)
     assert result.played == Played(cycles=3, failed=0, cut=False)
-    assert [(s.cycle, s.step) for s in result.steps] == [(n, step) for n in (1, 2, 3) for step in ("start", "wait", "stop")]
+    assert [(s.cycle, s.step) for s in result.steps] == [
+        (n, step) for n in (1, 2, 3) for step in ("start", "wait", "stop")
+    ]
     assert len(result.durations("start")) == 3
     assert governor.running == {}
 
 
-def test_each_cycle_is_searched_for_left_overs_and_measured_once(governor):
-    """Audits name their cycle and counted what they looked at; sizes are sampled for each process and for this one."""
+def test_each_cycle_is_searched_for_left_overs_and_measured_once(governor: Any) -> None:
+    """Audits name their cycle and counted what they looked at; sizes are sampled for each process and for this
+    one.
+    """
     history = GovernorDriver.of(governor, pids=governor.folder).cycle(2).history
     audits = history.of(Audit)
-    assert [(a.scope, a.name) for a in audits] == [(f"cycle {n}", name) for n in (1, 2) for name in ("processes", "ports", "pidfiles")]
+    assert [(a.scope, a.name) for a in audits] == [
+        (f"cycle {n}", name) for n in (1, 2) for name in ("processes", "ports", "pidfiles")
+    ]
     assert [a.looked_at for a in audits if a.name == "processes"] == [3, 6]
     rss = [sample.place for sample in history.of(Sample) if sample.name == "rss"]
     assert rss == ["h1", "h2", "harness", "server"] * 2
 
 
-def test_a_process_that_outlives_the_stop_is_found(governor):
+def test_a_process_that_outlives_the_stop_is_found(governor: Any) -> None:
     """A governor that forgets a child is told which pid it left, though it said it had stopped."""
     governor.forgets = {"h2"}
     with pytest.raises(CycleError) as left:
@@ -42,29 +49,33 @@ def test_a_process_that_outlives_the_stop_is_found(governor):
     assert "left behind (pidfiles)" in str(left.value)
 
 
-def test_a_failed_start_is_evidence_and_the_next_cycle_goes_on(governor):
+def test_a_failed_start_is_evidence_and_the_next_cycle_goes_on(governor: Any) -> None:
     """What failed is recorded with the reason, the rest of its cycle is left out, the others are played."""
     governor.refuses_start = True
     result = GovernorDriver.of(governor, pids=governor.folder).cycle(2, check=False)
     assert [(s.step, s.status) for s in result.steps] == [("start", Status.FAIL)] * 2
-    assert result.problems[0].startswith("cycle 1: start failed: TargetError: start() answered False; health_check() says")
+    assert result.problems[0].startswith(
+        "cycle 1: start failed: TargetError: start() answered False; health_check() says"
+    )
     assert governor.starts == 2
 
 
-def test_handlers_come_go_and_restart(governor, config):
+def test_handlers_come_go_and_restart(governor: Any, config: Any) -> None:
     """Add, bounce and remove on a governor that stays up; the pids prove that it was restarted."""
     governor.start()
     before = governor.running["h1"].pid
     rounds = GovernorDriver.of(governor, [config("h3")], pids=governor.folder)
     result = rounds.cycle(1, steps=[{"add": "h3"}, {"bounce": "h1"}, {"remove": "h2"}], start="once")
     assert [(s.step, s.detail) for s in result.steps] == [
-        ("add", {"handler": "h3"}), ("bounce", {"handler": "h1"}), ("remove", {"handler": "h2"})
+        ("add", {"handler": "h3"}),
+        ("bounce", {"handler": "h1"}),
+        ("remove", {"handler": "h2"}),
     ]
     assert governor.list_handlers() == ["h1", "h3"]
     assert governor.running["h1"].pid != before
 
 
-def test_a_crash_is_real_and_ready_means_started_again(governor):
+def test_a_crash_is_real_and_ready_means_started_again(governor: Any) -> None:
     """SIGKILL hits a handler's process; waiting until ready waits for its successor."""
     governor.start()
     before = governor.running["h1"].pid
@@ -75,26 +86,30 @@ def test_a_crash_is_real_and_ready_means_started_again(governor):
     assert governor.running["h1"].pid != before
 
 
-def test_a_stop_by_kill_leaves_nothing_either(governor):
+def test_a_stop_by_kill_leaves_nothing_either(governor: Any) -> None:
     """Every process is killed, then the governor is told to stop; the audit is as strict as ever."""
-    result = GovernorDriver.of(governor, pids=governor.folder).cycle(1, steps=["start", {"stop": {"how": ["kill"]}}])
+    result = GovernorDriver.of(governor, pids=governor.folder).cycle(
+        1, steps=["start", {"stop": {"how": ["kill"]}}]
+    )
     assert result.steps[1].detail["how"] == "kill"
     assert governor.running == {}
 
 
-def test_an_operation_of_the_governor_may_be_called(governor):
+def test_an_operation_of_the_governor_may_be_called(governor: Any) -> None:
     """A call is counted and recorded; one that does not exist fails its step with what there is."""
     rounds = GovernorDriver.of(governor, pids=governor.folder)
     good = rounds.cycle(1, steps=["start", {"op": "status", "count": 2}, "stop"])
     assert good.steps[1].detail == {"op": "status", "count": 2, "ok": 2}
-    with pytest.raises(CycleError, match="a governor has no operation 'explode'; there are: status, health_check"):
+    with pytest.raises(
+        CycleError, match="a governor has no operation 'explode'; there are: status, health_check"
+    ):
         rounds.cycle(1, steps=["start", {"op": "explode"}, "stop"])
 
 
-def test_it_does_not_block_an_event_loop():
+def test_it_does_not_block_an_event_loop() -> None:
     """Called in a coroutine it refuses, and names what to use there."""
 
-    async def inside():
+    async def inside() -> None:
         GovernorDriver.of(None).cycle(1)
 
     with pytest.raises(UsageError, match="use GovernorDriver"):
