@@ -26,7 +26,7 @@ def worker_place(agent: Any) -> Any:
 
 def test_a_mock_falls_silent_and_recovers_its_script() -> None:
     """While the fault is on the mock is silent; afterwards it does exactly what it did before."""
-    mock = Peer("h1", behaviour=Error("busy"))
+    mock: Any = Peer("h1", behaviour=Error("busy"))
     with HandlerSilent(mock_place(mock), SilentArgs()):
         assert mock.behaviour == Silent(ping=True)
     assert mock.behaviour == Error("busy")
@@ -34,15 +34,15 @@ def test_a_mock_falls_silent_and_recovers_its_script() -> None:
 
 def test_a_slow_mock_still_does_what_it_did() -> None:
     """Slowness is put around the behaviour, it does not replace it."""
-    mock = Peer("h1", behaviour=Error("busy"))
-    with HandlerSlow(mock_place(mock), SlowArgs(p50="250ms")):
+    mock: Any = Peer("h1", behaviour=Error("busy"))
+    with HandlerSlow(mock_place(mock), SlowArgs(p50=0.25)):
         assert mock.behaviour == Slow(Constant(0.25), Error("busy"))
     assert mock.behaviour == Error("busy")
 
 
 def test_two_faults_healed_in_reverse_leave_the_first_behaviour() -> None:
     """Stacked on one mock, each finds what it left."""
-    mock = Peer("h1")
+    mock: Any = Peer("h1")
     first = mock.behaviour
     slow, silent = (
         HandlerSlow(mock_place(mock), SlowArgs(p50=1.0, p99=2.0)),

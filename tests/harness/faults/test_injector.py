@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import pytest
@@ -23,7 +23,7 @@ from harness.scenario.model import Scenario
 from harness.scenario.streams import Streams
 from harness.targets.base import Place, PlaceKind
 
-JOURNAL = []
+JOURNAL: list[str] = []
 """What the noting faults below did, in order; emptied by a fixture."""
 
 
@@ -93,9 +93,7 @@ def _journal() -> None:
     JOURNAL.clear()
 
 
-def play(
-    faults: Any, body: Any = None, *, target: Any = None, seed: int = 1, nemesis: Any = None, settle: Any = 0.0
-) -> Any:
+def play(faults: Any, body: Any = None, *, target: Any = None, seed: int = 1, nemesis: Any = None) -> Any:
     """Play the plan of `faults` while `body` runs; returns the fault records."""
     scenario = Scenario.model_validate(
         {
@@ -108,7 +106,7 @@ def play(
             "workload": [{"id": "w", "op": "o", "model": "once"}],
         }
     )
-    known = {**kinds(lambda: ()), Note.kind: Note, Instant.kind: Instant}
+    known: Any = {**kinds(lambda: ()), Note.kind: Note, Instant.kind: Instant}
     recorder = Recorder()
 
     async def run() -> None:
@@ -120,7 +118,9 @@ def play(
             lasts=lambda spec: known[spec.kind].lasts(None) if "test" in spec.kind else None,
         )
         recorder.begin_run()
-        async with Injector(scenario, plan, target or Stub(), recorder, streams, among=known) as injector:
+        async with Injector(
+            scenario, plan, target or cast(Any, Stub()), recorder, streams, among=known
+        ) as injector:
             await (body(recorder, injector) if body else asyncio.sleep(0))
 
     try:
@@ -194,7 +194,9 @@ def test_a_cancelled_run_heals_everything_too() -> None:
 
     async def body(recorder: Any, injector: Any) -> None:
         await until(lambda: injector.active)
-        asyncio.current_task().cancel()
+        current = asyncio.current_task()
+        assert current is not None
+        current.cancel()
         await asyncio.sleep(30)
 
     with pytest.raises(asyncio.CancelledError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,8 +23,8 @@ class Governed:
 
     def __init__(self, *places: Any) -> None:
         self.now = list(places)
-        self.asked = []
-        self.on_restart = lambda: None
+        self.asked: list[str] = []
+        self.on_restart: Callable[[], Any] = lambda: None
 
     def places(self) -> Any:
         """The places as they are."""
@@ -105,7 +106,7 @@ def test_a_dead_successor_is_no_healing(spawn: Any, place_of_child: Any) -> None
 
 def test_the_time_for_its_return_is_part_of_its_deadline(spawn: Any, place_of_child: Any) -> None:
     """Whoever plays the fault waits at least as long as the restart may take."""
-    fault = ProcessKill(place_of_child(spawn()), KillArgs(restart="90s"), surroundings=Alone())
+    fault = ProcessKill(place_of_child(spawn()), KillArgs(restart=90.0), surroundings=Alone())
     fault.inject()
     assert fault.deadline >= 90.0
-    assert ProcessKill.lasts(KillArgs(restart="8s")) == 8.0
+    assert ProcessKill.lasts(KillArgs(restart=8.0)) == 8.0

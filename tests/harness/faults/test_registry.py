@@ -140,5 +140,5 @@ def test_only_kinds_that_count_by_themselves_take_a_trigger() -> None:
 
 def test_how_long_a_fault_lasts_by_itself() -> None:
     """A kill is over when its process must run again; a pause lasts until it is healed."""
-    kill = FaultSpec(id="a", kind="process.kill", at=1.0, restart="8s")
+    kill = FaultSpec.model_validate({"id": "a", "kind": "process.kill", "at": 1.0, "restart": "8s"})
     assert (lasting(kill), lasting(FaultSpec(id="b", kind="process.pause", at=1.0))) == (8.0, None)

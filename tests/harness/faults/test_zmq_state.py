@@ -13,7 +13,7 @@ from harness.agent.client import AgentClient
 from harness.errors import FaultError
 from harness.faults.base import Alone
 from harness.faults.efsm import explain_efsm
-from harness.faults.zmq_state import UNBOUNDED, StateArgs, ZmqState
+from harness.faults.zmq_state import UNBOUNDED, How, StateArgs, ZmqState
 from harness.scenario.model import When
 from harness.targets.base import Place, PlaceKind
 
@@ -42,7 +42,7 @@ def place(socket: Any) -> Any:
 def test_the_next_send_of_the_code_under_test_is_refused(pair: Any, how: str) -> None:
     """After the fault libzmq itself answers EFSM, without anybody raising it by hand."""
     req, _ = pair
-    ZmqState(place(req), StateArgs(how=how)).inject()
+    ZmqState(place(req), StateArgs(how=How(how))).inject()
     with pytest.raises(zmq.ZMQError) as refused:
         req.send(b"mine", zmq.NOBLOCK)
     assert refused.value.errno == zmq.EFSM
@@ -52,7 +52,7 @@ def test_the_next_send_of_the_code_under_test_is_refused(pair: Any, how: str) ->
 def test_healing_reads_the_answer_that_was_left(pair: Any, how: str) -> None:
     """With an answer at hand the socket is healed and usable for the code under test again."""
     req, rep = pair
-    fault = ZmqState(place(req), StateArgs(how=how))
+    fault = ZmqState(place(req), StateArgs(how=How(how)))
     fault.inject()
     rep.recv()
     rep.send(b"pong")
@@ -66,7 +66,7 @@ def test_healing_says_what_helps_when_no_answer_comes(pair: Any, monkeypatch: py
     out.
     """
     monkeypatch.setattr("harness.faults.zmq_roads.ANSWER_WITHIN", 0.05)
-    fault = ZmqState(place(pair[0]), StateArgs(how="abandon-reply"))
+    fault = ZmqState(place(pair[0]), StateArgs(how=How.ABANDON_REPLY))
     fault.inject()
     with pytest.raises(
         FaultError, match=r"no answer came within 0.05 s.*EFSM.*must send, then receive.*opening a new one"
@@ -76,7 +76,7 @@ def test_healing_says_what_helps_when_no_answer_comes(pair: Any, monkeypatch: py
 
 def test_a_socket_that_was_replaced_counts_as_healed(pair: Any) -> None:
     """When the code under test closed the poisoned socket there is nothing left to undo."""
-    fault = ZmqState(place(pair[0]), StateArgs(how="abandon-reply"))
+    fault = ZmqState(place(pair[0]), StateArgs(how=How.ABANDON_REPLY))
     fault.inject()
     pair[0].close(linger=0)
     assert fault.heal() == {"gone": True}
@@ -85,7 +85,7 @@ def test_a_socket_that_was_replaced_counts_as_healed(pair: Any) -> None:
 def test_receiving_first_is_refused_and_leaves_no_trace(pair: Any) -> None:
     """REQ refuses a receive before any send, and sends afterwards as ever."""
     req, rep = pair
-    with ZmqState(place(req), StateArgs(how="recv-first")):
+    with ZmqState(place(req), StateArgs(how=How.RECV_FIRST)):
         pass
     req.send(b"mine")
     assert rep.recv() == b"mine"
@@ -94,7 +94,7 @@ def test_receiving_first_is_refused_and_leaves_no_trace(pair: Any) -> None:
 def test_rep_refuses_to_send_first(pair: Any) -> None:
     """The REP side has its own road; the socket answers its next request as ever."""
     req, rep = pair
-    detail = ZmqState(place(rep), StateArgs(how="send-first")).inject()
+    detail = ZmqState(place(rep), StateArgs(how=How.SEND_FIRST)).inject()
     assert detail["error"].startswith("EFSM")
     assert "must receive, then send" in detail["error"]
     req.send(b"ask")
@@ -104,7 +104,7 @@ def test_rep_refuses_to_send_first(pair: Any) -> None:
 def test_a_road_for_the_other_side_is_refused(pair: Any) -> None:
     """The error names the socket's type and the one the road is for."""
     with pytest.raises(FaultError, match=r"scheduler\.req is a REP; double-send is a road of REQ only"):
-        ZmqState(place(pair[1]), StateArgs(how="double-send")).inject()
+        ZmqState(place(pair[1]), StateArgs(how=How.DOUBLE_SEND)).inject()
 
 
 def test_a_relaxed_socket_cannot_reach_efsm(pair: Any) -> None:
@@ -116,7 +116,7 @@ def test_a_relaxed_socket_cannot_reach_efsm(pair: Any) -> None:
     req.poll(5000, zmq.POLLOUT)
     try:
         with pytest.raises(FaultError, match="REQ_RELAXED"):
-            ZmqState(place(req), StateArgs(how="abandon-reply")).inject()
+            ZmqState(place(req), StateArgs(how=How.ABANDON_REPLY)).inject()
     finally:
         context.destroy(linger=0)
 
@@ -126,14 +126,14 @@ def test_without_a_peer_nothing_can_be_sent() -> None:
     context = zmq.Context()
     try:
         with pytest.raises(FaultError, match="connected to nobody"):
-            ZmqState(place(context.socket(zmq.REQ)), StateArgs(how="double-send")).inject()
+            ZmqState(place(context.socket(zmq.REQ)), StateArgs(how=How.DOUBLE_SEND)).inject()
     finally:
         context.destroy(linger=0)
 
 
 def test_a_socket_is_never_touched_from_another_thread(pair: Any) -> None:
     """Sockets belong to one thread; the fault refuses to break that rule of libzmq."""
-    fault = ZmqState(place(pair[0]), StateArgs(how="double-send"))
+    fault = ZmqState(place(pair[0]), StateArgs(how=How.DOUBLE_SEND))
     caught = []
 
     def elsewhere() -> None:
@@ -158,7 +158,7 @@ def armed(agent: Any, **options: Any) -> Any:
     """A fault at a socket inside the process of `agent`."""
     return ZmqState(
         Place(PlaceKind.SOCKET, "scheduler.req", control=agent.address),
-        StateArgs(how="abandon-reply"),
+        StateArgs(how=How.ABANDON_REPLY),
         fault_id="efsm",
         **options,
     )
@@ -194,7 +194,7 @@ def test_odds_strike_without_bound_and_no_trigger_strikes_next(agent: Any) -> No
 def test_an_agent_that_refuses_is_a_failed_fault(agent: Any) -> None:
     """What the agent answers is what the error says."""
     fault = ZmqState(
-        Place(PlaceKind.SOCKET, "scheduler.rep", control=agent.address), StateArgs(how="send-first")
+        Place(PlaceKind.SOCKET, "scheduler.rep", control=agent.address), StateArgs(how=How.SEND_FIRST)
     )
     with pytest.raises(FaultError, match=r"refused 'arm'.*only req"):
         fault.inject()
@@ -205,7 +205,7 @@ def test_a_process_that_is_gone_took_its_fault_with_it(agent: Any, spawn: Any) -
     child = spawn()
     fault = ZmqState(
         Place(PlaceKind.SOCKET, "scheduler.req", pid=child.pid, control=agent.address),
-        StateArgs(how="abandon-reply"),
+        StateArgs(how=How.ABANDON_REPLY),
         surroundings=Alone(),
     )
     fault.inject()
@@ -222,7 +222,7 @@ def test_a_process_that_is_gone_took_its_fault_with_it(agent: Any, spawn: Any) -
 def test_a_place_with_neither_socket_nor_agent_is_refused() -> None:
     """The error says which two things would do."""
     with pytest.raises(FaultError, match=r"needs a live zmq\.Socket, or a process with an agent"):
-        ZmqState(Place(PlaceKind.SOCKET, "scheduler.req"), StateArgs(how="recv-first")).inject()
+        ZmqState(Place(PlaceKind.SOCKET, "scheduler.req"), StateArgs(how=How.RECV_FIRST)).inject()
 
 
 def test_the_fixture_speaks_the_protocol(agent: Any) -> None:

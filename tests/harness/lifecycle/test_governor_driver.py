@@ -20,8 +20,8 @@ class Scripted:
     """A lifecycle without processes: notes what is asked, fails where told."""
 
     def __init__(self) -> None:
-        self.asked = []
-        self.fails = {}
+        self.asked: list[str] = []
+        self.fails: dict[str, Exception] = {}
         self.forced = False
         self.handlers = 2.0
         self.up = False

@@ -25,6 +25,7 @@ def child() -> Iterator[Any]:
     process = subprocess.Popen(
         IDLE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "HARNESS_RUN": "run-1"}
     )
+    assert process.stdout is not None
     process.stdout.readline()
     yield process
     process.kill()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import pytest
@@ -110,7 +110,7 @@ def test_it_does_not_block_an_event_loop() -> None:
     """Called in a coroutine it refuses, and names what to use there."""
 
     async def inside() -> None:
-        GovernorDriver.of(None).cycle(1)
+        GovernorDriver.of(cast(Any, None)).cycle(1)
 
     with pytest.raises(UsageError, match="use GovernorDriver"):
         asyncio.run(inside())
