@@ -147,7 +147,7 @@ class KeptScheduler:
                     up.set_exception(error)
                     return
                 self.restarts += 1
-                self.last_error = f"{type(error).__name__}: {error}"
+                self.last_error = _describe(error)
                 logging.getLogger(__name__).exception(
                     "the scheduler died and is started again in %.1f s", pause
                 )
@@ -167,3 +167,10 @@ class KeptScheduler:
 
         with scheduler.event_broker.subscribe(started, {SchedulerStarted}):
             await scheduler.run_until_stopped()
+
+
+def _describe(error: BaseException) -> str:
+    """The error itself, from within the groups that APScheduler's task groups wrap around it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"

@@ -21,7 +21,7 @@ QUICK = RetryPolicy(attempts=3, base=0.001, factor=1.0, jitter=0.0)
 
 
 class Script:
-    """A registry with one client that answers as it is told: exceptions are raised, anything else is returned."""
+    """A registry with one client that answers as it is told: exceptions are raised, the rest returned."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -162,7 +162,7 @@ def test_a_recorded_outcome_is_not_called_for_again() -> None:
 
 
 def test_a_job_that_may_run_once_is_abandoned_after_a_crash() -> None:
-    """Nobody knows whether the call that was under way has been done: it is not repeated, and gets its outcome."""
+    """Nobody knows whether the call under way has been done: it is not repeated, and has its outcome."""
 
     async def scene(log: ExecutionLog) -> None:
         hold = threading.Event()

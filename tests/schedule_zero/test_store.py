@@ -149,7 +149,7 @@ def test_the_jobs_of_a_dead_incarnation_come_back_under_their_ids(tmp_path: Path
 
 
 def test_cleanup_gives_back_what_another_identity_let_expire_and_keeps_its_own() -> None:
-    """A job whose lease has run out runs again, unless this very process is running it (its renewal came late)."""
+    """A job whose lease has run out runs again, unless this process is running it (renewal came late)."""
 
     async def scene() -> None:
         async with opened() as store:
