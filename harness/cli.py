@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -16,6 +15,7 @@ from harness import __version__
 from harness.errors import ExitCode, HarnessError, UsageError
 
 if TYPE_CHECKING:
+    from harness.report.manifest import Setting
     from harness.scenario.model import World
     from harness.scenario.vocabulary import Vocabulary
 
@@ -82,23 +82,27 @@ seed_option = click.option("--seed", type=click.IntRange(min=0), envvar="HARNESS
 @click.option("--report", "reports", type=click.Path(path_type=Path), default=Path("reports"), envvar="HARNESS_REPORT", show_default=True, help="Folder for the runs' folders.")
 @click.option("-n", "workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at once, each in a process of its own.")
 @click.option("--mutant", default="", help="Break the target on purpose, to see that the scenario can fail (see `harness catalog`).")
+@click.option("--only", default="", metavar="NAME", help="Of files with several scenarios, run the one of this name.")
 @click.option("-q", "--quiet", is_flag=True, help="Print verdicts only.")
 @json_option
 def run(
     paths: tuple[Path, ...], world: str | None, seed: int | None, seeds: str | None, overrides: tuple[str, ...],
-    reports: Path, workers: int, mutant: str, quiet: bool, as_json: bool,
+    reports: Path, workers: int, mutant: str, only: str, quiet: bool, as_json: bool,
 ) -> None:
     """Run scenario files or folders of them and judge what happened.
 
     Example: harness run scenarios/chaos --seeds 1..5 -n 2
     """
     from harness import session
-    from harness.faces import run_all
+    from harness.terminal import run_all
 
     planned = session.plan(
-        paths, world=_world(world), seeds=_seeds(seed, seeds), overrides=overrides, mutant=mutant
+        paths, world=_world(world), seeds=_seeds(seed, seeds), overrides=overrides, mutant=mutant, only=only
     )
-    sys.exit(run_all(planned, reports, workers=workers, quiet=quiet, as_json=as_json, sources=_sources()))
+    if not planned:
+        raise UsageError(f"--only: no scenario in these files is called {only!r}")
+    settings = _settings(overrides)
+    sys.exit(run_all(planned, reports, workers=workers, quiet=quiet, as_json=as_json, settings=settings))
 
 
 @_command()
@@ -131,7 +135,7 @@ def explain(path: Path, seed: int | None, overrides: tuple[str, ...], as_json: b
     Example: harness explain scenarios/chaos/handlers_under_fire.yaml --seed 7
     """
     from harness import session
-    from harness.faces import explain_one
+    from harness.terminal import explain_one
 
     for loaded in session.load_all(session.find_files([path]), _words(), overrides):
         chosen = loaded.scenario.all_seeds()[0] if seed is None else seed
@@ -147,7 +151,7 @@ def list_(paths: tuple[Path, ...], as_json: bool) -> None:
     Example: harness list scenarios/load
     """
     from harness import session
-    from harness.faces import print_table
+    from harness.terminal import print_table
 
     loaded = session.load_all(session.find_files(paths or (Path("scenarios"),)), _words())
     rows = [
@@ -181,7 +185,7 @@ def faults(as_json: bool) -> None:
 
     Example: harness faults
     """
-    from harness.faces import arguments_of, print_table
+    from harness.terminal import arguments_of, print_table
 
     rows = [
         {
@@ -203,7 +207,7 @@ def checks(as_json: bool) -> None:
 
     Example: harness checks
     """
-    from harness.faces import arguments_of, print_table
+    from harness.terminal import arguments_of, print_table
 
     words = _words()
     rows = [
@@ -227,7 +231,7 @@ def report(folder: Path, as_json: bool) -> None:
 
     Example: harness report reports/20260101-120000-load.steady-real-4711
     """
-    from harness.faces import report_again
+    from harness.terminal import report_again
 
     sys.exit(report_again(folder, as_json=as_json))
 
@@ -244,7 +248,7 @@ def catalog(path: Path, prove: bool, only: str, reports: Path, as_json: bool) ->
     Example: harness catalog --prove --only efsm
     """
     from harness import catalog as catalogue
-    from harness.faces import print_table
+    from harness.terminal import print_table
 
     entries = [entry for entry in catalogue.read(path) if only in entry.id]
     if not entries:
@@ -281,9 +285,21 @@ def _seeds(seed: int | None, seeds: str | None) -> list[int] | None:
     return numbers
 
 
-def _sources() -> dict[str, str]:
-    """Which settings came from the environment; the command line has the last word."""
-    return {name: value for name, value in sorted(os.environ.items()) if name in ("HARNESS_SEED", "HARNESS_WORLD", "HARNESS_REPORT")}
+def _settings(overrides: tuple[str, ...]) -> dict[str, Setting]:
+    """The settings in force that are not the file's own, with who set them; the command line has the last word."""
+    from harness.report.manifest import Setting
+
+    found = {}
+    context = click.get_current_context()
+    for name, value in context.params.items():
+        source = context.get_parameter_source(name)
+        if source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT") and name not in ("paths", "overrides"):
+            shown = str(value) if isinstance(value, Path) else value
+            found[name] = Setting(value=shown, source="command line" if source.name == "COMMANDLINE" else "environment")
+    for override in overrides:
+        key, _, value = override.partition("=")
+        found[key] = Setting(value=value, source="command line")
+    return found
 
 
 if __name__ == "__main__":

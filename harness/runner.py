@@ -130,7 +130,7 @@ class Run:
 
     async def _load_and_faults(self) -> None:
         """Workloads, steps and faults together, until the load is through, the limit is reached or a rule aborts."""
-        plan = draw_plan(self.scenario, self._streams, self._planned_length())
+        plan = draw_plan(self.scenario, self._streams, planned_length(self.scenario))
         injector = Injector(self.scenario, plan, self._target, self._recorder, self._streams)
         stop = asyncio.Event()
         payloads = Payloads(self._streams, self.scenario.topology.handler_names())
@@ -152,11 +152,6 @@ class Run:
                 await asyncio.gather(load, guard, return_exceptions=True)
             if load.done() and not load.cancelled() and (error := load.exception()):
                 raise error
-
-    def _planned_length(self) -> float:
-        lengths = [w.duration() or 0.0 for w in self.scenario.workload]
-        steps = sum(step.advance or 0.0 for step in (*self.scenario.given, *self.scenario.when))
-        return min(max([*lengths, steps]) or self.scenario.limits.run, self.scenario.limits.run)
 
     async def _load(self, payloads: Payloads, stop: asyncio.Event) -> None:
         for step in (*self.scenario.given, *self.scenario.when):
@@ -276,6 +271,13 @@ class Run:
             scenario=self.scenario.name, seed=self.seed, world=self.world.value, outcome=outcome, reason=reason,
             checks=checks, duration=history.duration,
         )
+
+
+def planned_length(scenario: Scenario) -> float:
+    """Seconds that the run phase will last as far as the file tells, and at most its limit: what faults are planned for."""
+    lengths = [w.duration() or 0.0 for w in scenario.workload]
+    steps = sum(step.advance or 0.0 for step in (*scenario.given, *scenario.when))
+    return min(max([*lengths, steps]) or scenario.limits.run, scenario.limits.run)
 
 
 def _holds(expect: Expect, numbers: Mapping[str, float]) -> bool:

@@ -11,19 +11,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
 from harness import vocabulary
 from harness.checks.verdict import Outcome, Verdict
-from harness.errors import UsageError
+from harness.errors import ScenarioError, UsageError
 from harness.history.recorder import Recorder
 from harness.report import manifest as manifests
 from harness.report.folder import RunFolder
 from harness.report.write import write_reports
 from harness.runner import Run, RunResult
-from harness.scenario.dump import dump
 from harness.scenario.loader import LoadedScenario, load
 from harness.scenario.model import World
+from harness.scenario.vocabulary import Vocabulary
 from harness.targets.registry import drivers
 
 SUFFIXES = (".yaml", ".yml")
@@ -70,40 +68,46 @@ class PlannedRun:
     @property
     def again(self) -> str:
         """The shell line that plays this very run again."""
+        return shlex.join(self.words())
+
+    def words(self) -> list[str]:
+        """The same as a list of words."""
         words = ["harness", "run", str(self.path), "--world", self.world.value, "--seed", str(self.seed)]
         for override in self.overrides:
             words += ["--set", override]
         if self.mutant:
             words += ["--mutant", self.mutant]
-        return shlex.join(words)
+        return words
 
 
 def plan(
     paths: Sequence[Path], *, world: World | None = None, seeds: Sequence[int] | None = None,
-    overrides: Sequence[str] = (), mutant: str = "",
+    overrides: Sequence[str] = (), mutant: str = "", only: str = "",
 ) -> list[PlannedRun]:
     """Every run that these files ask for. Raises `ScenarioError` with all problems of all files before anything is played.
 
-    Without `world` it is the first world that a file names and that its driver knows; without `seeds` those of the file.
+    `only` names the one scenario to take. Without `world` it is the first world that a file names and that its driver knows; without `seeds` those of the file.
     """
     words = vocabulary.build()
     runs = []
     for loaded in load_all(find_files(paths), words, overrides):
+        if only not in ("", loaded.scenario.name):
+            continue
+        if mutant:
+            drivers()[loaded.scenario.target.driver].require_mutant(mutant)
         chosen = world or _first_world(loaded)
         for seed in seeds if seeds is not None else loaded.scenario.all_seeds():
             runs.append(PlannedRun(loaded, seed, chosen, tuple(overrides), mutant))
     return runs
 
 
-def load_all(files: Sequence[Path], words: object, overrides: Sequence[str] = ()) -> list[LoadedScenario]:
+def load_all(files: Sequence[Path], words: Vocabulary, overrides: Sequence[str] = ()) -> list[LoadedScenario]:
     """Load all files; raises one `ScenarioError` that holds the problems of every file."""
-    from harness.errors import ScenarioError
-
     loaded: list[LoadedScenario] = []
     problems = []
     for file in files:
         try:
-            loaded += load(file, words, overrides=overrides)  # type: ignore[arg-type]
+            loaded += load(file, words, overrides=overrides)
         except ScenarioError as error:
             problems.append(str(error))
     if problems:
@@ -153,7 +157,6 @@ class Session:
             settings=dict(self.settings), source=loaded.source.text,
         )
         manifest.write(folder.manifest)
-        folder.scenario.write_text(dump(scenario), encoding="utf-8")
         run = Run(
             scenario, drivers()[scenario.target.driver], planned.seed, folder.path, planned.world,
             history_path=folder.history, mutant=planned.mutant, lines=loaded.line_of,
@@ -162,7 +165,6 @@ class Session:
         with asyncio.Runner() as runner:
             result = runner.run(self._with_signals(run))
         self.interrupted |= result.verdict.outcome is Outcome.INTERRUPTED
-        folder.verdict.write_bytes(msgspec.json.format(msgspec.json.encode(result.verdict), indent=2))
         write_reports(folder, scenario, result.history, result.verdict, manifest.finish())
         return Finished(planned, folder, result)
 

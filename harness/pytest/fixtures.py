@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from harness.leaks import Snapshot
     from harness.lifecycle.rounds import GovernorRounds
     from harness.mocks.mock_handler import MockHandler
-    from harness.targets.schedule_zero.fixtures import SchedulerServer
-    from schedule_zero.process_governor import ProcessGovernor
-    from schedule_zero.zmq_client import ZMQClient
+    from harness.targets.schedule_zero.fixtures import ProcessGovernor, SchedulerServer, ZMQClient
 
 
 @pytest.fixture

@@ -161,5 +161,8 @@ class Driver(Protocol):
     """Names that a fault may point at besides the handlers."""
     ops: ClassVar[Mapping[str, OpSpec]]
 
+    def require_mutant(self, name: str) -> None:
+        """Raise `harness.errors.UsageError` unless the target can be broken on purpose in the way called `name`."""
+
     def create(self, scenario: Scenario, context: TargetContext) -> Target:
         """Make the target of one run. Starts nothing yet."""

@@ -20,7 +20,7 @@ from harness.errors import FaultError, NeverReady, TargetError
 from harness.history.records import AnyRecord, Audit, Event, Process, ProcessEvent, Status
 from harness.scenario.model import Scenario, World
 from harness.targets.base import OpSpec, Place, PlaceKind, Reply, StopHow, StopResult, Target, TargetContext
-from harness.targets.schedule_zero import audits, deployment, operations, records
+from harness.targets.schedule_zero import audits, deployment, mutants, operations, records
 from harness.targets.schedule_zero.api import ApiClient
 from harness.targets.schedule_zero.control import Control
 from harness.targets.schedule_zero.decoy import interpreters, write_decoy
@@ -43,6 +43,10 @@ class ScheduleZeroDriver:
     handler_options: ClassVar[type[BaseModel] | None] = HandlerOptions
     places: ClassVar[tuple[str, ...]] = ("governor", "scheduler", "scheduler.req", "store")
     ops: ClassVar[Mapping[str, OpSpec]] = operations.OPS
+
+    def require_mutant(self, name: str) -> None:
+        """Raise `UsageError` for a mutant that does not exist."""
+        mutants.require(name)
 
     def create(self, scenario: Scenario, context: TargetContext) -> Target:
         """A target whose files lie under the run's folder; nothing is started."""

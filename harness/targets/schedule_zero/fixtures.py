@@ -21,7 +21,7 @@ from schedule_zero.process_governor import ProcessGovernor
 from schedule_zero.service_config import ServiceConfig
 from schedule_zero.zmq_client import ZMQClient
 
-__all__ = ["SchedulerServer", "client", "governor", "worker_config"]
+__all__ = ["ProcessGovernor", "SchedulerServer", "ZMQClient", "client", "governor", "worker_config"]
 
 
 class SchedulerServer:

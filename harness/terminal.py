@@ -1,0 +1,196 @@
+"""What the command line prints: runs as they go on, verdicts, timelines, tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.checks.verdict import Verdict
+from harness.errors import ExitCode, UsageError
+from harness.history.records import PhaseName
+from harness.report import console, jsonout
+from harness.report.folder import RunFolder
+from harness.report.live import LiveView
+from harness.report.manifest import Manifest, Setting
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from harness.history.recorder import Recorder
+    from harness.scenario.loader import LoadedScenario
+    from harness.session import Finished, PlannedRun
+
+
+def run_all(
+    planned: Sequence[PlannedRun], reports: Path, *, workers: int = 1, quiet: bool = False, as_json: bool = False,
+    settings: Mapping[str, Setting] | None = None,
+) -> ExitCode:
+    """Play every run, print its verdict, and return the exit code of the worst. After an interrupt nothing more is begun."""
+    from harness.session import worst
+
+    begin = time.monotonic()
+    if workers > 1 and len(planned) > 1:
+        from harness.parallel import play_in_processes
+
+        told = []
+        for run in play_in_processes(planned, reports, workers):
+            told.append(run)
+            if not as_json:
+                console.show(console.told(run.verdict, run.manifest, report=run.folder.html, passed=not quiet))
+        verdicts = [run.verdict for run in told]
+        documents = [jsonout.as_json(r.verdict, folder=r.folder.path, again=r.manifest.again) for r in told]
+    else:
+        finished = _one_after_another(planned, reports, quiet=quiet, as_json=as_json, settings=settings or {})
+        verdicts = [one.verdict for one in finished]
+        documents = [
+            jsonout.as_json(one.verdict, folder=one.folder.path, again=one.planned.again) for one in finished
+        ]
+    if as_json:
+        click.echo(jsonout.dumps(documents))
+    elif len(planned) > 1:
+        console.show(console.summary(verdicts, time.monotonic() - begin))
+    return worst([verdict.outcome for verdict in verdicts]).exit_code
+
+
+def _one_after_another(
+    planned: Sequence[PlannedRun], reports: Path, *, quiet: bool, as_json: bool, settings: Mapping[str, Setting]
+) -> list[Finished]:
+    from harness.session import Session
+
+    finished: list[Finished] = []
+    for run in planned:
+        with _Shown(run, quiet=quiet) as view:
+            session = Session(reports, settings=settings, on_start=view.begin)
+            finished.append(session.play(run))
+        if not as_json:
+            _print_verdict(finished[-1], quiet=quiet)
+        if session.interrupted:
+            break
+    return finished
+
+
+class _Shown:
+    """The live view of one run, begun when its recorder exists."""
+
+    def __init__(self, run: PlannedRun, *, quiet: bool) -> None:
+        self._run, self._quiet = run, quiet
+        self._view: LiveView | None = None
+
+    def begin(self, planned: PlannedRun, folder: RunFolder, recorder: Recorder) -> None:
+        scenario = planned.loaded.scenario
+        limits = {name: getattr(scenario.limits, name.value, 0.0) for name in PhaseName}
+        self._view = LiveView(
+            scenario.name, clock=recorder.now, limits={k: v for k, v in limits.items() if v}, quiet=self._quiet
+        )
+        self._view.__enter__()
+        recorder.subscribe(self._view.feed)
+
+    def __enter__(self) -> _Shown:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._view is not None:
+            self._view.__exit__(None, None, None)
+
+
+def _print_verdict(finished: Finished, *, quiet: bool) -> None:
+    manifest = Manifest.read(finished.folder.manifest)
+    console.show(console.told(finished.verdict, manifest, report=finished.folder.html, passed=not quiet))
+
+
+def explain_one(loaded: LoadedScenario, seed: int, *, as_json: bool) -> None:
+    """Print what one scenario would do with `seed`, with the times of its faults as they would be drawn."""
+    from harness.faults.plan import draw_plan
+    from harness.runner import planned_length
+    from harness.scenario.explain import Drawn, timeline
+    from harness.scenario.streams import Streams
+
+    scenario = loaded.scenario
+    plan = draw_plan(scenario, Streams(seed), planned_length(scenario))
+    drawn = [Drawn(fault.spec.id, o.start, o.end) for fault in plan for o in fault.occurrences]
+    entries = timeline(scenario, seed, drawn)
+    if as_json:
+        rows = [{"lane": e.lane.value, "name": e.name, "what": e.what, "start": e.start, "end": e.end} for e in entries]
+        click.echo(json.dumps({"scenario": scenario.name, "seed": seed, "timeline": rows}, indent=2))
+        return
+    from harness.report.timeline import timeline_lines
+
+    console.show(timeline_lines(scenario, seed, entries))
+
+
+def print_table(rows: Sequence[Mapping[str, str]], *, as_json: bool) -> None:
+    """Print rows of one shape: as a table on a terminal, as aligned text elsewhere, or as JSON."""
+    if as_json:
+        click.echo(json.dumps(list(rows), indent=2))
+        return
+    if not rows:
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    wide = None if sys.stdout.isatty() else 200
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row.values())
+    Console(width=wide, highlight=False).print(table)
+
+
+def arguments_of(model: type[BaseModel] | None) -> str:
+    """The arguments of a fault or check in a few words: name, and default unless it is required."""
+    if model is None:
+        return ""
+    words = []
+    for name, field in model.model_fields.items():
+        shown = field.alias or name
+        words.append(shown if field.is_required() or field.default is None else f"{shown}={field.default}")
+    return ", ".join(words)
+
+
+def report_again(path: Path, *, as_json: bool) -> ExitCode:
+    """Judge a stored run anew by the scenario that is stored with it, write its reports again, print the verdict."""
+    from harness.checks.judge import judge, sum_up
+    from harness.checks.verdict import Outcome
+    from harness.report.write import write_reports
+    from harness.scenario.loader import load
+
+    stored = RunFolder(path).read()
+    if not stored.folder.scenario.is_file():
+        raise UsageError(f"{path} holds no scenario.yaml: the run ended before it began")
+    loaded = load(stored.folder.scenario)[0]
+    verdict = stored.verdict
+    if verdict is None or verdict.outcome in (Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN):
+        lines = _lines_of(stored.manifest, loaded)
+        checks = judge(loaded.scenario, stored.history, lines=lines)
+        outcome, reason = sum_up(loaded.scenario, checks)
+        verdict = Verdict(
+            scenario=loaded.scenario.name, seed=stored.manifest.seed, world=stored.manifest.world, outcome=outcome,
+            reason=reason, checks=checks, duration=stored.history.duration,
+        )
+    write_reports(stored.folder, loaded.scenario, stored.history, verdict, stored.manifest)
+    if as_json:
+        click.echo(jsonout.dumps(jsonout.as_json(verdict, folder=path, again=stored.manifest.again)))
+    else:
+        console.show(console.told(verdict, stored.manifest, report=stored.folder.html))
+    return verdict.outcome.exit_code
+
+
+def _lines_of(manifest: Manifest, fallback: LoadedScenario) -> Any:
+    """Lines in the file as it was written, which is what the report shows; those of the resolved scenario if that is gone."""
+    from harness.errors import ScenarioError
+    from harness.scenario.loader import load_text
+
+    try:
+        for loaded in load_text(manifest.source, manifest.file or "<stored>"):
+            if loaded.scenario.name == manifest.scenario:
+                return loaded.line_of
+    except ScenarioError:
+        pass  # the stored source needed --set to be valid: the resolved scenario is judged all the same
+    return fallback.line_of
