@@ -129,8 +129,8 @@ class RegistryManager:
     ) -> HandlerRecord:
         """Take a handler in, in the place of any other with this id; the newest registration wins.
 
-        Calls that wait for an earlier incarnation which never said `offline` are interrupted: it is dead, or
-        soon will be, and their answers will not come.
+        Calls that wait for an earlier incarnation are interrupted where it must be dead, as their answers will
+        not come: it never said `offline`, or its address is the new one's.
         """
         with self._lock:
             old = self._entries.get(handler_id)
@@ -138,7 +138,13 @@ class RegistryManager:
                 self._make_room()
             replaced = old is not None and (old.address, old.incarnation) != (address, incarnation)
             pool = self._pools.pop(handler_id, None) if replaced else None
-            died = old is not None and old.incarnation != incarnation and old.heard is not None
+            died = (
+                old is not None
+                and old.incarnation != incarnation
+                # Two cannot listen at one address, so a farewell does not mean that the old one is still
+                # finishing.
+                and (old.heard is not None or old.address == address)
+            )
             entry = _Entry(address, tuple(methods), incarnation, old.registrations + 1 if old else 1, pid, None)
             self._hear(entry)
             self._entries[handler_id] = entry

@@ -163,6 +163,8 @@ class HandlerSocket:
                 self._take_answers(router, pull)
             if router in ready:
                 self._take_requests(router)
+        # Who asked during the drain's last moments is told so, rather than left to time out.
+        self._take_requests(router)
         self._turn_away_waiting(router)
 
     def _patience(self) -> int:

@@ -170,6 +170,22 @@ def test_calls_to_a_draining_incarnation_are_left_alone(registry: RegistryManage
         assert "no answer" in str(error)
 
 
+def test_calls_are_cut_short_when_the_address_has_a_new_owner(
+    registry: RegistryManager, silent_address: str
+) -> None:
+    """A new process under the id ends, at once, a call that waits for the old one."""
+    registry.register("h", silent_address, [], incarnation="a")
+    with ThreadPoolExecutor(1) as pool, registry.borrow("h") as client:
+        call = pool.submit(client.call, "m")
+        with pytest.raises(TimeoutError):
+            call.result(0.2)
+        registry.report_status("h", ReportedStatus.OFFLINE, incarnation="a")
+        registry.register("h", silent_address, [], incarnation="b")
+
+        with pytest.raises(Disconnected):
+            call.result(5.0)
+
+
 def test_close_interrupts_and_ends(silent_address: str) -> None:
     """close() ends calls under way, threads, sockets and the context, within seconds; afterwards nothing is
     lent.
