@@ -111,9 +111,16 @@ def table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
     h1  Connected
     """
     cells = [[column.upper() for column in columns]]
-    cells += [["" if row.get(column) is None else str(row[column]) for column in columns] for row in rows]
+    cells += [[_cell(row.get(column)) for column in columns] for row in rows]
     widths = [max(len(line[n]) for line in cells) for n in range(len(columns))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in cells
     )
+
+
+def _cell(value: Any) -> str:
+    """A value on one line; of a list, how many it has."""
+    if value is None:
+        return ""
+    return str(len(value)) if isinstance(value, list) else str(value)

@@ -60,7 +60,6 @@ class ServiceConfig:
     """
 
     deployment: str = "default"
-    host: str = "127.0.0.1"
     zmq_host: str = "127.0.0.1"
     zmq_port: int = 0
     http_host: str = "127.0.0.1"
