@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,6 +14,7 @@ from harness.report.folder import RunFolder
 from harness.report.html import render
 from harness.report.junit import write_junit
 from harness.report.manifest import Manifest
+from harness.scenario.dump import dump
 
 if TYPE_CHECKING:
     from harness.history.history import History
@@ -35,7 +35,7 @@ def write_reports(
         write_verdict(folder.verdict, verdict)
         if not folder.history.exists():
             history.write(folder.history)
-        folder.scenario.write_text(resolved(scenario), encoding="utf-8")
+        folder.scenario.write_text(dump(scenario, full=True), encoding="utf-8")
         if "junit" in scenario.report.formats:
             write_junit(folder.junit, verdict, manifest)
         if "html" in scenario.report.formats:
@@ -52,22 +52,3 @@ def write_reports(
 def write_verdict(path: Path, verdict: Verdict) -> None:
     """Write the verdict as indented JSON."""
     path.write_bytes(msgspec.json.format(msgspec.json.encode(verdict, enc_hook=str), indent=2) + b"\n")
-
-
-def resolved(scenario: Scenario) -> str:
-    """The scenario as YAML with every default filled in; `harness.scenario.loader` reads it back."""
-    from ruamel.yaml import YAML
-
-    yaml: Any = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = None
-    yaml.width = 120
-    yaml.sort_base_mapping_type_on_output = False  # keep the order of the model's fields
-    out = io.StringIO()
-    yaml.dump(_without_none(scenario.model_dump(mode="json", by_alias=True)), out)
-    return out.getvalue()
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
-    return [_without_none(item) for item in value] if isinstance(value, list) else value

@@ -9,7 +9,7 @@ from harness.history.records import Execution, Job, Status, Step
 from harness.report.distributions import latencies, steps
 from harness.report.figures import count, duration, plural, rate
 from harness.report.html.markup import Markup, tag
-from harness.report.series import tally
+from harness.report.series import nearest_rank, tally
 from harness.report.standing import standing
 from harness.report.windows import fault_windows
 
