@@ -173,7 +173,7 @@ def test_calls_to_a_draining_incarnation_are_left_alone(registry: RegistryManage
 def test_calls_are_cut_short_when_the_address_has_a_new_owner(
     registry: RegistryManager, silent_address: str
 ) -> None:
-    """A new process under the id ends, at once, a call that waits for the old one."""
+    """A successor at the same address proves the old process gone, farewell or not: its calls end at once."""
     registry.register("h", silent_address, [], incarnation="a")
     with ThreadPoolExecutor(1) as pool, registry.borrow("h") as client:
         call = pool.submit(client.call, "m")
