@@ -1,22 +1,23 @@
 """The typed model of a scenario file, field by field.
 
-A `Scenario` is immutable and serialises to JSON (``model_dump(mode="json")``). This module knows shapes only: whether a fault,
-a check, a driver or an operation of that name exists is asked of a `harness.scenario.vocabulary.Vocabulary`.
+A `Scenario` is immutable and serialises to JSON (``model_dump(mode="json")``). This module knows shapes only:
+whether a fault, a check, a driver or an operation of that name exists is asked of a
+`harness.scenario.vocabulary.Vocabulary`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from harness.scenario.check_parts import Abort, Checks, CheckSpec, Expect, Known, Threshold, as_threshold
+from harness.scenario.check_parts import Abort, Checks, CheckSpec, Expect, Known, Threshold, ThresholdSpec
 from harness.scenario.fault_parts import FaultSpec, Nemesis, When
 from harness.scenario.misfit import Misfit
 from harness.scenario.parts import Flag, Kind, Model, Name, OpenModel, Whole, World
 from harness.scenario.step_parts import Cycles, CycleStep, Given, OpStep, StopStep, Wait
 from harness.scenario.target_parts import GovernorSpec, HandlerGroup, Service, TargetSpec, Topology
-from harness.scenario.values import Comparison, Length, PositiveLength
+from harness.scenario.values import Length, PositiveLength
 from harness.scenario.workload_parts import InFlight, Stage, Workload
 
 __all__ = [
@@ -65,7 +66,7 @@ class Seeds(Model):
 
 
 class Limits(Model):
-    """How long each phase may take, in seconds. ``run`` bounds the phase; the workload itself may end earlier."""
+    """How long each phase may take, in seconds. ``run`` is a bound; the workload itself may end earlier."""
 
     setup: PositiveLength = 30.0
     run: PositiveLength = 300.0
@@ -103,9 +104,7 @@ class Scenario(Model):
     cycles: Cycles | None = None
     then: tuple[CheckSpec, ...] = ()
     checks: Checks = Checks()
-    thresholds: dict[
-        str, tuple[Annotated[Threshold, BeforeValidator(as_threshold, json_schema_input_type=Comparison | Threshold)], ...]
-    ] = {}
+    thresholds: dict[str, tuple[ThresholdSpec, ...]] = Field(default={})
     known: Known | None = None
     report: ReportSpec = ReportSpec()
 
@@ -116,7 +115,12 @@ class Scenario(Model):
         if self.kind is Kind.CYCLES and self.cycles is None:
             raise Misfit("a scenario of kind `cycles` needs `cycles`", at=("kind",))
         if self.kind is not Kind.CYCLES and self.cycles is not None:
-            raise Misfit("`cycles` belongs to a scenario of kind `cycles`", found=self.kind.value, at=("cycles",), key=True)
+            raise Misfit(
+                "`cycles` belongs to a scenario of kind `cycles`",
+                found=self.kind.value,
+                at=("cycles",),
+                key=True,
+            )
         if not (self.workload or self.cycles or self.given or self.when):
             raise Misfit("nothing is done", expected="`workload`, `cycles`, or `given` and `when`")
         return self
@@ -129,7 +133,9 @@ class Scenario(Model):
         for number, group in enumerate(self.topology.handlers):
             for name in group.names():
                 if name in seen:
-                    raise Misfit(f"two handlers have the name {name!r}", at=("topology", "handlers", number, "name"))
+                    raise Misfit(
+                        f"two handlers have the name {name!r}", at=("topology", "handlers", number, "name")
+                    )
                 seen.add(name)
         return self
 
@@ -143,4 +149,6 @@ class Scenario(Model):
 def _differ(section: str, ids: list[str]) -> None:
     for number, name in enumerate(ids):
         if name in ids[:number]:
-            raise Misfit(f"two entries of {section} have the id {name!r}", found=name, at=(section, number, "id"))
+            raise Misfit(
+                f"two entries of {section} have the id {name!r}", found=name, at=(section, number, "id")
+            )

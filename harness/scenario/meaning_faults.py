@@ -1,0 +1,86 @@
+"""Whether the faults of a scenario exist, take their arguments, point at something, and can come to pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+
+from harness.scenario.fault_parts import FaultSpec
+from harness.scenario.meaning_target import driver_words, handler_names, option_misfits, unknown, world_misfits
+from harness.scenario.misfit import Misfit
+from harness.scenario.places import group_misfits, selector_misfits
+from harness.scenario.problems import did_you_mean, one_of
+from harness.scenario.view import View
+from harness.scenario.vocabulary import DriverWords, FaultWords, Vocabulary
+
+HEAL = ".heal"
+
+
+def misfits(scenario: View, vocabulary: Vocabulary) -> Iterator[Misfit]:
+    """Everything wrong with ``faults`` that the vocabulary can tell."""
+    driver, handlers = driver_words(scenario, vocabulary), handler_names(scenario)
+    for fault in scenario.get("faults").items():
+        kind, event = fault.get("kind"), fault.get("when", "event")
+        if event.text is not None and vocabulary.triggers and event.text not in vocabulary.triggers:
+            yield unknown("event", event, vocabulary.triggers)
+        words = vocabulary.faults.get(kind.text or "")
+        if words is None:
+            if kind.text is not None:
+                yield unknown("fault kind", kind, vocabulary.faults)
+            continue
+        yield from world_misfits(scenario, words.worlds, f"the fault {kind.text!r}", kind)
+        yield from option_misfits(words.args, fault, FaultSpec)
+        yield from _where_misfits(fault.get("where"), words, driver, handlers)
+
+
+def order_misfits(scenario: View) -> Iterator[Misfit]:
+    """Faults that wait for a heal that does not exist, or that waits for them."""
+    faults = list(scenario.get("faults").items())
+    ids = [fault.get("id").text or "" for fault in faults]
+    happens = {name for name, fault in zip(ids, faults, strict=True) if fault.get("after").text is None}
+    waiting = {}
+    for name, fault in zip(ids, faults, strict=True):
+        after = fault.get("after")
+        if after.text is not None and after.text.endswith(HEAL):
+            others = [other for other in ids if other != name]
+            if matching_heals(after.text, others):
+                waiting[name] = after
+            else:
+                yield no_such_heal(after, others)
+    while ready := [name for name, after in waiting.items() if matching_heals(after.text or "", happens)]:
+        happens |= {name for name in ready if waiting.pop(name)}
+    for name, after in waiting.items():
+        yield Misfit(
+            f"{name!r} can never happen: what it waits for waits for it", found=after.text, at=after.path
+        )
+
+
+def matching_heals(after: str, ids: Sequence[str] | set[str]) -> list[str]:
+    """The ids of the faults whose heal ``after`` names, as a glob."""
+    return sorted(name for name in ids if fnmatchcase(name + HEAL, after))
+
+
+def no_such_heal(after: View, ids: Sequence[str]) -> Misfit:
+    """``after`` names no fault of this file."""
+    words = [name + HEAL for name in ids]
+    expected = one_of(words) if words else "a fault in `faults`"
+    return Misfit(
+        f"no fault heals as {after.text!r}",
+        expected=expected,
+        hint=did_you_mean(after.text, words),
+        at=after.path,
+    )
+
+
+def _where_misfits(
+    where: View, words: FaultWords, driver: DriverWords | None, handlers: Sequence[str]
+) -> Iterator[Misfit]:
+    for group, wanted in where.entries():
+        if isinstance(wanted.data, str | int):
+            yield from group_misfits(group, str(wanted.data), handlers, where.path)
+    others = [kind for kind in words.accepts if kind != "handler"]
+    if where.text is None or not words.accepts or (others and not (driver and driver.places)):
+        return
+    names = list(handlers) if "handler" in words.accepts else []
+    names += driver.places if driver and others else []
+    yield from selector_misfits(where.text, names, where.path)

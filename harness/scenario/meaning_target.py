@@ -1,0 +1,90 @@
+"""Whether the target of a scenario exists, runs in its worlds, and knows the options it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from pydantic import BaseModel
+
+from harness.scenario.fields import aliases
+from harness.scenario.misfit import Misfit
+from harness.scenario.parts import World
+from harness.scenario.problems import did_you_mean, one_of
+from harness.scenario.shape import unknown_key, validate
+from harness.scenario.target_parts import GovernorSpec, HandlerGroup, TargetSpec
+from harness.scenario.view import View
+from harness.scenario.vocabulary import DriverWords, Vocabulary
+
+
+class NoOptions(BaseModel):
+    """Stands for the options of a part that has none."""
+
+    model_config = {"extra": "forbid"}
+
+
+def driver_words(scenario: View, vocabulary: Vocabulary) -> DriverWords | None:
+    """The words of the scenario's driver, if it names one that exists."""
+    return vocabulary.drivers.get(scenario.get("target", "driver").text or "")
+
+
+def handler_names(scenario: View) -> list[str]:
+    """The names of all handlers that the topology makes."""
+    names: list[str] = []
+    for group in scenario.get("topology", "handlers").one_or_many():
+        data = {key: group.mapping[key] for key in ("name", "count") if key in group.mapping}
+        made, _ = validate(HandlerGroup, data)
+        names += made.names() if made else []
+    return names
+
+
+def misfits(scenario: View, vocabulary: Vocabulary) -> Iterator[Misfit]:
+    """Everything wrong with ``target`` and ``topology``."""
+    driver = scenario.get("target", "driver")
+    words = driver_words(scenario, vocabulary)
+    if words is None:
+        if driver.text is not None:
+            yield unknown("driver", driver, vocabulary.drivers)
+        return
+    yield from world_misfits(scenario, words.worlds, f"the driver {driver.text!r}", driver)
+    yield from option_misfits(words.options, scenario.get("target"), TargetSpec)
+    yield from option_misfits(
+        words.governor_options or NoOptions, scenario.get("target", "governor"), GovernorSpec
+    )
+    scheduler = scenario.get("topology", "scheduler")
+    if isinstance(scheduler.data, dict) or scheduler.data is None:
+        yield from option_misfits(words.scheduler_options, scheduler)
+    for group in scenario.get("topology", "handlers").one_or_many():
+        yield from option_misfits(words.handler_options or NoOptions, group, HandlerGroup)
+        mock = group.get("mock")
+        if mock.text is not None and vocabulary.mocks and mock.text not in vocabulary.mocks:
+            yield unknown("mock behaviour", mock, vocabulary.mocks)
+
+
+def unknown(what: str, view: View, known: Iterable[str]) -> Misfit:
+    """``unknown fault kind 'process.kil'``, with what there is."""
+    words = list(known)
+    return Misfit(
+        f"unknown {what} {view.data!r}", expected=one_of(words), found=view.data,
+        hint=did_you_mean(view.data, words), at=view.path,
+    )  # fmt: skip
+
+
+def world_misfits(scenario: View, able: Sequence[World], who: str, fallback: View) -> Iterator[Misfit]:
+    """For each world of the scenario that `who` cannot run in; at `fallback` when the file names no worlds."""
+    named = [world for world in scenario.get("worlds").items() if world.text in {w.value for w in World}]
+    for world in named or [View(World.REAL.value, fallback.path)]:
+        if world.text not in able:
+            yield Misfit(
+                f"{who} does not run in the world `{world.text}`", expected=one_of(w.value for w in able),
+                found=world.text, at=world.path,
+            )  # fmt: skip
+
+
+def option_misfits(model: type[BaseModel], part: View, own: type[BaseModel] | None = None) -> Iterator[Misfit]:
+    """What keeps the keys of `part` from being options of `model`; the keys of `own` are checked elsewhere."""
+    known = aliases(own) if own else []
+    options = {key: value for key, value in part.mapping.items() if key not in known}
+    for misfit in validate(model, options)[1]:
+        if misfit.key and misfit.at and misfit.at[0] not in aliases(model):
+            misfit = unknown_key(str(misfit.at[0]), [*known, *aliases(model)], ())
+        yield misfit.below(part.path)
