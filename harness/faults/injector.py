@@ -200,17 +200,28 @@ class Injector:
         await self._until(begin)
         if self._stopping.is_set():
             return
-        entries = [
-            e
-            for fault in self._resolve(planned, armed=True)
-            if (e := await self._ledger.inject(fault, arm=True))
-        ]
+        entries = await self._arm(planned)
         while entries and self._recorder.now() < end and not await self._pause(_ASK_STRUCK):
             for entry in entries:
                 if entry.armed and (times := await self._struck(entry)):
                     self._ledger.struck(entry, times)
+            if lost := [entry for entry in entries if self._came_back(entry)]:
+                await self._ledger.heal(lost)
+                entries = await self._arm(planned)
         if not self._stopping.is_set():
             await self._ledger.heal(entries)
+
+    async def _arm(self, planned: PlannedFault) -> list[Entry]:
+        faults = self._resolve(planned, armed=True)
+        return [entry for fault in faults if (entry := await self._ledger.inject(fault, arm=True))]
+
+    def _came_back(self, entry: Entry) -> bool:
+        """Whether the process that was armed has a successor, which knows nothing of the arming."""
+        old = entry.fault.place
+        return bool(old.pid) and any(
+            place.name == old.name and place.kind is old.kind and place.pid not in (0, old.pid)
+            for place in self._target.places()
+        )
 
     async def _struck(self, entry: Entry) -> int:
         try:

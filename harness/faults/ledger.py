@@ -96,6 +96,8 @@ class Ledger:
         if entry.armed and not detail.get("struck"):
             when = entry.fault.trigger
             waited = f"{when.event} did not come often enough" if when else "its moment did not come"
+            if detail.get("gone"):
+                waited = "its process ended first, or right after"
             self._tell(entry.fault, FaultEvent.SKIPPED, {"reason": f"armed, but it never struck: {waited}"})
             return
         if entry.armed:

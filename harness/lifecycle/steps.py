@@ -19,7 +19,7 @@ from harness.scenario.model import CycleStep, OpStep, StopStep, Wait
 from harness.targets.base import Place, PlaceKind, StopHow
 
 Detail = dict[str, Any]
-LIMIT = 60.0
+LIMIT = 120.0
 """Seconds a step without a time of its own may take."""
 GRACE = 10.0
 """Seconds beyond its own time-out that a stop may take to use force."""

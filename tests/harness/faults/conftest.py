@@ -72,6 +72,7 @@ class Agent:
         self.armed: dict[str, dict[str, Any]] = {}
         self.last: dict[str, Any] = {}
         self.strikes = 3
+        self.armings = 0
         self.server.command("arm", self._arm)
         self.server.command("disarm", self._disarm)
         self.server.start()
@@ -89,6 +90,7 @@ class Agent:
         if order["socket"] != "req":
             raise ValueError("only req is known here")
         self.last = order
+        self.armings += 1
         self.armed[order["id"]] = order
         return {}
 

@@ -364,6 +364,28 @@ def test_an_armed_agent_that_never_struck_is_skipped_and_one_that_did_is_injecte
     assert records[-1].detail["reason"] == "armed, but it never struck: job.sent did not come often enough"
 
 
+def test_a_process_that_was_started_again_is_armed_again(agent: Any, spawn: Any) -> None:
+    """The successor of an armed process knows nothing of it, so it is armed too; with several, one arming is
+    enough.
+    """
+    first, second = spawn(), spawn()
+    sockets = [
+        Place(PlaceKind.SOCKET, "scheduler.req", "sockets", pid=child.pid, control=agent.address)
+        for child in (first, second)
+    ]
+    target = Stub(sockets[0])
+    when = {"event": "job.sent", "nth": 5}
+    fault = {"id": "f", "kind": ZmqState.kind, "where": "scheduler.req", "how": "recv-first", "when": when}
+
+    async def body(recorder: Any, injector: Any) -> None:
+        await until(lambda: agent.armings == 1)
+        target.here = [sockets[1]]
+        await until(lambda: agent.armings == 2)
+
+    play([fault], body, target=target)
+    assert agent.armed == {}
+
+
 def test_a_real_process_is_paused_and_goes_on(spawn: Any, place_of_child: Any) -> None:
     """The whole road with a real kind: from the scenario's line to SIGSTOP and back."""
     child = psutil.Process(spawn().pid)

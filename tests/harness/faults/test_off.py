@@ -16,17 +16,19 @@ CALLS = [b'{"method":"work","params":{"n":%d},"request_id":"r%d"}' % (n, n) for 
 def conversation(meddle: Any) -> Any:
     """Every frame that a peer and its client saw of five calls; `meddle` gets both before the first."""
     context = zmq.Context()
-    with Peer("h1", seed=1) as peer:
-        client = context.socket(zmq.REQ)
-        client.setsockopt(zmq.RCVTIMEO, 5000)
-        client.connect(peer.address)
-        client.poll(5000, zmq.POLLOUT)
-        meddle(client, peer)
-        answers = []
-        for call in CALLS:
-            client.send(call)
-            answers.append(client.recv_multipart())
-        seen = [(call.method, call.params, call.request_id) for call in peer.calls]
+    try:
+        with Peer("h1", seed=1) as peer:
+            client = context.socket(zmq.REQ)
+            client.setsockopt(zmq.RCVTIMEO, 5000)
+            client.connect(peer.address)
+            client.poll(5000, zmq.POLLOUT)
+            meddle(client, peer)
+            answers = []
+            for call in CALLS:
+                client.send(call)
+                answers.append(client.recv_multipart())
+            seen = [(call.method, call.params, call.request_id) for call in peer.calls]
+    finally:
         context.destroy(linger=0)
     return answers, seen
 
