@@ -100,7 +100,7 @@ def nice_ticks(low: float, high: float, about: int) -> Sequence[float]:
         return [low]
     raw = (high - low) / max(about, 1)
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(s * power for s in (1, 2, 5, 10) if s * power >= raw * 0.999)
+    step = next(s * power for s in (1, 2, 5, 10) if s * power >= raw * 0.75)
     return _multiples(low, high, step)
 
 

@@ -233,7 +233,7 @@ def _chaos_samples(rng: random.Random) -> list[AnyRecord]:
 
 
 def _chaos_checks(lost: Job) -> tuple[CheckResult, ...]:
-    text = f"job {lost.job_id} accepted at 29.8 s (workload jobs, handler h4) has no outcome; h4 was killed at 30 s"
+    text = f"job {lost.job_id} accepted at 29.8 s (workload jobs, h4) has no outcome; h4 was killed at 30 s"
     evidence = Evidence(
         at=lost.started, text=text, data={"job": lost.job_id, "handler": "h4", "fault": "crash"}
     )
@@ -302,7 +302,7 @@ def chaos() -> Run:
 
 
 def load(calls: int = 6000, rate: float = 50.0) -> Run:
-    """A load run that passed: `calls` arrivals and as many executions on eight handlers; each 10th call is cron's."""
+    """A load run that passed: `calls` arrivals, as many executions on eight handlers; each 10th is cron's."""
     rng = random.Random(4711)
     end = calls / rate
     records = phases((PhaseName.SETUP, -2.0, 0.0), (PhaseName.RUN, 0.0, end), (PhaseName.SETTLE, end, end + 1))

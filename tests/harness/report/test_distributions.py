@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 def test_a_percentile_needs_enough_values() -> None:
     """A p99 of 99 values would be their largest by another name: it is left out; of 100 it is given."""
-    few, enough = Distribution("x", [float(n) for n in range(99)]), Distribution("x", [float(n) for n in range(100)])
+    few, enough = (
+        Distribution("x", [float(n) for n in range(99)]),
+        Distribution("x", [float(n) for n in range(100)]),
+    )
 
     assert [few.at(s) for s in (0.5, 0.9, 0.99, 0.999)] == [49.0, 89.0, None, None]
     assert enough.at(0.99) == 98.0
@@ -46,10 +49,27 @@ def test_steps_leave_out_what_went_wrong(cycles_run: Run) -> None:
 
 def test_completion_comes_from_the_metrics() -> None:
     """Beside the latency stands how long the job took, from the intended start to the end of its execution."""
-    scenario = Scenario.model_validate({
-        "scenario": 1, "name": "x", "kind": "load", "target": {"driver": "d"},
-        "workload": [{"id": "w", "op": "job.submit", "model": "once", "count": 1}]})
-    call = Operation(at=1.2, id=1, workload="w", op="job.submit", place="s", intended=1.0, start=1.1, end=1.2, status=Status.OK, ref="j")
+    scenario = Scenario.model_validate(
+        {
+            "scenario": 1,
+            "name": "x",
+            "kind": "load",
+            "target": {"driver": "d"},
+            "workload": [{"id": "w", "op": "job.submit", "model": "once", "count": 1}],
+        }
+    )
+    call = Operation(
+        at=1.2,
+        id=1,
+        workload="w",
+        op="job.submit",
+        place="s",
+        intended=1.0,
+        start=1.1,
+        end=1.2,
+        status=Status.OK,
+        ref="j",
+    )
     run = Execution(at=3.0, handler="h1", request_id="j", method="m", start=1.5, end=3.0, outcome="ok")
 
     found = {d.name: list(d.values) for d in measured(History(Header(), [call, run]), scenario)}

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
 
 def _ran(start: float, end: float | None, handler: str = "h1", pid: int = 0, outcome: str = "ok") -> Execution:
-    return Execution(at=start, handler=handler, request_id=f"{start}", method="m", start=start, end=end, outcome=outcome, pid=pid)
+    return Execution(
+        at=start,
+        handler=handler,
+        request_id=f"{start}",
+        method="m",
+        start=start,
+        end=end,
+        outcome=outcome,
+        pid=pid,
+    )
 
 
 def _lanes(*records: AnyRecord, end: float = 100.0) -> list[tuple[str, list[Bar]]]:
@@ -31,7 +40,10 @@ def test_overlapping_executions_lie_in_rows() -> None:
 
 def test_an_unfinished_execution_ends_with_its_process() -> None:
     """It is drawn until its own process died, not until another one did."""
-    died = [Process(at=at, name="h1", pid=pid, event=ProcessEvent.EXITED, code=-9) for pid, at in ((1, 8.0), (2, 20.0))]
+    died = [
+        Process(at=at, name="h1", pid=pid, event=ProcessEvent.EXITED, code=-9)
+        for pid, at in ((1, 8.0), (2, 20.0))
+    ]
 
     [(_, bars)] = _lanes(_ran(5, None, pid=1, outcome=""), _ran(9, None, pid=2, outcome=""), *died)
 
@@ -55,7 +67,14 @@ def test_lanes_are_in_natural_order(chaos_run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("place", "found"),
-    [("h1", ["h1"]), ("scheduler.req", ["scheduler"]), ("h1 <-> scheduler", ["h1", "scheduler"]), ("h1, h11", ["h1", "h11"]), ("store", []), ("", [])],
+    [
+        ("h1", ["h1"]),
+        ("scheduler.req", ["scheduler"]),
+        ("h1 <-> scheduler", ["h1", "scheduler"]),
+        ("h1, h11", ["h1", "h11"]),
+        ("store", []),
+        ("", []),
+    ],
 )
 def test_a_place_touches_the_lanes_it_names(place: str, found: list[str]) -> None:
     """Whole names only: h1 is not h11."""
@@ -64,7 +83,13 @@ def test_a_place_touches_the_lanes_it_names(place: str, found: list[str]) -> Non
 
 def test_merging_keeps_the_covered_time() -> None:
     """Neighbours nearer than a column become one bar; other rows and looks stay apart."""
-    bars = [Bar(0, 1, 0, "ok"), Bar(1.05, 2, 0, "ok"), Bar(1.5, 2, 1, "ok"), Bar(2.01, 3, 0, "error"), Bar(5, 6, 0, "ok")]
+    bars = [
+        Bar(0, 1, 0, "ok"),
+        Bar(1.05, 2, 0, "ok"),
+        Bar(1.5, 2, 1, "ok"),
+        Bar(2.01, 3, 0, "error"),
+        Bar(5, 6, 0, "ok"),
+    ]
 
     found = sorted(merged(bars, 0.0, 10.0, columns=100), key=lambda b: (b.row, b.begin))
 

@@ -16,13 +16,23 @@ from harness.report.manifest import Manifest, Setting, build, commit
 
 def test_a_manifest_is_read_back_equal(tmp_path: Path, started: datetime) -> None:
     """What was written is read back, field by field."""
-    made = build(scenario="load.x", world="real", seed=7, command=["harness", "run"], started=started,
-                 settings={"seed": Setting(value=7, source="command line")}, source="scenario: 1\n")
+    made = build(
+        scenario="load.x",
+        world="real",
+        seed=7,
+        command=["harness", "run"],
+        started=started,
+        settings={"seed": Setting(value=7, source="command line")},
+        source="scenario: 1\n",
+    )
 
     made.write(tmp_path / "manifest.json")
 
     assert Manifest.read(tmp_path / "manifest.json") == made
-    assert json.loads((tmp_path / "manifest.json").read_text())["settings"]["seed"] == {"value": 7, "source": "command line"}
+    assert json.loads((tmp_path / "manifest.json").read_text())["settings"]["seed"] == {
+        "value": 7,
+        "source": "command line",
+    }
 
 
 def test_it_names_versions_but_not_the_machine(started: datetime) -> None:
@@ -40,17 +50,25 @@ def test_it_ends_with_its_duration(started: datetime) -> None:
     """The end gives the wall time the run took."""
     made = build(scenario="x", world="real", seed=0, started=started).finish(started + timedelta(seconds=12.5))
 
-    assert (made.started, made.ended, made.duration) == ("2026-03-14T09:26:53.000+00:00", "2026-03-14T09:27:05.500+00:00", 12.5)
+    assert (made.started, made.ended, made.duration) == (
+        "2026-03-14T09:26:53.000+00:00",
+        "2026-03-14T09:27:05.500+00:00",
+        12.5,
+    )
 
 
 def test_it_begins_now_by_default() -> None:
     """Without a moment given, it starts at this one, in UTC."""
     before = datetime.now(UTC) - timedelta(milliseconds=1)
 
-    assert before <= datetime.fromisoformat(build(scenario="x", world="real", seed=0).started) <= datetime.now(UTC)
+    assert (
+        before <= datetime.fromisoformat(build(scenario="x", world="real", seed=0).started) <= datetime.now(UTC)
+    )
 
 
-@pytest.mark.parametrize(("content", "said"), [(b"{", "no manifest of a run"), (b'{"format": 1}', "no manifest of a run")])
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"{", "no manifest of a run"), (b'{"format": 1}', "no manifest of a run")]
+)
 def test_a_broken_manifest_is_a_users_mistake(tmp_path: Path, content: bytes, said: str) -> None:
     """A file that is none says which file, and what is wrong with it."""
     (tmp_path / "m.json").write_bytes(content)
@@ -77,9 +95,12 @@ def test_a_newer_format_is_refused(tmp_path: Path, started: datetime) -> None:
 
 def test_the_commit_tells_of_changes(tmp_path: Path) -> None:
     """The commit checked out is named, and that files differ from it; outside of git there is none."""
+
     def git(*words: str) -> str:
         identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
-        return subprocess.run(["git", *identity, "-C", str(tmp_path), *words], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", *identity, "-C", str(tmp_path), *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     assert commit(tmp_path / "nowhere") == ""
     git("init", "-q")

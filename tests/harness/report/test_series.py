@@ -15,16 +15,33 @@ if TYPE_CHECKING:
 
 
 def _call(intended: float, end: float, status: Status = Status.OK, workload: str = "w") -> Operation:
-    return Operation(at=end, id=0, workload=workload, op="o", place="p", intended=intended, start=intended, end=end, status=status)
+    return Operation(
+        at=end,
+        id=0,
+        workload=workload,
+        op="o",
+        place="p",
+        intended=intended,
+        start=intended,
+        end=end,
+        status=status,
+    )
 
 
 def test_arrivals_count_where_intended_and_answers_where_they_came() -> None:
-    """A call that was meant for the first second and answered in the third is offered there and answered here."""
-    history = History(Header(), [_call(0.5, 2.5), _call(1.5, 1.6, Status.FAIL), Drop(at=2, workload="w", intended=1.9)])
+    """A call meant for the first second and answered in the third is offered there, answered here."""
+    history = History(
+        Header(), [_call(0.5, 2.5), _call(1.5, 1.6, Status.FAIL), Drop(at=2, workload="w", intended=1.9)]
+    )
 
     found = buckets(history, 0.0, 3.0, about=3)
 
-    assert [(b.offered, b.ok, b.fail, b.dropped) for b in found] == [(1, 0, 0, 0), (2, 0, 1, 1), (0, 1, 0, 0), (0, 0, 0, 0)]
+    assert [(b.offered, b.ok, b.fail, b.dropped) for b in found] == [
+        (1, 0, 0, 0),
+        (2, 0, 1, 1),
+        (0, 1, 0, 0),
+        (0, 0, 0, 0),
+    ]
     assert [b.latencies for b in found] == [[2.0], [], [], []]
 
 
@@ -38,7 +55,9 @@ def test_buckets_lose_no_call(any_run: Run) -> None:
     assert sum(b.ok + b.fail + b.info for b in found) == total.calls
 
 
-@pytest.mark.parametrize(("span", "width"), [(1.0, 0.05), (127.0, 1.0), (720.0, 5.0), (86400.0, 600.0), (10**7, 68400.0)])
+@pytest.mark.parametrize(
+    ("span", "width"), [(1.0, 0.05), (127.0, 1.0), (720.0, 5.0), (86400.0, 600.0), (10**7, 68400.0)]
+)
 def test_widths_are_round_and_bounded(span: float, width: float) -> None:
     """The number of buckets does not grow with the run."""
     assert bucket_width(span) == width
@@ -56,7 +75,9 @@ def test_percentiles_are_nearest_rank() -> None:
 
 def test_tallies_tell_workloads_apart() -> None:
     """Counts of one workload leave the other's out; order is that of the first arrival."""
-    history = History(Header(), [_call(2, 3), _call(1, 9, Status.INFO, "late"), Drop(at=0, workload="w", intended=3)])
+    history = History(
+        Header(), [_call(2, 3), _call(1, 9, Status.INFO, "late"), Drop(at=0, workload="w", intended=3)]
+    )
 
     assert workloads(history) == ("late", "w")
     assert tally(history, "w") == tally(History(Header(), [_call(2, 3), Drop(at=0, workload="w", intended=3)]))

@@ -57,7 +57,7 @@ def test_nothing_is_fetched(any_run: Run, page_of: PageOf) -> None:
 
 
 def test_only_the_own_script_may_run(chaos_run: Run, page_of: PageOf) -> None:
-    """The policy allows exactly the script that the page holds, by its hash; all other script elements are data."""
+    """The policy allows exactly the page's script, by its hash; all other script elements are data."""
     page = page_of(chaos_run)
     scripts = page.all("script")
     running = [s for s in scripts if s.attributes.get("type") != "application/json"]
@@ -83,7 +83,10 @@ def test_the_banner_tells_the_verdict(chaos_run: Run, page_of: PageOf) -> None:
 
 def test_the_figures_are_those_of_the_history(chaos_run: Run, page_of: PageOf) -> None:
     """The cards count what the history holds."""
-    cards = {c.all("p")[0].text: (c.all("p")[1].text, c.all("p")[2].text) for c in page_of(chaos_run).all("div", "figure")}
+    cards = {
+        c.all("p")[0].text: (c.all("p")[1].text, c.all("p")[2].text)
+        for c in page_of(chaos_run).all("div", "figure")
+    }
 
     assert cards["Checks passed"] == ("4 of 7", "1 failed · 1 unknown · 1 known to fail")
     assert cards["Calls answered"] == ("1,404 of 1,444", "36 in doubt · 4 dropped")
@@ -96,7 +99,15 @@ def test_checks_stand_worst_first_and_only_bad_ones_open(chaos_run: Run, page_of
     """Failed and unknown checks are open; known and passed ones are folded and told apart."""
     checks = page_of(chaos_run).all("details", "check")
 
-    assert [c.one("span", "pill").text for c in checks] == ["fail", "unknown", "known", "pass", "pass", "pass", "pass"]
+    assert [c.one("span", "pill").text for c in checks] == [
+        "fail",
+        "unknown",
+        "known",
+        "pass",
+        "pass",
+        "pass",
+        "pass",
+    ]
     assert ["open" in c.attributes for c in checks] == [True, True, False, False, False, False, False]
     failed = checks[0]
     assert failed.one("summary").one("code").text == "no-lost-job"
@@ -149,7 +160,9 @@ def test_faults_are_bands_at_their_times(chaos_run: Run, page_of: PageOf) -> Non
     assert (low, high) == (-3.2, 124.6)
     assert len(bands) == 7
     assert bands["busy (store.locked) at store: 76 s to 85 s, for 9 s"] == pytest.approx((76.0, 85.0), abs=0.01)
-    assert bands["crash (process.kill) at h4: 30 s to 38.6 s, for 8.6 s"] == pytest.approx((30.0, 38.6), abs=0.01)
+    assert bands["crash (process.kill) at h4: 30 s to 38.6 s, for 8.6 s"] == pytest.approx(
+        (30.0, 38.6), abs=0.01
+    )
     assert [t.text for t in chart.all("text", "label")] == ["crash", "efsm", "hang", "busy", "mute", "hang"]
 
 
@@ -160,7 +173,10 @@ def test_a_fault_that_was_never_healed_reaches_to_the_end(interrupted_run: Run, 
 
     assert [round(float(r["x"][:-1]) + float(r["width"][:-1]), 1) for r in rects] == [100.0, 100.0]
     rows = [r for r in page.one("section", id="faults").rows() if r[1] == "crash"]
-    assert [(r[0], r[3], r[4]) for r in rows] == [("30 s", "h2", "never healed"), ("30 s", "h4", "never healed")]
+    assert [(r[0], r[3], r[4]) for r in rows] == [
+        ("30 s", "h2", "never healed"),
+        ("30 s", "h4", "never healed"),
+    ]
 
 
 def test_lanes_show_who_ran_and_who_died(chaos_run: Run, page_of: PageOf) -> None:
@@ -170,10 +186,19 @@ def test_lanes_show_who_ran_and_who_died(chaos_run: Run, page_of: PageOf) -> Non
     names = [t.one("title").text for t in chart.one("svg", "gutter").all("text") if t.all("title")]
     assert names == ["governor", "scheduler", "h1", "h2", "h3", "h4", "h5"]
     deaths = [m.one("title").text for m in chart.all("text", "mark death")]
-    assert deaths == ["h2 was ended by signal 9 at 30 s (pid 4101)", "h4 was ended by signal 9 at 30 s (pid 4103)"]
+    assert deaths == [
+        "h2 was ended by signal 9 at 30 s (pid 4101)",
+        "h4 was ended by signal 9 at 30 s (pid 4103)",
+    ]
     assert [m.one("title").text for m in chart.all("text", "mark start")] == [
-        "h2 started again at 37.5 s (pid 4201)", "h4 started again at 38.1 s (pid 4203)"]
-    bars = {g.attributes["data-lane"]: {p.attributes["class"] for p in g.all("path")} for g in chart.all("g") if "data-lane" in g.attributes}
+        "h2 started again at 37.5 s (pid 4201)",
+        "h4 started again at 38.1 s (pid 4203)",
+    ]
+    bars = {
+        g.attributes["data-lane"]: {p.attributes["class"] for p in g.all("path")}
+        for g in chart.all("g")
+        if "data-lane" in g.attributes
+    }
     assert bars["h4"] == {"run ok", "run unfinished"}
     assert bars["h5"] == {"run ok", "run error"}
     assert bars["scheduler"] == set()
@@ -197,22 +222,36 @@ def test_percentiles_leave_out_the_warm_up(load_run: Run, page_of: PageOf) -> No
     took = sorted(o.end - o.intended for o in load_run.history.operations("cron") if o.measured)
 
     assert [(r[0], r[2]) for r in rows] == [("cron.latency", "550"), ("steady.latency", "4,950")]
-    assert rows[0][5:] == [f"{took[274] * 1e3:.3g} ms", f"{took[494] * 1e3:.3g} ms", f"{took[544] * 1e3:.3g} ms", "–", f"{took[-1] * 1e3:.3g} ms"]
+    assert rows[0][5:] == [
+        f"{took[274] * 1e3:.3g} ms",
+        f"{took[494] * 1e3:.3g} ms",
+        f"{took[544] * 1e3:.3g} ms",
+        "–",
+        f"{took[-1] * 1e3:.3g} ms",
+    ]
 
 
 def test_cycles_show_the_step_that_went_wrong(cycles_run: Run, page_of: PageOf) -> None:
     """Durations of good steps make the table, the bad step has a row of its own."""
     page = page_of(cycles_run)
 
-    assert [(r[0], r[2]) for r in page.table("Durations of the steps that went well").rows()] == [("start", "200"), ("stop", "199")]
-    assert page.table("Steps that went wrong (1)").rows() == [["cycle 118", "stop", "fail", "15 s", "forced=True, code=-9"]]
+    assert [(r[0], r[2]) for r in page.table("Durations of the steps that went well").rows()] == [
+        ("start", "200"),
+        ("stop", "199"),
+    ]
+    assert page.table("Steps that went wrong (1)").rows() == [
+        ["cycle 118", "stop", "fail", "15 s", "forced=True, code=-9"]
+    ]
 
 
 def test_logs_are_shown_only_when_something_went_wrong(chaos_run: Run, load_run: Run, page_of: PageOf) -> None:
     """A failed run shows the end of its logs, a passed one does not."""
     load_run.logs.update(chaos_run.logs)
 
-    assert [s.text for s in page_of(chaos_run).one("section", id="logs").all("summary")] == ["scheduler.log 40 lines", "h4.log 1 line"]
+    assert [s.text for s in page_of(chaos_run).one("section", id="logs").all("summary")] == [
+        "scheduler.log 40 lines",
+        "h4.log 1 line",
+    ]
     assert not page_of(load_run).all("section", id="logs")
 
 
@@ -249,24 +288,61 @@ HOSTILE = "</script></style></title><img src=x onerror=alert(1)>\"' onload=alert
 
 
 def _hostile_history(run: Run) -> History:
-    return History(run.history.header, [
-        *run.history.records,
-        Operation(at=2, id=9999, workload=HOSTILE, op=HOSTILE, place=HOSTILE, intended=1, start=1, end=2, status=Status.OK, ref=HOSTILE),
-        Execution(at=2, handler=HOSTILE, request_id=HOSTILE, method=HOSTILE, start=1, end=2, outcome=HOSTILE),
-        Fault(at=3, id=HOSTILE, kind=HOSTILE, event=FaultEvent.INJECTED, place=HOSTILE, detail={HOSTILE: HOSTILE}),
-        Sample(at=3, name=HOSTILE, value=1.0, place=HOSTILE), Sample(at=4, name="rss", value=1.0, place=HOSTILE),
-        Step(at=4, cycle=1, step=HOSTILE, start=3, end=4, status=Status.FAIL, detail={HOSTILE: HOSTILE}),
-        Event(at=4, name=HOSTILE, place=HOSTILE, detail={HOSTILE: HOSTILE}),
-    ])
+    return History(
+        run.history.header,
+        [
+            *run.history.records,
+            Operation(
+                at=2,
+                id=9999,
+                workload=HOSTILE,
+                op=HOSTILE,
+                place=HOSTILE,
+                intended=1,
+                start=1,
+                end=2,
+                status=Status.OK,
+                ref=HOSTILE,
+            ),
+            Execution(
+                at=2, handler=HOSTILE, request_id=HOSTILE, method=HOSTILE, start=1, end=2, outcome=HOSTILE
+            ),
+            Fault(
+                at=3,
+                id=HOSTILE,
+                kind=HOSTILE,
+                event=FaultEvent.INJECTED,
+                place=HOSTILE,
+                detail={HOSTILE: HOSTILE},
+            ),
+            Sample(at=3, name=HOSTILE, value=1.0, place=HOSTILE),
+            Sample(at=4, name="rss", value=1.0, place=HOSTILE),
+            Step(at=4, cycle=1, step=HOSTILE, start=3, end=4, status=Status.FAIL, detail={HOSTILE: HOSTILE}),
+            Event(at=4, name=HOSTILE, place=HOSTILE, detail={HOSTILE: HOSTILE}),
+        ],
+    )
 
 
 def test_hostile_text_stays_text(chaos_run: Run, parse: Parse) -> None:
     """Markup in any text of history, verdict, manifest or logs neither makes an element nor an attribute."""
-    bad = CheckResult(name=HOSTILE, when=HOSTILE, outcome=Outcome.FAIL, samples=1, summary=HOSTILE, line=1,
-                      evidence=(Evidence(text=HOSTILE, at=1.0, data={HOSTILE: HOSTILE}),))
-    verdict = Verdict(scenario=HOSTILE, seed=1, world=HOSTILE, outcome=Outcome.FAIL, reason=HOSTILE, checks=(bad,))
-    words = {name: HOSTILE for name in ("scenario", "file", "about", "kind", "world", "again", "commit", "source", "ended", "started")}
-    manifest = msgspec.structs.replace(chaos_run.manifest, **words, command=(HOSTILE,), versions={HOSTILE: HOSTILE})
+    bad = CheckResult(
+        name=HOSTILE,
+        when=HOSTILE,
+        outcome=Outcome.FAIL,
+        samples=1,
+        summary=HOSTILE,
+        line=1,
+        evidence=(Evidence(text=HOSTILE, at=1.0, data={HOSTILE: HOSTILE}),),
+    )
+    verdict = Verdict(
+        scenario=HOSTILE, seed=1, world=HOSTILE, outcome=Outcome.FAIL, reason=HOSTILE, checks=(bad,)
+    )
+    words = dict.fromkeys(
+        ("scenario", "file", "about", "kind", "world", "again", "commit", "source", "ended", "started"), HOSTILE
+    )
+    manifest = msgspec.structs.replace(
+        chaos_run.manifest, **words, command=(HOSTILE,), versions={HOSTILE: HOSTILE}
+    )
 
     text = render(_hostile_history(chaos_run), verdict, manifest, logs={HOSTILE: HOSTILE})
     page = parse(text)
