@@ -23,7 +23,7 @@ def judge(case: Case, args: None, *, audit: str, noun: str) -> Finding:
         samples=len(looked),
         broken=f"{many(len(problems), noun)} found in {many(len(audits), 'search', 'searches')}",
         good=f"no {noun} found in {many(len(looked), 'search', 'searches')}",
-        nothing=f"nobody looked for a {noun}, so nothing was proven",
+        nothing=f"nobody looked for any {noun}, so nothing was proven",
         doubts=list(_unsearched(case, audit, {found.scope for found in looked})),
     )
 

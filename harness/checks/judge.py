@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.checks import eventually, sometimes, thresholds
@@ -12,8 +13,9 @@ from harness.checks.evidence import Finding
 from harness.checks.summing_up import sum_up
 from harness.checks.verdict import CheckResult, Evidence, Outcome
 from harness.errors import UsageError
-from harness.history.history import History
+from harness.history.history import History, encode_line
 from harness.history.metrics import metric
+from harness.history.records import AnyRecord
 from harness.history.series import Series
 
 if TYPE_CHECKING:
@@ -44,8 +46,17 @@ def judge(scenario: Scenario, history: History, *, lines: Lines = lambda path: 0
     judged.
     """
     tasks = [*_checks(scenario), *_expectations(scenario), *_thresholds(scenario, history)]
-    case = Case(history, scenario, Section.ALWAYS)
+    case = Case(_in_one_order(history), scenario, Section.ALWAYS)
     return tuple(_result(task, case.within(task.section), lines) for task in tasks)
+
+
+def _in_one_order(history: History) -> History:
+    """The same history, with records of one instant in an order that does not depend on who appended first."""
+    records: list[AnyRecord] = []
+    for _, instant in groupby(history.records, key=lambda record: record.at):
+        tied = list(instant)
+        records += sorted(tied, key=encode_line) if len(tied) > 1 else tied
+    return History(history.header, records, history.torn)
 
 
 def _result(task: Task, case: Case, lines: Lines) -> CheckResult:

@@ -67,7 +67,9 @@ def scheduler(case: Case, args: Scheduler) -> Finding:
     teardown = case.history.phase(PhaseName.TEARDOWN)
     end = teardown[0] if teardown else case.history.end
     life = [p for p in case.history.of(Process) if p.name == "scheduler" and p.at < end]
-    dead = life[-1:] if life and life[-1].event is ProcessEvent.EXITED else []
+    exits = [process for process in life if process.event is ProcessEvent.EXITED]
+    alive = {process.pid for process in life} - {process.pid for process in exits}
+    dead = exits[-1:] if not alive else []
     problems = [
         Problem(
             0,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from harness.history.history import History
 from harness.history.jobs import SUCCESS, JobBook, JobStory, submits_job
 from harness.history.records import Drop, Execution, Job, Operation, PhaseName, Status
-from harness.history.series import NEVER, Point, Series
+from harness.history.series import NEVER, Point, Series, took
 
 Operations = tuple[Operation, ...]
 Drops = tuple[Drop, ...]
@@ -25,7 +25,7 @@ def completion(name: str, history: History, operations: Operations, drops: Drops
     points = []
     for operation in _accepted_jobs(operations):
         end = book.stories[operation.ref].completed
-        value = NEVER if end is None else end - operation.intended
+        value = NEVER if end is None else took(operation.intended, end)
         points.append(Point(value, operation.intended, history.end if end is None else end, operation))
     return Series(name, tuple(points))
 
@@ -43,7 +43,7 @@ def lateness(name: str, history: History, operations: Operations, drops: Drops) 
     points = []
     for due, story, record in _due(book, operations):
         if story.started is not None:
-            points.append(Point(story.started - due, due, story.started, record))
+            points.append(Point(took(due, story.started), due, story.started, record))
         elif not story.outcomes and due <= last_due:
             points.append(Point(NEVER, due, history.end, record))
     return Series(name, tuple(points))

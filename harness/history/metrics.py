@@ -13,7 +13,7 @@ from harness.errors import UsageError
 from harness.history import job_metrics
 from harness.history.history import History
 from harness.history.records import Drop, Operation, Status, Step
-from harness.history.series import NEVER, Point, Series
+from harness.history.series import NEVER, Point, Series, took
 
 if TYPE_CHECKING:
     from harness.scenario.model import Scenario
@@ -65,7 +65,7 @@ def _only_measured(records: tuple[MeasuredT, ...]) -> tuple[MeasuredT, ...]:
 def _steps(history: History, name: str) -> Series:
     word = STEPS[name]
     points = (
-        Point(step.end - step.start if step.status is Status.OK else NEVER, step.start, step.end, step)
+        Point(took(step.start, step.end) if step.status is Status.OK else NEVER, step.start, step.end, step)
         for step in history.of(Step)
         if step.step.partition(" ")[0] == word
     )
@@ -73,7 +73,7 @@ def _steps(history: History, name: str) -> Series:
 
 
 def _point(operation: Operation) -> Point:
-    return Point(operation.end - operation.intended, operation.intended, operation.end, operation)
+    return Point(took(operation.intended, operation.end), operation.intended, operation.end, operation)
 
 
 def _latency(name: str, history: History, operations: Operations, drops: Drops) -> Series:

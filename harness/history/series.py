@@ -19,6 +19,11 @@ NEVER = math.inf
 """The duration of what was awaited and never came: longer than any bound."""
 
 
+def took(begin: float, end: float) -> float:
+    """Seconds between two scenario times, to the microsecond as these are."""
+    return round(end - begin, 6)
+
+
 class Point(NamedTuple):
     """One value of a series: seconds it took, from when to when (scenario time), and its record."""
 

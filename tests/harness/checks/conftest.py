@@ -103,9 +103,11 @@ class Write:
             at=begin + took, cycle=cycle, step=step, start=begin, end=begin + took, status=status, detail=detail
         )
 
-    def process(self, at: float, name: str, event: ProcessEvent, code: int | None = None) -> Process:
+    def process(
+        self, at: float, name: str, event: ProcessEvent, code: int | None = None, pid: int = 42
+    ) -> Process:
         """Something in the life of a process."""
-        return Process(at=at, name=name, pid=42, event=event, code=code)
+        return Process(at=at, name=name, pid=pid, event=event, code=code)
 
 
 @pytest.fixture
@@ -142,7 +144,7 @@ def flat(items: Iterable[Any]) -> list[AnyRecord]:
 
 @pytest.fixture
 def result(write: Write) -> Callable[..., CheckResult]:
-    """Judge one check, given as in a scenario file under `section`, on a history of the records (and the phases)."""
+    """Judge one check, given as in a scenario file under `section`, on the records (and the phases)."""
 
     def judged(check: Any, *records: Any, section: str = "always", **more: Any) -> CheckResult:
         demands = {"then": [check]} if section == "then" else {"checks": {section: [check]}}

@@ -1,3 +1,5 @@
+"""What a stop must not leave behind."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""Runs that somebody asked for."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""Jobs that must not be lost."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -36,7 +38,8 @@ def test_an_accepted_job_without_outcome_is_lost(result: Any, write: Any) -> Non
     assert found.summary == "1 of 1 job without an outcome"
     (evidence,) = found.evidence
     assert evidence.text == (
-        "job 3f2a9c51… accepted at 12.031 s (workload steady, handler h2) has no outcome, and no handler ran it; "
+        "job 3f2a9c51… accepted at 12.031 s (workload steady, handler h2) has no outcome, "
+        "and no handler ran it; "
         "meanwhile: crash (process.kill at h2) from 12.100 s to 20.100 s"
     )
     assert (evidence.at, evidence.data["job"]) == (12.031, job)

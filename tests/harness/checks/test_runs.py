@@ -1,3 +1,5 @@
+"""How often jobs were run."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -36,8 +38,8 @@ def test_a_job_that_ran_too_often_is_shown_with_its_runs(result: Any, write: Any
         "job b (outcome none) ran 3 times, at most 1 allowed; at h2 from 3.000 s"
     )
     assert found.evidence[1].text == (
-        "job a (outcome success) ran 2 times, at most 1 allowed; at h2 from 1.100 s to 1.500 s; at h3 from 9.000 s "
-        "to 9.500 s; meanwhile: hang (process.pause at h2) from 2.000 s to 8.000 s"
+        "job a (outcome success) ran 2 times, at most 1 allowed; at h2 from 1.100 s to 1.500 s; "
+        "at h3 from 9.000 s to 9.500 s; meanwhile: hang (process.pause at h2) from 2.000 s to 8.000 s"
     )
 
 

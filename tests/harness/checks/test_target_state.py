@@ -1,3 +1,5 @@
+"""The state in the end."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -53,21 +55,26 @@ def test_the_count_may_be_written_without_its_name(result: Any, write: Any) -> N
     assert found.name == "registered-handlers count 5"
 
 
+STARTED, EXITED = ProcessEvent.STARTED, ProcessEvent.EXITED
+
+
 @pytest.mark.parametrize(
     ("events", "outcome"),
     [
-        ([(1, ProcessEvent.STARTED)], Outcome.PASS),
-        ([(1, ProcessEvent.STARTED), (20, ProcessEvent.EXITED), (21, ProcessEvent.STARTED)], Outcome.PASS),
-        ([(1, ProcessEvent.STARTED), (71, ProcessEvent.EXITED)], Outcome.PASS),
-        ([(1, ProcessEvent.STARTED), (20, ProcessEvent.EXITED)], Outcome.FAIL),
+        ([(1, 7, STARTED)], Outcome.PASS),
+        ([(1, 7, STARTED), (20, 7, EXITED), (21, 8, STARTED)], Outcome.PASS),
+        ([(1, 7, STARTED), (20, 7, EXITED), (20, 8, STARTED)], Outcome.PASS),
+        ([(1, 7, STARTED), (71, 7, EXITED)], Outcome.PASS),
+        ([(1, 7, STARTED), (20, 7, EXITED)], Outcome.FAIL),
+        ([(1, 7, STARTED), (20, 7, EXITED), (20, 8, STARTED), (20, 8, EXITED)], Outcome.FAIL),
         ([], Outcome.UNKNOWN),
     ],
 )
 def test_the_scheduler_is_alive_unless_it_exited_for_good(
-    result: Any, write: Any, events: list[tuple[int, ProcessEvent]], outcome: Outcome
+    result: Any, write: Any, events: list[tuple[int, int, ProcessEvent]], outcome: Outcome
 ) -> None:
-    """A restart heals an exit; the exit of the teardown is none."""
-    records = [write.process(at, "scheduler", event, 1) for at, event in events]
+    """A restart heals an exit, also at the same instant; the exit of the teardown is none."""
+    records = [write.process(at, "scheduler", event, 1, pid) for at, pid, event in events]
 
     assert result({"scheduler": "alive"}, *records, section="then").outcome is outcome
 

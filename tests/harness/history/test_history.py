@@ -1,3 +1,5 @@
+"""Histories, in memory and in their file."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -36,34 +38,69 @@ DETAIL = st.dictionaries(TEXT, st.integers(-(2**53), 2**53) | TEXT | st.booleans
 RECORDS: st.SearchStrategy[AnyRecord] = st.one_of(
     st.builds(Phase, at=TIMES, name=st.sampled_from(PhaseName), edge=st.sampled_from(Edge), detail=TEXT),
     st.builds(
-        Operation, at=TIMES, id=st.integers(0, 9), workload=TEXT, op=TEXT, place=TEXT, intended=TIMES, start=TIMES,
-        end=TIMES, status=st.sampled_from(Status), ref=TEXT, error=TEXT, measured=st.booleans(),
+        Operation,
+        at=TIMES,
+        id=st.integers(0, 9),
+        workload=TEXT,
+        op=TEXT,
+        place=TEXT,
+        intended=TIMES,
+        start=TIMES,
+        end=TIMES,
+        status=st.sampled_from(Status),
+        ref=TEXT,
+        error=TEXT,
+        measured=st.booleans(),
     ),
     st.builds(Drop, at=TIMES, workload=TEXT, intended=TIMES, measured=st.booleans()),
     st.builds(
-        Execution, at=TIMES, handler=TEXT, request_id=TEXT, method=TEXT, start=TIMES, end=st.none() | TIMES,
-        outcome=TEXT, pid=st.integers(0, 99),
+        Execution,
+        at=TIMES,
+        handler=TEXT,
+        request_id=TEXT,
+        method=TEXT,
+        start=TIMES,
+        end=st.none() | TIMES,
+        outcome=TEXT,
+        pid=st.integers(0, 99),
     ),
     st.builds(Job, at=TIMES, job_id=TEXT, handler=TEXT, method=TEXT, started=st.none() | TIMES, outcome=TEXT),
-    st.builds(Fault, at=TIMES, id=TEXT, kind=TEXT, event=st.sampled_from(FaultEvent), place=TEXT, detail=DETAIL),
     st.builds(
-        Process, at=TIMES, name=TEXT, pid=st.integers(0, 99), event=st.sampled_from(ProcessEvent),
+        Fault, at=TIMES, id=TEXT, kind=TEXT, event=st.sampled_from(FaultEvent), place=TEXT, detail=DETAIL
+    ),
+    st.builds(
+        Process,
+        at=TIMES,
+        name=TEXT,
+        pid=st.integers(0, 99),
+        event=st.sampled_from(ProcessEvent),
         code=st.none() | st.integers(-9, 9),
     ),
     st.builds(Sample, at=TIMES, name=TEXT, value=TIMES, place=TEXT),
     st.builds(
-        Audit, at=TIMES, name=TEXT, scope=TEXT, looked_at=st.integers(0, 9),
+        Audit,
+        at=TIMES,
+        name=TEXT,
+        scope=TEXT,
+        looked_at=st.integers(0, 9),
         found=st.lists(DETAIL, max_size=2).map(tuple),
     ),
     st.builds(Event, at=TIMES, name=TEXT, place=TEXT, detail=DETAIL),
     st.builds(
-        Step, at=TIMES, cycle=st.integers(0, 9), step=TEXT, start=TIMES, end=TIMES,
-        status=st.sampled_from(Status), detail=DETAIL,
+        Step,
+        at=TIMES,
+        cycle=st.integers(0, 9),
+        step=TEXT,
+        start=TIMES,
+        end=TIMES,
+        status=st.sampled_from(Status),
+        detail=DETAIL,
     ),
-)  # fmt: skip
+)
 
 
 def sample(at: float, value: float = 0.0) -> Sample:
+    """A number of descriptors."""
     return Sample(at=at, name="fds", value=value)
 
 
@@ -149,7 +186,7 @@ def test_a_file_that_is_no_history_is_refused_with_its_line(
 
 def test_a_missing_file_is_told_by_name(tmp_path: Path) -> None:
     """A path that does not exist is a user's mistake, told without a traceback's words."""
-    with pytest.raises(HistoryError, match="nowhere.jsonl: cannot read the history: No such file"):
+    with pytest.raises(HistoryError, match=r"nowhere\.jsonl: cannot read the history: No such file"):
         History.read(tmp_path / "nowhere.jsonl")
 
 

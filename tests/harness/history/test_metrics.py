@@ -1,3 +1,5 @@
+"""Metrics of literal histories."""
+
 from __future__ import annotations
 
 import math
@@ -226,7 +228,7 @@ def test_a_workload_named_like_a_step_comes_first(operation: Make) -> None:
         }
     )  # fmt: skip
 
-    with pytest.raises(UsageError, match="no metric 'start.ready'"):
+    with pytest.raises(UsageError, match=r"no metric 'start\.ready'"):
         metric(History(Header()), scenario, "start.ready")
 
 

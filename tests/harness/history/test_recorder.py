@@ -1,3 +1,5 @@
+"""Recording while a run goes on."""
+
 from __future__ import annotations
 
 import errno
@@ -37,6 +39,7 @@ class Clock:
         self.now = now
 
     def __call__(self) -> float:
+        """Read it."""
         return self.now
 
 
@@ -206,7 +209,7 @@ def test_a_record_after_the_end_is_refused_by_name() -> None:
     recorder = Recorder()
     recorder.close()
 
-    with pytest.raises(RecorderClosed, match="too late for Event.*lonely"):
+    with pytest.raises(RecorderClosed, match=r"too late for Event.*lonely"):
         recorder.event("lonely")
 
 
@@ -264,12 +267,14 @@ class _Full:
         self._room = 20
 
     def write(self, data: bytes) -> int:
+        """Take what there is room for."""
         if self._room <= 0:
             raise OSError(errno.ENOSPC, "No space left on device")
         part, self._room = bytes(data[: self._room]), 0
         return int(self._real.write(part))
 
     def close(self) -> None:
+        """Close the real file."""
         self._real.close()
 
 
@@ -300,6 +305,6 @@ def test_a_file_that_cannot_be_written_at_all_is_an_error_in_the_end(tmp_path: P
     recorder.begin_run()
     recorder.event("one")
 
-    with pytest.raises(HarnessError, match="cannot write the history to .*history.jsonl"):
+    with pytest.raises(HarnessError, match=r"cannot write the history to .*history\.jsonl"):
         recorder.close()
     assert [event.name for event in recorder.close().of(Event)] == ["one"]

@@ -1,3 +1,5 @@
+"""Percentiles and buckets."""
+
 from __future__ import annotations
 
 import math

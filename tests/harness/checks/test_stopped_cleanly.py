@@ -1,0 +1,58 @@
+"""Stops that end by themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.checks.verdict import Outcome
+from harness.history.records import Status
+
+CHECK = "stopped-cleanly"
+
+
+def test_stops_with_code_zero_pass_and_kills_need_none(result: Any, write: Any) -> None:
+    """A kill has no exit code to keep."""
+    found = result(
+        CHECK,
+        write.step(1, "stop", how="term", code=0, forced=False),
+        write.step(2, "stop", how="kill", code=-9, forced=False),
+        section="each",
+    )
+
+    assert (found.outcome, found.samples) == (Outcome.PASS, 2)
+
+
+def test_a_wrong_code_and_force_are_told_in_one_sentence(result: Any, write: Any) -> None:
+    """Cycle, signal, code and time name the stop, and the fault that lay over it is told too."""
+    found = result(
+        CHECK,
+        write.step(3, "stop", how="term", code=-9, forced=True, took=30.0),
+        write.fault("hang", 29.0, 61.0, kind="process.pause", place="governor"),
+        section="each",
+    )
+
+    assert found.outcome is Outcome.FAIL
+    assert found.summary == "1 of 1 stop went wrong"
+    assert found.evidence[0].text == (
+        "the stop of cycle 3 by term at 30.000 s had to be forced "
+        "and ended with exit code -9 instead of 0 after 30 s; "
+        "meanwhile: hang (process.pause at governor) from 29.000 s to 61.000 s"
+    )
+
+
+def test_a_stop_that_did_not_work_fails_even_by_kill(result: Any, write: Any) -> None:
+    """The step's own status counts whatever the signal."""
+    found = result(
+        CHECK, write.step(1, "stop", status=Status.FAIL, how="kill", error="still there"), section="each"
+    )
+
+    assert found.outcome is Outcome.FAIL
+    assert "came to fail (still there)" in found.evidence[0].text
+
+
+def test_no_stop_and_no_exit_code_are_unknown(result: Any, write: Any) -> None:
+    """A start is no stop, and an exit code that nobody saw may have been any."""
+    assert result(CHECK, write.step(1, "start"), section="each").outcome is Outcome.UNKNOWN
+    found = result(CHECK, write.step(1, "stop", how="term", code=None), section="each")
+    assert found.outcome is Outcome.UNKNOWN
+    assert found.summary == "nobody saw the exit code of the stop of cycle 1 at 10.000 s"
