@@ -1,0 +1,111 @@
+"""S7 - jobs a second through store, scheduler and handler call, durably on SQLite.
+
+Held against APScheduler 4 on its own SQLAlchemy store with SQLite in WAL mode and ``synchronous=FULL``, whose jobs do nothing. Ours
+call a handler over ZeroMQ and record their outcome besides.
+
+Run: python benchmarks/store.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from apscheduler import AsyncScheduler, JobReleased
+from apscheduler.datastores.sqlalchemy import SQLAlchemyDataStore
+from common import Goal, interleaved, show
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from harness.mocks.mock_handler import MockHandler
+from schedule_zero.requests import RunNow
+from schedule_zero.service import SchedulerService
+from schedule_zero.service_config import ServiceConfig
+
+ROUNDS = 3
+OURS, PEER = 1500, 150
+"""Jobs a round: about as long for both sides."""
+LIMIT = 60.0
+"""Seconds that one round may take."""
+
+
+async def nothing() -> None:
+    """The job of the bare side."""
+
+
+async def bare(folder: Path) -> float:
+    """Jobs a second of APScheduler alone."""
+    engine = create_async_engine(f"sqlite+aiosqlite:///{folder}/bare.db")
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def durable(connection: object, record: object) -> None:
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.close()
+
+    done = asyncio.Event()
+    released = 0
+
+    def count(_: object) -> None:
+        nonlocal released
+        released += 1
+        if released == PEER:
+            done.set()
+
+    async with AsyncScheduler(SQLAlchemyDataStore(engine)) as scheduler:
+        await scheduler.configure_task("nothing", func=nothing, max_running_jobs=100)
+        scheduler.subscribe(count, {JobReleased})
+        await scheduler.start_in_background()
+        begin = time.perf_counter()
+        for _ in range(PEER):
+            await scheduler.add_job("nothing")
+        async with asyncio.timeout(LIMIT):
+            await done.wait()
+        took = time.perf_counter() - begin
+        await scheduler.stop()
+    await engine.dispose()
+    return PEER / took
+
+
+async def ours(folder: Path) -> float:
+    """Jobs a second of the service, each calling a handler."""
+    config = ServiceConfig(database=folder / "ours.db", registry_path=folder / "registry.yaml")
+    async with SchedulerService(config) as service:
+        with await asyncio.to_thread(_handler, service.registration_address) as handler:
+            begin = time.perf_counter()
+            slots = asyncio.Semaphore(100)
+
+            async def submit() -> None:
+                async with slots:
+                    await service.run_now(RunNow(handler_id=handler.name, job_method="work"))
+
+            async with asyncio.timeout(LIMIT):
+                await asyncio.gather(*(submit() for _ in range(OURS)))
+                while (await service.execution_stats())["total"] < OURS:
+                    await asyncio.sleep(0.01)
+            return OURS / (time.perf_counter() - begin)
+
+
+def _handler(address: str) -> MockHandler:
+    handler = MockHandler("bench", register_with=address)
+    handler.start()
+    return handler
+
+
+def main() -> int:
+    """Measure, print, and tell by the exit code whether the goal is met."""
+
+    def side(measure: object) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            return float(asyncio.run(measure(Path(folder))))  # type: ignore[operator]
+
+    sides = interleaved({"schedule_zero": lambda: side(ours), "bare APScheduler": lambda: side(bare)}, ROUNDS)
+    return 0 if show("Durable jobs", "jobs/s", sides, [Goal("S7", "schedule_zero", "bare APScheduler", at_least=1.0)]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
