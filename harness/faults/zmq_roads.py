@@ -69,9 +69,9 @@ def leave(socket: zmq.Socket[Any], name: str) -> dict[str, Any]:
     sync: zmq.Socket[bytes] = zmq.Socket.shadow(socket)
     if sync.type != zmq.REQ or _writable(sync):
         return {}
+    if _refuses_recv(sync):
+        return {}  # no request is under way: it is not writable only because it has no peer
     if not sync.poll(int(ANSWER_WITHIN * 1000), zmq.POLLIN):
-        if _refuses_recv(sync):
-            return {}  # it never had a request under way: not writable only because it has no peer
         raise FaultError(
             f"{name}: no answer came within {ANSWER_WITHIN:g} s, so it stays as it is. {explain_efsm(zmq.REQ)}"
         )
@@ -105,8 +105,11 @@ def _writable(sync: zmq.Socket[bytes]) -> bool:
 
 
 def _refuses_recv(sync: zmq.Socket[bytes]) -> bool:
+    """Whether no request is under way any more, by a receive that does not wait."""
+    if sync.poll(0, zmq.POLLIN):
+        return False
     try:
         sync.recv(zmq.NOBLOCK)
     except zmq.ZMQError as error:
         return error.errno == zmq.EFSM
-    return True
+    return True  # the answer came in this very moment, and has been read
