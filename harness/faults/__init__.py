@@ -1,0 +1,1 @@
+"""What goes wrong: kinds of fault, where and when they strike, and how they are healed."""
