@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -77,23 +78,24 @@ def read_journals(folder: Path, to_scenario: ToScenario) -> Iterator[Execution |
 
 
 def _read_journal(path: Path, pid: int, to_scenario: ToScenario) -> Iterator[Execution | Event]:
-    running: dict[tuple[str, str], dict[str, Any]] = {}
+    # A list for each request: the same one running twice at once is just what a check must be able to see.
+    running: defaultdict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for line in journal.read(path):
         at = to_scenario(line["mono"])
         match line["kind"]:
             case "begin":
-                running[line["handler"], line["request_id"]] = line
+                running[line["handler"], line["request_id"]].append(line)
             case "end":
-                begun = running.pop((line["handler"], line["request_id"]), None)
-                if begun is not None:
-                    yield _execution(begun, pid, to_scenario, end=at, ok=line["ok"])
+                if begun := running[line["handler"], line["request_id"]]:
+                    yield _execution(begun.pop(0), pid, to_scenario, end=at, ok=line["ok"])
             case "event":
                 yield Event(at=at, name=line["name"], place=line["place"], detail=line["detail"])
             case "fault":
                 detail = {"how": line["how"], "method": line["method"]}
                 yield Event(at=at, name="fault-struck", place=line["place"], detail={"fault": line["id"], **detail})
-    for begun in running.values():
-        yield _execution(begun, pid, to_scenario, end=None, ok=None)
+    for unfinished in running.values():
+        for begun_line in unfinished:
+            yield _execution(begun_line, pid, to_scenario, end=None, ok=None)
 
 
 def _execution(
