@@ -23,14 +23,10 @@ def colours(windows: Sequence[FaultWindow]) -> dict[str, str]:
     return {ident: f"f{n % _COLOURS}" for n, ident in enumerate(dict.fromkeys(w.id for w in windows))}
 
 
-def bands(windows: Sequence[FaultWindow], span: Span, height: float, *, labels: bool = False) -> Markup:
-    """The shaded bands of all faults that acted; labelled where there is room."""
+def bands(windows: Sequence[FaultWindow], span: Span, height: float) -> Markup:
+    """The shaded bands of all faults that acted."""
     style = colours(windows)
-    acted = drawn(windows, span)
-    return join(
-        [_band(w, span, height, style[w.id]) for w in acted],
-        _labels(acted, span, style) if labels else None,
-    )
+    return join([_band(w, span, height, style[w.id]) for w in drawn(windows, span)])
 
 
 def drawn(windows: Sequence[FaultWindow], span: Span) -> Sequence[FaultWindow]:
@@ -52,11 +48,12 @@ def _band(window: FaultWindow, span: Span, height: float, style: str) -> Markup:
     )
 
 
-def _labels(windows: Sequence[FaultWindow], span: Span, style: dict[str, str]) -> list[Markup]:
-    """One label a window at its beginning; at most two rows, and none where it would lie upon another."""
+def band_labels(windows: Sequence[FaultWindow], span: Span) -> Markup:
+    """One label a band at its beginning; at most two rows, and none where it would lie upon another."""
+    style = colours(windows)
     taken = [-1.0, -1.0]
     found = []
-    for window, _ in struck_together(windows):
+    for window, _ in struck_together(drawn(windows, span)):
         begin = span.share(window.begin)
         length = len(window.id) * _LABEL + 0.012
         row = next((n for n, until in enumerate(taken) if begin >= until), None)
@@ -64,9 +61,9 @@ def _labels(windows: Sequence[FaultWindow], span: Span, style: dict[str, str]) -
             continue
         taken[row] = begin + length
         found.append(
-            tag("text", window.id, x=percent(begin), dx=4, y=11 + 12 * row, class_=f"label {style[window.id]}")
+            tag("text", window.id, x=percent(begin), dx=4, y=13 + 13 * row, class_=f"label {style[window.id]}")
         )
-    return found
+    return join(found)
 
 
 def struck_together(windows: Sequence[FaultWindow]) -> list[tuple[FaultWindow, list[FaultWindow]]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.history.records import Operation, Status
 from harness.report.figures import count, duration
-from harness.report.html.bands import bands
+from harness.report.html.bands import band_labels, bands
 from harness.report.html.chart import Key, Layers, Readout, Span, Tick, chart, readout_heads
 from harness.report.html.lines import envelope, line
 from harness.report.html.markup import Markup, join
@@ -42,7 +42,7 @@ def latency_chart(
         "Latency",
         _about(cut),
         HEIGHT,
-        Layers(data=data, back=bands(windows, span, HEIGHT, labels=True)),
+        Layers(data=data, back=bands(windows, span, HEIGHT), front=band_labels(windows, span)),
         beside=[Tick(scale(v), duration(v)) for v in scale.ticks(5)],
         time=span,
         keys=keys + ([Key("bad", "failed or in doubt")] if bad else []),

@@ -39,6 +39,15 @@ def test_latencies_count_good_measured_answers_from_the_intended_start(load_run:
     assert all(list(d.values) == sorted(d.values) for d in found.values())
 
 
+def test_latency_holds_the_time_before_a_call_was_sent() -> None:
+    """A call meant for 1 s, sent at 3 s, answered at 4 s took three seconds: nothing is omitted."""
+    call = Operation(
+        at=4.0, id=1, workload="w", op="o", place="s", intended=1.0, start=3.0, end=4.0, status=Status.OK
+    )
+
+    assert [list(d.values) for d in latencies(History(Header(), [call]))] == [[3.0]]
+
+
 def test_steps_leave_out_what_went_wrong(cycles_run: Run) -> None:
     """The stop that needed force is not among the durations of stops."""
     found = {d.name: d for d in steps(cycles_run.history)}

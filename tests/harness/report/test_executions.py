@@ -45,9 +45,9 @@ def test_an_unfinished_execution_ends_with_its_process() -> None:
         for pid, at in ((1, 8.0), (2, 20.0))
     ]
 
-    [(_, bars)] = _lanes(_ran(5, None, pid=1, outcome=""), _ran(9, None, pid=2, outcome=""), *died)
+    [(_, bars)] = _lanes(_ran(5, None, pid=1, outcome=""), _ran(7, None, pid=2, outcome=""), *died)
 
-    assert [(b.begin, b.end, b.look) for b in bars] == [(5, 8, "unfinished"), (9, 20, "unfinished")]
+    assert [(b.begin, b.end, b.look) for b in bars] == [(5, 8, "unfinished"), (7, 20, "unfinished")]
 
 
 def test_a_silent_handler_is_not_a_dead_one() -> None:

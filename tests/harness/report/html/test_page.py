@@ -18,6 +18,8 @@ from harness.history.records import Event, Execution, Fault, FaultEvent, Operati
 from harness.report.html import render
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from tests.harness.report.made_up import Run
     from tests.harness.report.pages import Node
 
@@ -272,9 +274,19 @@ def test_twenty_thousand_calls_stay_below_a_megabyte(heavy_run: Run) -> None:
     assert len(page.encode()) < 1_000_000
 
 
-def test_a_thousand_injections_stay_below_a_megabyte(chaos_run: Run, build: object) -> None:
+def test_a_hundred_thousand_executions_stay_below_a_megabyte(chaos_run: Run, build: ModuleType) -> None:
+    """Bars too many to be told apart are joined, and the lanes still count every execution."""
+    more = [build.ran(f"w{n % 12}", f"{n}", n / 900, n / 900 + 0.003, 1) for n in range(100_000)]
+
+    page = render(History(chaos_run.history.header, more), chaos_run.verdict, chaos_run.manifest)
+
+    assert len(page.encode()) < 1_000_000
+    assert "w11: 8,333 executions" in page
+
+
+def test_a_thousand_injections_stay_below_a_megabyte(chaos_run: Run, build: ModuleType) -> None:
     """A fault that strikes again and again is drawn joined, and the table ends with how many there are more."""
-    more = [r for n in range(1000) for r in build.fault("late", "zmq.delay", "h1", n / 9, n / 9 + 0.01)]  # type: ignore[attr-defined]
+    more = [r for n in range(1000) for r in build.fault("late", "zmq.delay", "h1", n / 9, n / 9 + 0.01)]
     history = History(chaos_run.history.header, (*chaos_run.history.records, *more))
 
     page = render(history, chaos_run.verdict, chaos_run.manifest)
