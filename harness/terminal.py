@@ -121,7 +121,7 @@ def explain_one(loaded: LoadedScenario, seed: int, *, as_json: bool) -> None:
         return
     from harness.report.timeline import timeline_lines
 
-    console.show(timeline_lines(scenario, seed, entries))
+    console.show(timeline_lines(f"{scenario.name}, seed {seed}", entries))
 
 
 def print_table(rows: Sequence[Mapping[str, str]], *, as_json: bool) -> None:

@@ -16,8 +16,8 @@ class Lifecycle(Protocol):
     async def start(self) -> None:
         """Start everything and return when it is ready; raises what went wrong."""
 
-    async def stop(self, how: StopHow = StopHow.TERM, *, timeout: float = 30.0) -> StopResult:
-        """Tell it to end and wait, then force it; stopping what is stopped does nothing."""
+    async def stop(self, how: StopHow = StopHow.TERM, *, timeout: float = 30.0, times: int = 1) -> StopResult:
+        """Tell it `times` times to end and wait, then force it; stopping what is stopped does nothing."""
 
     async def call(self, op: str, args: Mapping[str, Any], *, timeout: float) -> Reply:
         """Make one operation."""

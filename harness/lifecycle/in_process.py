@@ -90,18 +90,19 @@ class GovernorLifecycle:
             )
         await self._ask(self._remember, "a look at its processes")
 
-    async def stop(self, how: StopHow = StopHow.TERM, *, timeout: float = 30.0) -> StopResult:
-        """``stop(timeout)``; `StopHow.KILL` kills every one of its processes first, the other signals mean the
-        same as TERM.
+    async def stop(self, how: StopHow = StopHow.TERM, *, timeout: float = 30.0, times: int = 1) -> StopResult:
+        """``stop(timeout)``, from `times` threads at once.
 
-        The code is 0 when ``stop`` answered True, else 1.
+        `StopHow.KILL` kills every one of its processes first, the other signals mean the same as TERM. The code is 0
+        when every ``stop`` answered True, else 1.
         """
         await self._ask(self._remember, "a look at its processes")
         begin = time.monotonic()
         if how is StopHow.KILL:
             await self._ask(self._kill_all, "SIGKILL to its processes")
-        stopped = await self._ask(lambda: self._governor.stop(timeout), "stop()", timeout + 10.0)
-        return StopResult(time.monotonic() - begin, 0 if stopped else 1, forced=False)
+        stops = [self._ask(lambda: self._governor.stop(timeout), "stop()", timeout + 10.0) for _ in range(times)]
+        stopped = await asyncio.gather(*stops)
+        return StopResult(time.monotonic() - begin, 0 if all(stopped) else 1, forced=False)
 
     async def call(self, op: str, args: Mapping[str, Any], *, timeout: float) -> Reply:
         """Call one of `READ_ONLY`; anything else fails."""

@@ -83,13 +83,12 @@ class Steps:
         """Stop by a signal drawn from the step's mix."""
         step = step or StopStep()
         how = StopHow(self._rng.choices(step.how, step.mix or None)[0])
-        return await self.stop_by(how, step.timeout)
+        return await self.stop_by(how, step.timeout, step.times)
 
-    async def stop_by(self, how: StopHow, timeout: float) -> Detail:
-        """Stop by this signal; force after `timeout` seconds is a failure of the step, told by ``forced``."""
-        result = await _within(
-            timeout + GRACE, self._lifecycle.stop(how, timeout=timeout), f"the stop by {how.value}"
-        )
+    async def stop_by(self, how: StopHow, timeout: float, times: int = 1) -> Detail:
+        """Stop by this signal, sent `times` times; force after `timeout` seconds is a failure, told by ``forced``."""
+        stop = self._lifecycle.stop(how, timeout=timeout, times=times)
+        result = await _within(timeout + GRACE, stop, f"the stop by {how.value}")
         self.up = False
         return {"how": how.value, "took": round(result.took, 6), "code": result.code, "forced": result.forced}
 

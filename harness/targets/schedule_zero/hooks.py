@@ -52,6 +52,6 @@ def open_sockets() -> dict[str, Any]:
     counts: dict[str, int] = {}
     for candidate in gc.get_objects():
         if isinstance(candidate, zmq.Socket) and not candidate.closed:
-            kind = zmq.SocketType(candidate.type).name
+            kind = zmq.SocketType(int(candidate.type)).name
             counts[kind] = counts.get(kind, 0) + 1
     return {"open": counts}

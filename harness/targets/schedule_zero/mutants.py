@@ -48,12 +48,13 @@ def about() -> dict[str, str]:
 def _efsm_not_recovered() -> None:
     """A REQ socket that refuses (EFSM) is kept and tried again, so it refuses for ever."""
     from schedule_zero import zmq_client
+    from schedule_zero.errors import Disconnected
 
     def converse(self: Any, call: Any) -> Any:
         try:
             return self._exchange(call)
         except zmq_client._Refused as refusal:
-            raise zmq_client.Disconnected(f"{call.method} to {self.name}: {refusal}") from refusal.error
+            raise Disconnected(f"{call.method} to {self.name}: {refusal}") from refusal.error
 
     zmq_client.ZMQClient._converse = converse  # type: ignore[method-assign]
 
@@ -111,7 +112,7 @@ def _python_from_path() -> None:
     """Children are run by the first python on PATH."""
     from schedule_zero import launch
 
-    launch.sys = SimpleNamespace(executable=shutil.which("python3"))  # type: ignore[assignment]
+    vars(launch)["sys"] = SimpleNamespace(executable=shutil.which("python3"))
 
 
 @_mutant("lock-file-kept")
@@ -148,6 +149,7 @@ def _second_stop_aborts() -> None:
 def _every_tenth_job_dropped() -> None:
     """Every tenth job is recorded as done although no handler was asked."""
     from schedule_zero import job_executor
+    from schedule_zero.execution_log import Outcome
 
     attempt = job_executor.JobExecutor._attempt
     count = 0
@@ -156,7 +158,7 @@ def _every_tenth_job_dropped() -> None:
         nonlocal count
         count += 1
         if count % 10 == 0:
-            return job_executor.Outcome.SUCCESS, None, None
+            return Outcome.SUCCESS, None, None
         return await attempt(self, call, timeout)
 
     job_executor.JobExecutor._attempt = drop  # type: ignore[method-assign]

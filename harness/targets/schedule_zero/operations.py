@@ -29,7 +29,7 @@ Request = tuple[str, str, Any]
 
 
 def _submit(args: SubmitArgs) -> Request:
-    body = {"handler_id": args.handler, "job_method": args.method, "job_params": args.params}
+    body: dict[str, Any] = {"handler_id": args.handler, "job_method": args.method, "job_params": args.params}
     if args.timeout is not None:
         body["timeout"] = args.timeout
     if args.at_most_once:

@@ -58,7 +58,7 @@ class _Armed:
             if socket.poll(_STEAL_TIMEOUT):
                 socket.recv()
             return
-        if socket.getsockopt(zmq.EVENTS) & zmq.POLLOUT:
+        if socket.poll(0, zmq.POLLOUT):
             socket.send(_PING if self.how == "abandon-reply" else _NOISE)
 
 

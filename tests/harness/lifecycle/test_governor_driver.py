@@ -36,7 +36,7 @@ class Scripted:
         self._ask("start")
         self.up = True
 
-    async def stop(self, how: Any, *, timeout: Any = 30.0) -> Any:
+    async def stop(self, how: Any, *, timeout: Any = 30.0, times: int = 1) -> Any:
         """Note it with the signal."""
         self._ask(f"stop {how.value}")
         self.up = False
