@@ -35,8 +35,7 @@ def interleaved(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[s
     """
     taken: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds):
-        names = list(sides) if number % 2 == 0 else list(reversed(sides))
-        for name in names:
+        for name in sorted(sides, reverse=number % 2 == 1):
             taken[name].append(sides[name]())
     return {name: Side(name, tuple(values)) for name, values in taken.items()}
 

@@ -99,7 +99,8 @@ class Peer:
                 return
             self._end_life()
             life = Serving(
-                self._mind, self.kind, self.host, self._port, self._context, self.name, self._lived_at == self._port
+                self._mind, self.kind, self.host, self._port, self._context, self.name,
+                reborn=self._lived_at == self._port,
             )
             life.start()
             self._port = self._lived_at = life.port
@@ -234,7 +235,7 @@ class _Scripted:
             if self._peer.methods is not None and request.method not in self._peer.methods:
                 behaviour = Error(f"no such method: {request.method}", "unknown_method")
             plan = behaviour.plan(call)
-        except Exception as error:  # noqa: BLE001 - a behaviour is the user's code; its mistake is theirs to see
+        except Exception as error:  # noqa: BLE001 - the user's code: its mistake is theirs to see
             self.failed(error)
             plan = Error(f"the behaviour raised {type(error).__name__}", "internal").plan(call)
         record = self._peer.log.add(request.request_id, request.method, params, received)

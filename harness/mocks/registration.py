@@ -81,7 +81,7 @@ class RegistrationPeer:
         try:
             return _decode(data)
         except msgspec.MsgspecError as error:
-            raise NoAnswer(f"{self.server} answered {method} with what is no JSON object: {data[:80]!r}") from error
+            raise NoAnswer(f"{self.server} answered {method} with no JSON object: {data[:80]!r}") from error
 
     def exchange(self, data: bytes, what: str = "a message") -> bytes:
         """Send these very bytes and return the bytes of the answer. Raises `NoAnswer` after the time-out."""

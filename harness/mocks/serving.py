@@ -68,7 +68,7 @@ class _Due:
 class Serving:
     """One life of a mock, from bind to close; `end` must be called once it has been started.
 
-    The thread makes, uses and closes its own sockets. A context that is handed in stays the owner's; without one
+    The thread makes, uses and closes its own socket. A context that is handed in stays the owner's; without one
     a life has its own, and when `end` returns nothing is left of it: the port is free at once. One that is
     `reborn` waits a while for a port that the life before may still hold.
     """
@@ -84,9 +84,10 @@ class Serving:
         self._reborn = reborn
         self._owns_context = context is None
         self._context = zmq.Context() if context is None else context
-        self._control = f"inproc://mock-{uuid.uuid4().hex}"
+        self._door = f"inproc://mock-{uuid.uuid4().hex}"
+        self._ending = threading.Event()
         self._bound = threading.Event()
-        self._refused: zmq.ZMQError | None = None
+        self._refused: Exception | None = None
         self._agenda: list[tuple[float, int, _Due]] = []
         self._turns = itertools.count()
         self._held: list[bytes] = []
@@ -112,11 +113,12 @@ class Serving:
         """Close at once, and return when it is closed. Calling it twice is harmless."""
         if self._context.closed:
             return
-        knock = self._context.socket(zmq.PAIR)
+        self._ending.set()
+        knock = self._context.socket(zmq.REQ)
         try:
             knock.setsockopt(zmq.LINGER, 0)
-            knock.connect(self._control)
-            with contextlib.suppress(zmq.Again):  # the thread ended by itself, nobody listens
+            knock.connect(self._door)
+            with contextlib.suppress(zmq.Again):  # the thread ended by itself, nobody is at home
                 knock.send(b"", zmq.NOBLOCK)
             # Closed only after the thread has gone: a socket that is closed takes back what was not read.
             self._thread.join(BIND_LIMIT + _FLUSH_MS / 1000)
@@ -130,28 +132,20 @@ class Serving:
     # Everything below runs in the thread.
 
     def _live(self) -> None:
-        control = self._context.socket(zmq.PAIR)
-        control.setsockopt(zmq.LINGER, 0)
-        control.bind(self._control)
         try:
             wire = self._bind()
-            if wire is None:
-                return
-            try:
-                while wire is not None:
-                    wire = self._serve(wire, control)
-            finally:
-                if wire is not None:
-                    wire.socket.close(linger=self._linger)
+            while wire is not None:
+                wire = self._bind() if self._serve(wire) else None
+        except Exception as error:  # noqa: BLE001 - told to whoever starts this life
+            self._refused = error
         finally:
             self._bound.set()
-            control.close(linger=0)
 
     def _bind(self) -> Wire | None:
         deadline = time.monotonic() + BIND_LIMIT
         while True:
             try:
-                wire, self.port = bind(self._context, self._kind, self._host, self.port)
+                wire, self.port = bind(self._context, self._kind, self._host, self.port, self._door)
             except zmq.ZMQError as error:
                 if error.errno != errno.EADDRINUSE or not self._reborn or time.monotonic() >= deadline:
                     self._refused = error
@@ -162,48 +156,39 @@ class Serving:
                 self._bound.set()
                 return wire
 
-    def _serve(self, wire: Wire, control: zmq.Socket[bytes]) -> Wire | None:
-        """Serve until told to end or dead (then None), or until the socket has to be replaced (then its
-        successor).
-        """
+    def _serve(self, wire: Wire) -> bool:
+        """Serve until told to end, or dead, or (then True) until the socket has to be replaced by another."""
         try:
-            again = self._rounds(wire, control)
-        except BaseException as error:  # noqa: BLE001 - a mock that fails in its thread must fail the test that uses it
+            return self._rounds(wire)
+        except BaseException as error:  # noqa: BLE001 - a mock that fails in its thread must fail its test
             self._mind.failed(error)
-            again = False
-        wire.socket.close(linger=self._linger)
-        return self._bind() if again else None
+            return False
+        finally:
+            wire.socket.close(linger=self._linger)
 
-    def _rounds(self, wire: Wire, control: zmq.Socket[bytes]) -> bool:
-        poller = zmq.Poller()
-        poller.register(control, zmq.POLLIN)
-        listening = False
+    def _rounds(self, wire: Wire) -> bool:
         while True:
-            if listening != wire.listens:
-                listening = wire.listens
-                poller.register(wire.socket, zmq.POLLIN if listening else 0)
-            for socket, _ in poller.poll(self._wait_ms()):
-                if socket is control:
+            if wire.listens:
+                request = wire.receive(self._wait_ms())
+                if self._ending.is_set():
                     return False
-                while (request := wire.receive()) is not None:
+                if request is not None:
                     self._answer(wire, *request)
-                    if self._dead:
-                        return False
-                    if not wire.listens:
-                        break
-            self._carry_out_due(wire)
+            elif not self._agenda:
+                # A REP that leaves a request unanswered can never receive again: it is replaced.
+                return True
+            elif self._ending.wait(self._wait_ms() / 1000):
+                return False
+            if self._agenda:
+                self._carry_out_due(wire)
             if self._dead:
                 return False
-            if not wire.listens and not self._agenda:
-                # A REP that leaves a request unanswered can never receive again; it does what its owner would
-                # do.
-                return True
 
     def _wait_ms(self) -> int:
         if not self._agenda:
             return _IDLE_MS
         left = (self._agenda[0][0] - time.monotonic()) * 1000
-        return max(math.ceil(left), 0)
+        return min(max(math.ceil(left), 0), _IDLE_MS)
 
     def _answer(self, wire: Wire, envelope: Envelope, body: bytes | None) -> None:
         received = time.monotonic()
