@@ -100,21 +100,35 @@ class LiveState:
     def glance(self, now: float) -> Glance:
         """The state at scenario time `now`, in seconds."""
         with self._lock:
-            recent = [(end, took) for end, took in self._recent if end > now - WINDOW]
+            recent = list(self._recent)
             phase, since = self._phase
-            took = sorted(t for _, t in recent if t is not None)
-            span = min(WINDOW, max(now - since, 1.0)) if phase is PhaseName.RUN else WINDOW
-            return Glance(
-                phase,
-                since,
-                self._counts[Status.OK],
-                self._counts[Status.FAIL],
-                self._counts[Status.INFO],
-                self._dropped,
-                len(recent) / span,
-                nearest_rank(took, 0.99),
-                dict(self._samples),
-                tuple(self._armed),
-                tuple(self._injected.values()),
-                self._cycles,
-            )
+            counts, dropped, cycles = dict(self._counts), self._dropped, self._cycles
+            samples, armed, injected = dict(self._samples), tuple(self._armed), tuple(self._injected.values())
+        # Sorting happens outside the lock: whoever records must never wait for a picture.
+        rate, p99 = _of_late(recent, now, now - since if phase is PhaseName.RUN else WINDOW)
+        return Glance(
+            phase,
+            since,
+            counts[Status.OK],
+            counts[Status.FAIL],
+            counts[Status.INFO],
+            dropped,
+            rate,
+            p99,
+            samples,
+            armed,
+            injected,
+            cycles,
+        )
+
+
+def _of_late(ends: list[tuple[float, float | None]], now: float, age: float) -> tuple[float, float | None]:
+    """Calls a second and the 99th percentile of good answers over the last `WINDOW` seconds.
+
+    At most `_KEPT` ends are remembered: when they cover less than the window, the rate is over what they cover.
+    """
+    seen = [(end, took) for end, took in ends if end > now - WINDOW]
+    span = min(WINDOW, max(age, 1.0))
+    if len(seen) == _KEPT:
+        span = max(now - min(end for end, _ in seen), 1e-3)
+    return len(seen) / span, nearest_rank(sorted(took for _, took in seen if took is not None), 0.99)

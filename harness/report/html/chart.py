@@ -134,56 +134,44 @@ def chart(
     """
     ticks = time_ticks_of(time) if time is not None else below
     full = height + (AXIS if ticks else 0)
-    picture = tag(
-        "svg",
+    frame = join(
         tag("title", name),
         tag("desc", about),
         tag("g", layers.back, class_="t"),
         tag("g", [tag("line", x1=0, x2="100%", y1=t.at, y2=t.at) for t in beside], class_="grid"),
         tag("g", [_below(t, height) for t in ticks], class_="ticks"),
-        tag(
-            "svg",
-            layers.data,
-            class_="data",
-            x=0,
-            y=0,
-            width="100%",
-            height=height,
-            viewBox=f"0 0 {number(UNITS)} {number(height)}",
-            preserveAspectRatio="none",
-        ),
+        _data(layers.data, height),
         tag("g", layers.front, class_="t"),
         tag("line", class_="hair", y1=0, y2=height, x1=0, x2=0),
-        class_="area",
-        width="100%",
-        height=full,
-        role="img",
-        tabindex="0" if readout else None,
     )
-    labels = tag(
-        "svg",
-        [tag("text", t.label, x=GUTTER - 10, y=t.at, dy="0.35em", text_anchor="end") for t in beside],
-        layers.gutter,
-        class_="gutter",
-        width=GUTTER,
-        height=full,
-        aria_hidden="true",
-    )
-    data = tag("script", readout.json(), type="application/json") if readout else None
+    stop = "0" if readout else None  # what can be read off can be reached by the keyboard
+    picture = tag("svg", frame, class_="area", width="100%", height=full, role="img", tabindex=stop)
     return tag(
         "figure",
-        tag(
-            "figcaption",
-            tag("span", name, class_="name"),
-            legend(keys),
-            tag("span", note, class_="note") if note else None,
-        ),
-        tag("div", labels, picture, class_="plot"),
-        data,
+        _caption(name, keys, note),
+        tag("div", _gutter(beside, layers.gutter, full), picture, class_="plot"),
+        tag("script", readout.json(), type="application/json") if readout else None,
         class_="chart small" if small else "chart",
         data_low=f"{time.low:.6g}" if time else None,
         data_high=f"{time.high:.6g}" if time else None,
     )
+
+
+def _data(data: Markup, height: float) -> Markup:
+    """The nested picture that is stretched to the width of the chart."""
+    box = f"0 0 {number(UNITS)} {number(height)}"
+    place = {"x": 0, "y": 0, "width": "100%", "height": height}
+    return tag("svg", data, class_="data", viewBox=box, preserveAspectRatio="none", **place)
+
+
+def _gutter(beside: Sequence[Tick], more: Markup, height: float) -> Markup:
+    labels = [tag("text", t.label, x=GUTTER - 10, y=t.at, dy="0.35em", text_anchor="end") for t in beside]
+    return tag("svg", labels, more, class_="gutter", width=GUTTER, height=height, aria_hidden="true")
+
+
+def _caption(name: str, keys: Sequence[Key], note: str) -> Markup:
+    said = tag("span", note, class_="note") if note else None
+    return tag("figcaption", tag("span", name, class_="name"), legend(keys), said)
 
 
 def _below(tick: Tick, height: float) -> Markup:

@@ -80,6 +80,15 @@ def test_rate_and_latency_forget() -> None:
     assert state.glance(1000.0).p99 is None
 
 
+def test_a_rate_beyond_memory_is_still_right() -> None:
+    """At 5,000 calls a second more end in ten seconds than are remembered; the rate is still right."""
+    state = LiveState()
+    for n in range(40_000):
+        state.feed(_call(n / 5000, 0.001))
+
+    assert state.glance(8.0).rate == pytest.approx(5000, rel=0.01)
+
+
 def test_the_view_says_where_the_run_stands(chaos_run: Run) -> None:
     """Phase with time and limit, calls, target, faults: a line each."""
     view = LiveView("chaos.x", clock=lambda: 79.0, limits={PhaseName.RUN: 120.0}, file=io.StringIO())
