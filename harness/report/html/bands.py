@@ -142,7 +142,12 @@ def _phase(phase: PhaseWindow, span: Span, n: int) -> Markup:
     label = None
     if width > len(words) * _LABEL + 0.01:
         label = tag(
-            "text", words, x=percent(span.share(phase.begin) + width / 2), y=_ROW / 2 + 4, text_anchor="middle"
+            "text",
+            words,
+            x=percent(span.share(phase.begin) + width / 2),
+            y=_ROW / 2 + 4,
+            text_anchor="middle",
+            class_="minor" if width < 0.3 else None,
         )
     title = tag("title", f"{words}: {moment(phase.begin)} to {moment(phase.end)}")
     box = tag("rect", x=span.percent(phase.begin), y=2, width=percent(width), height=_ROW - 6, rx=2)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.report.figures import moment
-from harness.report.html.markup import NOTHING, Markup, join, number, script_data, tag
+from harness.report.html.markup import NOTHING, Attribute, Markup, join, number, script_data, tag
 from harness.report.html.scales import tick_label, time_ticks
 from harness.report.text import legal
 
@@ -160,7 +160,7 @@ def chart(
 def _data(data: Markup, height: float) -> Markup:
     """The nested picture that is stretched to the width of the chart."""
     box = f"0 0 {number(UNITS)} {number(height)}"
-    place = {"x": 0, "y": 0, "width": "100%", "height": height}
+    place: dict[str, Attribute] = {"x": 0, "y": 0, "width": "100%", "height": height}
     return tag("svg", data, class_="data", viewBox=box, preserveAspectRatio="none", **place)
 
 
