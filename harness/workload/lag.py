@@ -53,7 +53,7 @@ class LagMeter:
         for slot in sorted(self._counts):
             seen += self._counts[slot]
             if seen >= rank:
-                return min((slot + 1) * _BIN, self._worst) if slot < _BINS else self._worst
+                return min(round((slot + 1) * _BIN, 6), self._worst) if slot < _BINS else self._worst
         return 0.0
 
     def finish(self) -> None:

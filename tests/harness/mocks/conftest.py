@@ -27,10 +27,17 @@ class Caller:
         return socket
 
     def call(
-        self, address: str, method: str = "work", params: Any = None, *, request_id: str | None = "r-1",
+        self,
+        address: str,
+        method: str = "work",
+        params: Any = None,
+        *,
+        request_id: str | None = "r-1",
         timeout: float = 5.0,
     ) -> dict[str, Any] | None:
-        """One request on a REQ socket of its own, and the reply; None when none comes within `timeout` seconds."""
+        """One request on a REQ socket of its own, and the reply; None when none comes within `timeout`
+        seconds.
+        """
         data = self.raw(address, request(method, params, request_id), timeout=timeout)
         return None if data is None else json.loads(data)
 
@@ -59,7 +66,9 @@ def receive(socket: zmq.Socket[bytes], timeout: float = 5.0) -> bytes | None:
 
 @pytest.fixture
 def caller() -> Iterator[Caller]:
-    """Calls addresses over sockets of its own; its context must end at once, which proves that all are closed."""
+    """Calls addresses over sockets of its own; its context must end at once, which proves that all are
+    closed.
+    """
     context = zmq.Context()
     made = Caller(context)
     yield made

@@ -18,8 +18,12 @@ pytestmark = pytest.mark.unit
 def call(number: int = 1, method: str = "work", *, of_method: int | None = None, seed: int = 0) -> b.Call:
     """A call with parameters ``{"n": 1}``."""
     return b.Call(
-        method=method, params={"n": 1}, number=number, of_method=number if of_method is None else of_method,
-        request_id="r-1", rng=random.Random(seed),
+        method=method,
+        params={"n": 1},
+        number=number,
+        of_method=number if of_method is None else of_method,
+        request_id="r-1",
+        rng=random.Random(seed),
     )
 
 
@@ -64,7 +68,11 @@ def test_replies_are_given_in_turn_and_end_as_told() -> None:
 def test_the_first_line_that_matches_wins() -> None:
     """Method, number and odds all have to fit; with a method the numbers count its own calls."""
     script = b.Script(
-        (b.When(b.Reply("a2"), first=2, last=2, method="a"), b.When(b.Reply("b"), method="b"), b.When(b.Reply("4+"), first=4)),
+        (
+            b.When(b.Reply("a2"), first=2, last=2, method="a"),
+            b.When(b.Reply("b"), method="b"),
+            b.When(b.Reply("4+"), first=4),
+        ),
         otherwise=b.Reply("other"),
     )
 

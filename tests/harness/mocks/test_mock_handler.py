@@ -20,14 +20,22 @@ pytestmark = [pytest.mark.zmq, pytest.mark.integration]
 
 
 def test_it_echoes_and_records(caller: Any) -> None:
-    """The reply carries the parameters and the request's id; the call is recorded with id, method, params and times."""
+    """The reply carries the parameters and the request's id; the call is recorded with id, method, params
+    and times.
+    """
     begin = time.monotonic()
     with MockHandler() as handler:
         reply = caller.call(handler.address, "work", {"n": 7}, request_id="r-42")
         [call] = handler.wait_for_replies(1)
 
     assert reply == {"success": True, "result": {"n": 7}, "request_id": "r-42"}
-    assert (call.request_id, call.method, call.params, call.number, call.replies) == ("r-42", "work", {"n": 7}, 1, 1)
+    assert (call.request_id, call.method, call.params, call.number, call.replies) == (
+        "r-42",
+        "work",
+        {"n": 7},
+        1,
+        1,
+    )
     assert call.replied is not None
     assert begin <= call.received <= call.replied <= time.monotonic()
 
@@ -81,14 +89,20 @@ def test_slow_answers_late_and_others_meanwhile(caller: Any, make_request: Any, 
         (b.Garbage.INVALID_UTF8, b'{"success": true, "result": "\xff\xfe"}'),
     ],
 )
-def test_malformed_bodies_arrive_as_they_are(caller: Any, make_request: Any, variant: b.Garbage, found: bytes) -> None:
+def test_malformed_bodies_arrive_as_they_are(
+    caller: Any, make_request: Any, variant: b.Garbage, found: bytes
+) -> None:
     """What is not JSON reaches the caller byte for byte."""
     with MockHandler(behaviour=b.Malformed(variant)) as handler:
         assert caller.raw(handler.address, make_request()) == found
 
 
-def test_a_reply_without_delimiter_never_reaches_a_req(caller: Any, make_request: Any, receive_from: Any) -> None:
-    """libzmq drops it at a REQ without a word; a DEALER sees the bare body. So it was sent, and is malformed."""
+def test_a_reply_without_delimiter_never_reaches_a_req(
+    caller: Any, make_request: Any, receive_from: Any
+) -> None:
+    """libzmq drops it at a REQ without a word; a DEALER sees the bare body. So it was sent, and is
+    malformed.
+    """
     with MockHandler(behaviour=b.Malformed(b.Garbage.NO_DELIMITER)) as handler:
         assert caller.call(handler.address, timeout=0.3) is None
         dealer = caller.socket(zmq.DEALER, handler.address)
@@ -132,7 +146,9 @@ def test_duplicate_replies_are_really_sent(caller: Any, make_request: Any, recei
 
 
 def test_a_held_reply_goes_to_whoever_asks_next(caller: Any) -> None:
-    """The next REQ gets the answer to the dead request in place of its own: who looks at no id mixes them up."""
+    """The next REQ gets the answer to the dead request in place of its own: who looks at no id mixes them
+    up.
+    """
     script = b.Script((b.When(b.Late(), last=1),))
     with MockHandler(behaviour=script) as handler:
         assert caller.call(handler.address, params={"n": 1}, request_id="dead", timeout=0.2) is None
@@ -141,7 +157,9 @@ def test_a_held_reply_goes_to_whoever_asks_next(caller: Any) -> None:
     assert reply == {"success": True, "result": {"n": 1}, "request_id": "dead"}
 
 
-def test_a_reply_that_is_late_by_a_time_comes_after_it(caller: Any, make_request: Any, receive_from: Any) -> None:
+def test_a_reply_that_is_late_by_a_time_comes_after_it(
+    caller: Any, make_request: Any, receive_from: Any
+) -> None:
     """``Late(by=0.3)``: nothing before, the answer after."""
     with MockHandler(behaviour=b.Late(by=0.3)) as handler:
         req = caller.socket(zmq.REQ, handler.address)
@@ -199,6 +217,7 @@ def test_a_script_counts_calls_from_behave(caller: Any) -> None:
 
 def test_odds_repeat_with_the_seed(caller: Any) -> None:
     """The same seed fails the same calls; another seed others."""
+
     def outcomes(seed: int) -> list[bool]:
         with MockHandler(behaviour=b.Flaky(0.5), seed=seed) as handler:
             return [caller.call(handler.address)["success"] for _ in range(20)]
@@ -215,7 +234,9 @@ def test_methods_that_are_not_offered_are_refused(caller: Any) -> None:
         assert [call.method for call in handler.calls] == ["work", "play"]
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"params": {}}', b'{"method": 3}', b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b'{"params": {}}', b'{"method": 3}', b"\xff\xfe", b"[" * 100_000]
+)
 def test_malformed_requests_are_answered_and_counted(caller: Any, data: bytes) -> None:
     """Nothing that arrives kills a mock."""
     with MockHandler() as handler:
@@ -229,7 +250,9 @@ def test_a_wait_in_vain_says_what_was_seen(caller: Any) -> None:
     with MockHandler("h1", behaviour=b.Silent()) as handler:
         caller.call(handler.address, "work", request_id="r-9", timeout=0.05)
         handler.wait_for_calls(1)
-        with pytest.raises(WaitedInVain, match=r"waited 0\.1 s for 3 calls to h1; seen: 1 calls, .*work r-9 \(no reply\)"):
+        with pytest.raises(
+            WaitedInVain, match=r"waited 0\.1 s for 3 calls to h1; seen: 1 calls, .*work r-9 \(no reply\)"
+        ):
             handler.wait_for_calls(3, timeout=0.1)
 
 
@@ -265,19 +288,23 @@ def test_a_taken_port_is_named(caller: Any) -> None:
 
 def test_a_behaviour_that_raises_fails_the_test(caller: Any) -> None:
     """The caller gets an error reply at once, and the exception comes out where the test can see it."""
+
     class Broken(b.Behaviour):
         def plan(self, call: b.Call) -> b.Plan:
             raise ZeroDivisionError("oops")
 
-    with pytest.raises(HarnessError, match="the mock mock failed: oops"), MockHandler(behaviour=Broken()) as handler:
+    with (
+        pytest.raises(HarnessError, match="the mock mock failed: oops"),
+        MockHandler(behaviour=Broken()) as handler,
+    ):
         assert caller.call(handler.address)["code"] == "internal"
 
 
 def test_a_rep_refuses_what_a_rep_cannot_do(caller: Any) -> None:
     """Two replies to one request are the test's mistake with `kind="rep"`; it is told, and how to do it."""
-    with pytest.raises(HarnessError, match="use kind='router'"):  # noqa: SIM117 - the order of the two matters
-        with MockHandler(behaviour=b.DuplicateReply(), kind="rep") as handler:
-            assert caller.call(handler.address) is not None
+    with MockHandler(behaviour=b.DuplicateReply(), kind="rep") as handler:
+        assert caller.call(handler.address) is not None
+        with pytest.raises(HarnessError, match="use kind='router'"):
             handler.wait_for_replies(2, timeout=2.0)
 
 

@@ -25,6 +25,7 @@ class _VirtualSelector(selectors.DefaultSelector):
     now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Ready descriptors at once; without any the clock jumps."""
         ready = super().select(0)
         if not ready:
             if timeout is None:
@@ -41,6 +42,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(self._virtual)
 
     def time(self) -> float:
+        """Virtual seconds."""
         return self._virtual.now
 
 
@@ -51,6 +53,7 @@ class NamedStreams:
         self.seed = seed
 
     def stream(self, name: str) -> random.Random:
+        """A new stream."""
         return random.Random(f"{self.seed}/{name}")
 
 
@@ -62,6 +65,7 @@ class FakeTarget:
         self.seen: list[dict[str, Any]] = []
 
     async def call(self, op: str, args: Mapping[str, Any], *, timeout: float) -> Reply:
+        """Note the arguments and behave."""
         self.seen.append(dict(args))
         return await self._behave(len(self.seen), args)
 
@@ -110,8 +114,13 @@ def play(virtual: Callable[[Callable[[], Awaitable[Any]]], Any], streams: NamedS
     """Play one workload, given as the mapping of a scenario file, against a target in virtual time."""
 
     def run(
-        spec: dict[str, Any], target: FakeTarget, *, stop_at: float | None = None, grace: float = 5.0,
-        handlers: tuple[str, ...] = ("h1", "h2"), block: tuple[float, float] | None = None,
+        spec: dict[str, Any],
+        target: FakeTarget,
+        *,
+        stop_at: float | None = None,
+        grace: float = 5.0,
+        handlers: tuple[str, ...] = ("h1", "h2"),
+        block: tuple[float, float] | None = None,
     ) -> History:
         async def main() -> History:
             loop = asyncio.get_running_loop()
@@ -123,8 +132,13 @@ def play(virtual: Callable[[Callable[[], Awaitable[Any]]], Any], streams: NamedS
             if block is not None:
                 loop.call_at(loop.time() + block[0], _stall, loop, block[1])
             await drive(
-                Workload.model_validate({"id": "w", "op": "job.submit", **spec}), cast(Target, target), recorder,
-                payloads=Payloads(streams, handlers), streams=streams, stop=stop, grace=grace,
+                Workload.model_validate({"id": "w", "op": "job.submit", **spec}),
+                cast(Target, target),
+                recorder,
+                payloads=Payloads(streams, handlers),
+                streams=streams,
+                stop=stop,
+                grace=grace,
             )
             assert [t for t in asyncio.all_tasks() if t is not asyncio.current_task()] == []
             recorder.event("driver-returned")
@@ -135,6 +149,7 @@ def play(virtual: Callable[[Callable[[], Awaitable[Any]]], Any], streams: NamedS
     return run
 
 
-def _stall(loop: VirtualLoop, seconds: float) -> None:
+def _stall(loop: asyncio.AbstractEventLoop, seconds: float) -> None:
     """The loop stands still for `seconds`, as when the generator's process gets no processor."""
+    assert isinstance(loop, VirtualLoop)
     loop._virtual.now += seconds

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.unit
 
 
 def stage(length: str, rate: str, measure: bool = False) -> Stage:
+    """A stage in the notation of a scenario file."""
     return Stage.model_validate({"for": length, "rate": rate, "measure": measure})
 
 
@@ -78,7 +79,7 @@ def test_count_is_the_integral_and_times_only_grow(stages: list[Stage]) -> None:
 
     assert abs(len(times) - arrivals.expected(stages)) <= 1
     assert all(a <= b for a, b in itertools.pairwise(times))
-    assert 0.0 <= times[0]
+    assert times[0] >= 0.0
     assert times[-1] <= sum(s.length for s in stages) + 1e-9
 
 

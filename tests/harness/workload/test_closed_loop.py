@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
@@ -42,7 +43,7 @@ def test_thinking_is_drawn_from_the_seed(play: Callable[..., History], target: A
     first, second = ([o.start for o in play(spec, target(0.0)).of(Operation)] for _ in range(2))
 
     assert first == second
-    assert len({round(b - a, 5) for a, b in zip(first, first[1:], strict=False)}) == 9
+    assert len({round(b - a, 5) for a, b in itertools.pairwise(first)}) == 9
 
 
 def test_users_share_the_count(play: Callable[..., History], target: Any) -> None:
@@ -90,7 +91,9 @@ def test_a_cancelled_call_does_not_take_its_user_along(play: Callable[..., Histo
     assert [o.status for o in operations] == [Status.INFO, Status.OK]
 
 
-def test_wrong_arguments_end_the_workload_before_its_first_call(play: Callable[..., History], target: Any) -> None:
+def test_wrong_arguments_end_the_workload_before_its_first_call(
+    play: Callable[..., History], target: Any
+) -> None:
     """A usage error is raised, not recorded call by call."""
     fake = target(0.0)
 
@@ -107,7 +110,11 @@ def test_wrong_arguments_end_the_workload_before_its_first_call(play: Callable[.
     ],
 )
 def test_one_step_is_one_operation(
-    step: Given | OpStep, name: str, virtual: Callable[[Callable[[], Awaitable[Any]]], Any], streams: Any, target: Any
+    step: Given | OpStep,
+    name: str,
+    virtual: Callable[[Callable[[], Awaitable[Any]]], Any],
+    streams: Any,
+    target: Any,
 ) -> None:
     """`call_once` makes the call, records it under the step's name, and returns what it recorded."""
 

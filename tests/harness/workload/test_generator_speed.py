@@ -20,14 +20,25 @@ pytestmark = [pytest.mark.load, pytest.mark.integration]
 
 def test_two_thousand_calls_a_second_are_all_made(target: Any, streams: Any) -> None:
     """2,000/s for 1 s against answers after 5 ms: every arrival became a call, intended to the microsecond."""
-    spec = {"id": "w", "op": "x", "rate": "2000/s", "for": "1s", "in_flight": {"max": 2000}, "with": {"handler": "h*"}}
+    spec = {
+        "id": "w",
+        "op": "x",
+        "rate": "2000/s",
+        "for": "1s",
+        "in_flight": {"max": 2000},
+        "with": {"handler": "h*"},
+    }
 
     async def main() -> tuple[Operation, ...]:
         recorder = Recorder()
         recorder.begin_run()
         await drive(
-            Workload.model_validate(spec), cast(Target, target(0.005)), recorder,
-            payloads=Payloads(streams, ("h1", "h2")), streams=streams, stop=asyncio.Event(),
+            Workload.model_validate(spec),
+            cast(Target, target(0.005)),
+            recorder,
+            payloads=Payloads(streams, ("h1", "h2")),
+            streams=streams,
+            stop=asyncio.Event(),
         )
         history = recorder.close()
         assert history.of(Drop) == ()

@@ -24,7 +24,15 @@ def test_percentiles_to_a_tenth_of_a_millisecond() -> None:
 
 @pytest.mark.parametrize(
     ("on_time", "late", "behind"),
-    [(99, 1, False), (197, 3, True), (10, 1, False), (10, 2, True), (990, 10, False), (989, 11, True), (0, 0, False)],
+    [
+        (99, 1, False),
+        (197, 3, True),
+        (10, 1, False),
+        (10, 2, True),
+        (990, 10, False),
+        (989, 11, True),
+        (0, 0, False),
+    ],
 )
 def test_behind_means_more_than_one_in_a_hundred(on_time: int, late: int, behind: bool) -> None:
     """One straggler is forgiven however few calls there are; two of eleven are not."""

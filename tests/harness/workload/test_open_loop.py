@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -60,15 +61,41 @@ def test_a_generator_on_time_has_samples_and_no_event(play: Callable[..., Histor
 
 
 def test_arrivals_beyond_the_cap_are_counted(play: Callable[..., History], target: Any) -> None:
-    """At 10/s with 5 in flight and answers after 1 s, every other half second is dropped, and each drop recorded."""
+    """At 10/s with 5 in flight and answers after 1 s, every other half second is dropped, and each drop
+    recorded.
+    """
     history = play({"rate": "10/s", "for": "2s", "in_flight": {"max": 5, "over": "count"}}, target(1.0))
 
-    assert [round(o.intended, 1) for o in history.of(Operation)] == [0.0, 0.1, 0.2, 0.3, 0.4, 1.0, 1.1, 1.2, 1.3, 1.4]
-    assert [round(d.intended, 1) for d in history.of(Drop)] == [0.5, 0.6, 0.7, 0.8, 0.9, 1.5, 1.6, 1.7, 1.8, 1.9]
+    assert [round(o.intended, 1) for o in history.of(Operation)] == [
+        0.0,
+        0.1,
+        0.2,
+        0.3,
+        0.4,
+        1.0,
+        1.1,
+        1.2,
+        1.3,
+        1.4,
+    ]
+    assert [round(d.intended, 1) for d in history.of(Drop)] == [
+        0.5,
+        0.6,
+        0.7,
+        0.8,
+        0.9,
+        1.5,
+        1.6,
+        1.7,
+        1.8,
+        1.9,
+    ]
 
 
 def test_arrivals_beyond_the_cap_may_wait(play: Callable[..., History], target: Any) -> None:
-    """`over: wait` drops nothing, counts the waiting into the latency, and does not blame the generator for it."""
+    """`over: wait` drops nothing, counts the waiting into the latency, and does not blame the generator for
+    it.
+    """
     history = play({"rate": "10/s", "for": "2s", "in_flight": {"max": 5, "over": "wait"}}, target(1.0))
     operations = history.of(Operation)
 
@@ -99,7 +126,7 @@ def test_poisson_arrivals_repeat_with_the_seed(play: Callable[..., History], tar
     first, second = (play(spec, target(0.0)).of(Operation) for _ in range(2))
 
     assert [o.intended for o in first] == [o.intended for o in second]
-    assert len({round(b.intended - a.intended, 4) for a, b in zip(first, first[1:], strict=False)}) > 20
+    assert len({round(b.intended - a.intended, 4) for a, b in itertools.pairwise(first)}) > 20
 
 
 def test_one_seed_one_history(play: Callable[..., History], target: Any) -> None:
@@ -110,7 +137,9 @@ def test_one_seed_one_history(play: Callable[..., History], target: Any) -> None
 
 
 def test_stop_ends_arrivals_at_once_and_gives_calls_a_grace(play: Callable[..., History], target: Any) -> None:
-    """Told to stop at 1.05 s with answers after 2 s: no further arrival, the eleven calls under way end well."""
+    """Told to stop at 1.05 s with answers after 2 s: no further arrival, the eleven calls under way end
+    well.
+    """
     history = play({"rate": "10/s", "for": "60s"}, target(2.0), stop_at=1.05)
 
     assert len(history.of(Operation)) == 11
@@ -149,7 +178,9 @@ def test_a_driver_that_raises_is_evidence(play: Callable[..., History], target: 
     operations = play({"rate": "3/s", "for": "1s"}, target(behave=behave)).of(Operation)
 
     assert [(o.status, o.error) for o in operations] == [
-        (Status.FAIL, "refused"), (Status.INFO, "the driver raised ValueError: bad luck"), (Status.FAIL, "refused"),
+        (Status.FAIL, "refused"),
+        (Status.INFO, "the driver raised ValueError: bad luck"),
+        (Status.FAIL, "refused"),
     ]
 
 

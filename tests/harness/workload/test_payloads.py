@@ -17,7 +17,11 @@ from harness.workload.payloads import Payloads, plain
 
 pytestmark = pytest.mark.unit
 
-ARGS = {"handler": "h*", "method": "work", "params": {"account": FakerRef("iban"), "tags": [FakerRef("word"), "x"]}}
+ARGS = {
+    "handler": "h*",
+    "method": "work",
+    "params": {"account": FakerRef("iban"), "tags": [FakerRef("word"), "x"]},
+}
 
 
 def test_one_seed_gives_one_sequence(streams: Any) -> None:
