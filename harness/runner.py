@@ -6,25 +6,34 @@ import asyncio
 import contextlib
 import itertools
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import abort, sampling
 from harness.checks.judge import judge, sum_up
 from harness.checks.verdict import CheckResult, Outcome, Verdict
-from harness.errors import HarnessError, Interrupted, TargetError, UsageError
+from harness.errors import HarnessError, Interrupted, NeverReady, TargetError, UsageError
 from harness.faults.injector import Injector
 from harness.faults.plan import draw_plan
 from harness.history.history import History
 from harness.history.recorder import Recorder
-from harness.history.records import Edge, Phase, PhaseName
+from harness.history.records import Edge, Event, Phase, PhaseName, Status, Step
 from harness.lifecycle.governor_driver import GovernorDriver
 from harness.scenario.model import Expect, Given, Scenario, World
 from harness.scenario.streams import Streams
-from harness.targets.base import Driver, StopHow, Target, TargetContext
+from harness.targets.base import Driver, Target, TargetContext
+from harness.teardown import Teardown, problems
 from harness.workload.driver import drive
 from harness.workload.payloads import Payloads
+
+START_GRACE = 2.5
+"""Seconds beyond ``limits.setup`` in which a target may still say itself, and better, what it waited for."""
+PATIENCE = 10.0
+"""Seconds that calls under way get to end once the load is over."""
+HURRY = 2.0
+"""The same after an interrupt."""
+BY_RULE = "stopped by a rule: "
 
 
 @dataclass
@@ -56,6 +65,7 @@ class Run:
     _task: asyncio.Task[None] | None = field(default=None, init=False)
     _interrupts: int = field(default=0, init=False)
     _ended: str = field(default="", init=False)
+    _injector: Injector | None = field(default=None, init=False)
 
     async def run(self) -> RunResult:
         """Play the scenario and judge it. Raises `UsageError` only: whatever else goes wrong becomes the verdict."""
@@ -67,13 +77,24 @@ class Run:
         self._streams = Streams(self.seed)
         self._recorder = Recorder(self.history_path)
         self._recorder.header(self.scenario.name, self.seed, self.world.value)
+        # Whatever is wrong with plan and rules must come out before anything is started.
+        self._plan = draw_plan(self.scenario, self._streams, planned_length(self.scenario))
+        self._rules = abort.rules(self.scenario, self._recorder, self.folder)
         self.on_recorder(self._recorder)
-        context = TargetContext(self.folder, self._streams.stream("target"), self._recorder, self.mutant)
-        self._target: Target = self.driver.create(self.scenario, context)
-        self._task = asyncio.create_task(self._play(), name=f"run {self.scenario.name}")
-        error = await self._outcome_of(self._task)
+        error = await self._play_and_clean_up()
         history = self._recorder.close()
         return RunResult(history, self._verdict(history, error), error)
+
+    async def _play_and_clean_up(self) -> BaseException | None:
+        context = TargetContext(self.folder, self._streams.stream("target"), self._recorder, self.mutant)
+        try:
+            self._target: Target = self.driver.create(self.scenario, context)
+        except UsageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a folder that cannot be written, say: there is nothing to clean up yet
+            return error
+        self._task = asyncio.create_task(self._play(), name=f"run {self.scenario.name}")
+        return await self._outcome_of(self._task)
 
     def interrupt(self) -> None:
         """Stop: the first call heals and tears down in good order, the second one kills what is left at once."""
@@ -82,16 +103,19 @@ class Run:
             self._task.cancel()
 
     async def _outcome_of(self, task: asyncio.Task[None]) -> BaseException | None:
+        error: BaseException | None = None
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
             if not task.done():  # this coroutine itself was cancelled: same as an interrupt
                 self.interrupt()
                 await asyncio.wait([task])
+            self._interrupts = max(self._interrupts, 1)
+        except Exception as raised:  # noqa: BLE001 - any error must become a verdict: the machine is clean by now
+            error = raised
+        if self._interrupts:  # also when the teardown was all that it could hit, or something else broke on the way down
             return Interrupted("interrupted; everything was healed and torn down")
-        except Exception as error:  # noqa: BLE001 - any error must become a verdict: the machine is clean by now
-            return error
-        return None
+        return error
 
     async def _play(self) -> None:
         limits = self.scenario.limits
@@ -100,7 +124,7 @@ class Run:
                 await self._cycles()
                 return
             async with self._phase(PhaseName.SETUP):
-                await self._target.start()
+                await self._start()
             async with self._phase(PhaseName.STEADY):
                 for expect in self.scenario.steady:
                     await sampling.until(self._target, self._recorder, expect.expect, within=expect.within)
@@ -112,6 +136,17 @@ class Run:
                     await self._settle(limits.settle)
         finally:
             await self._teardown(limits.teardown)
+
+    async def _start(self) -> None:
+        """Start the target; raises `NeverReady` when that takes longer than the scenario allows, whatever the target thinks of it."""
+        limit = self.scenario.limits.setup
+        try:
+            async with asyncio.timeout(limit + START_GRACE) as timeout:
+                await self._target.start()
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            raise NeverReady(f"the start was not over after {limit:g} s (limits.setup) and was broken off") from None
 
     @contextlib.asynccontextmanager
     async def _phase(self, name: PhaseName) -> AsyncIterator[None]:
@@ -130,28 +165,32 @@ class Run:
 
     async def _load_and_faults(self) -> None:
         """Workloads, steps and faults together, until the load is through, the limit is reached or a rule aborts."""
-        plan = draw_plan(self.scenario, self._streams, planned_length(self.scenario))
-        injector = Injector(self.scenario, plan, self._target, self._recorder, self._streams)
+        injector = Injector(self.scenario, self._plan, self._target, self._recorder, self._streams)
         stop = asyncio.Event()
         payloads = Payloads(self._streams, self.scenario.topology.handler_names())
-        watched = abort.rules(self.scenario, self._recorder, self.folder)
         async with injector:
             load = asyncio.create_task(self._load(payloads, stop), name="load")
-            guard = asyncio.create_task(abort.watch(watched), name="abort rules")
+            guard = asyncio.create_task(abort.watch(self._rules), name="abort rules")
             try:
                 await asyncio.wait({load, guard}, timeout=self.scenario.limits.run, return_when=asyncio.FIRST_COMPLETED)
                 if guard.done():
-                    self._ended = f"stopped by a rule: {guard.result()}"
+                    self._ended = f"{BY_RULE}{guard.result()}"
                 elif not load.done():
                     self._ended = f"the run was cut at its limit of {self.scenario.limits.run:g} s"
             finally:
                 stop.set()
                 guard.cancel()
-                await asyncio.wait({load}, timeout=10.0)
-                load.cancel()
-                await asyncio.gather(load, guard, return_exceptions=True)
-            if load.done() and not load.cancelled() and (error := load.exception()):
+                await self._end(load)
+            if not load.cancelled() and (error := load.exception()):
                 raise error
+
+    async def _end(self, load: asyncio.Task[None]) -> None:
+        """Let the calls under way end, for a while; nothing of the load goes on afterwards, whoever interrupts this."""
+        try:
+            await asyncio.wait({load}, timeout=HURRY if self._interrupts else PATIENCE)
+        finally:
+            load.cancel()
+            await asyncio.gather(load, return_exceptions=True)
 
     async def _load(self, payloads: Payloads, stop: asyncio.Event) -> None:
         for step in (*self.scenario.given, *self.scenario.when):
@@ -198,7 +237,7 @@ class Run:
         assert cycles is not None
         if cycles.start == "once":
             async with self._phase(PhaseName.SETUP):
-                await self._target.start()
+                await self._start()
         self._recorder.begin_run()
         payloads = Payloads(self._streams, self.scenario.topology.handler_names())
         driver = GovernorDriver(self._target, self._recorder, self._streams.stream("cycles"), payloads=payloads)
@@ -207,50 +246,27 @@ class Run:
             if played.cut:
                 self._ended = f"cut at its limit of {self.scenario.limits.run:g} s, after {played.cycles} of {cycles.count} cycles"
         async with self._phase(PhaseName.SETTLE):
-            if cycles.start == "each":
-                await self._target.start()
-            await self._settle(self.scenario.limits.settle)
+            if cycles.start == "once" or await self._starts_again(played.cycles + 1):
+                await self._settle(self.scenario.limits.settle)
+
+    async def _starts_again(self, cycle: int) -> bool:
+        """Start the target after its last cycle; that it does not start is evidence about it, as in every cycle before."""
+        begin = self._recorder.now()
+        try:
+            await self._start()
+        except TargetError as error:
+            self._recorder.append(
+                Step(
+                    at=self._recorder.now(), cycle=cycle, step="start", start=begin, end=self._recorder.now(),
+                    status=Status.FAIL, detail={"error": str(error)},
+                )
+            )
+            return False
+        return True
 
     async def _teardown(self, limit: float) -> None:
-        """Collect, stop, look for left-overs; every step is tried whatever the one before said."""
         async with self._phase(PhaseName.TEARDOWN):
-            await self._attempt("collect", self._collect, limit)
-            how = StopHow.KILL if self._interrupts > 1 else StopHow.TERM
-            await self._attempt("stop", lambda: self._target.stop(how, timeout=limit), limit + 5.0)
-            await self._attempt("collect files", self._collect_files, limit)
-            await self._attempt("audit", self._audit, limit)
-            await self._target.close()
-
-    async def _attempt(self, what: str, action: Callable[[], Awaitable[object]], limit: float) -> None:
-        """Run one step of the teardown with a deadline; an interrupt cuts it short but never skips what follows."""
-        task = asyncio.ensure_future(action())
-        deadline = asyncio.get_running_loop().time() + limit
-        while not task.done():
-            try:
-                left = deadline - asyncio.get_running_loop().time()
-                if left <= 0:
-                    task.cancel()
-                await asyncio.wait({task}, timeout=max(left, 1.0))
-            except asyncio.CancelledError:
-                if self._interrupts > 1:
-                    task.cancel()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            text = "".join(traceback.format_exception_only(error)).strip()
-            self._recorder.event("teardown-problem", what, error=text)
-        elif task.cancelled():
-            self._recorder.event("teardown-problem", what, error=f"not done after {limit:g} s")
-
-    async def _collect(self) -> None:
-        for record in await self._target.collect():
-            self._recorder.append(record)
-
-    async def _collect_files(self) -> None:
-        for record in await self._target.collect_files():
-            self._recorder.append(record)
-
-    async def _audit(self) -> None:
-        for record in await self._target.audit("final"):
-            self._recorder.append(record)
+            await Teardown(self._target, self._recorder, limit, hurried=lambda: self._interrupts > 1).run()
 
     def _verdict(self, history: History, error: BaseException | None) -> Verdict:
         checks: tuple[CheckResult, ...] = ()
@@ -263,8 +279,11 @@ class Run:
         else:
             checks = judge(self.scenario, history, lines=self.lines)
             outcome, reason = sum_up(self.scenario, checks)
-            if self._ended.startswith("stopped by a rule"):
+            unclean = problems(history.of(Event))
+            if self._ended.startswith(BY_RULE):
                 outcome, reason = Outcome.ABORTED, self._ended
+            elif outcome is Outcome.PASS and unclean:
+                outcome, reason = Outcome.ERROR, f"the teardown went wrong: {'; '.join(unclean)}"
             elif self._ended and outcome is Outcome.PASS:
                 outcome, reason = Outcome.UNKNOWN, self._ended
         return Verdict(

@@ -15,9 +15,19 @@ INTERVAL = 0.25
 """Seconds between two looks; small against every ``within`` a scenario may name."""
 
 
-async def look(target: Target, recorder: Recorder) -> Mapping[str, float]:
-    """One probe of the target, recorded as samples; ``name@place`` gives a sample its place."""
-    numbers = await target.probe()
+async def look(target: Target, recorder: Recorder, *, timeout: float = 5.0) -> Mapping[str, float]:
+    """One probe of the target, recorded as samples; ``name@place`` gives a sample its place.
+
+    A probe that is not over after `timeout` seconds tells nothing, and leaves the event ``probe-problem``.
+    """
+    try:
+        async with asyncio.timeout(timeout) as limit:
+            numbers = await target.probe()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        recorder.event("probe-problem", error=f"no answer to a probe within {timeout:g} s")
+        return {}
     for key, value in numbers.items():
         name, _, place = key.partition("@")
         recorder.sample(name, value, place)
@@ -50,7 +60,7 @@ async def until(
     deadline = loop.time() + within
     numbers: Mapping[str, float] = {}
     while True:
-        numbers = await look(target, recorder)
+        numbers = await look(target, recorder, timeout=max(interval, deadline - loop.time()))
         if all(name in numbers and bound.holds(numbers[name]) for name, bound in expect.items()):
             return
         if loop.time() >= deadline:

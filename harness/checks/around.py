@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from harness.checks.evidence import moment
 from harness.history.history import History
-from harness.history.records import Event, Fault, FaultEvent
+from harness.history.records import Event, Execution, Fault, FaultEvent, Job
 
 MENTIONED = 3
 """Faults that one sentence names at most."""
@@ -34,16 +34,26 @@ class Surroundings:
 
     def __init__(self, history: History) -> None:
         self.spans = _spans(history)
+        self._handlers = frozenset(
+            name for kind in (Job, Execution) for record in history.of(kind) if (name := record.handler)
+        )
         self._problems = tuple(event for event in history.of(Event) if event.name == "teardown-problem")
 
     def during(self, begin: float, end: float, places: Collection[str] = ()) -> str:
-        """Which faults overlapped ``begin..end``, to end a sentence; those at `places` come first."""
+        """Which faults overlapped ``begin..end``, to end a sentence; those at `places` come first.
+
+        A fault at a handler that is none of `places` explains nothing about them, and is left out.
+        """
         found = [span for span in self.spans if span.begin <= end and span.end >= begin]
+        found = [span for span in found if not (places and self._elsewhere(span, places))]
         if not found:
             return ""
         found.sort(key=lambda span: (not _touches(span, places), abs(span.begin - begin), span))
         more = f" and {len(found) - MENTIONED} more" if len(found) > MENTIONED else ""
         return "; meanwhile: " + ", ".join(map(str, found[:MENTIONED])) + more
+
+    def _elsewhere(self, span: Span, places: Collection[str]) -> bool:
+        return span.place in self._handlers and not _touches(span, places)
 
     def unseen(self, *steps: str) -> str:
         """Why one of these steps of the teardown brought nothing to see; empty if all of them went well."""
@@ -54,7 +64,9 @@ class Surroundings:
 
 
 def _touches(span: Span, places: Collection[str]) -> bool:
-    return bool(span.place) and any(place in span.place for place in places if place)
+    # Whole names: h1 is not h10. A place may name two, as in "h2 -> scheduler", or a part, as in "scheduler.req".
+    named = {span.place, span.place.partition(".")[0], *span.place.split()}
+    return any(place in named for place in places if place)
 
 
 def _spans(history: History) -> tuple[Span, ...]:

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.checks import eventually, sometimes, thresholds
+from harness.checks import eventually, sometimes, steps_done, thresholds
 from harness.checks.base import Case, Check, Section, registered, spelled
 from harness.checks.evidence import Finding
 from harness.checks.summing_up import sum_up
@@ -88,6 +88,9 @@ def _checks(scenario: Scenario) -> Iterator[Task]:
     for section, path, specs in places:
         for index, spec in enumerate(specs):
             yield _task(known, spec, section, f"{path}.{index}")
+    named = {spelled(spec)[0] for _, _, specs in places for spec in specs}
+    if scenario.cycles is not None and steps_done.NAME not in named:
+        yield _task(known, steps_done.NAME, Section.ALWAYS, "cycles")
 
 
 def _task(known: Mapping[str, Check], spec: CheckSpec, section: Section, path: str) -> Task:

@@ -83,8 +83,10 @@ def _broken(case: Case, story: JobStory, args: Bounds) -> Iterable[Problem]:
 def _problem(case: Case, story: JobStory, rank: float, what: str) -> Problem:
     starts = [run.start for run in story.runs]
     accepted = [operation.end for operation in story.accepted]
-    begin = min(accepted or starts, default=0.0)
-    end = max(starts, default=case.history.end)
+    begun = [story.started] if story.started is not None else []
+    begin = min(accepted or starts or begun, default=0.0)
+    over = [job.ended for job in story.log if job.ended is not None]
+    end = max([*starts, *over], default=case.history.end)
     runs = "".join(f"; at {run.handler} from {moment(run.start)} {_until(run)}" for run in story.runs[:4])
     more = f"; and {len(story.runs) - 4} more" if len(story.runs) > 4 else ""
     outcome = f" (outcome {', '.join(story.outcomes) or 'none'})"

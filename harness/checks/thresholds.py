@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from harness.checks.base import Case
 from harness.checks.evidence import Finding, Problem, conclude, lasted, many, moment, short
 from harness.checks.verdict import Outcome
+from harness.history.jobs import SUCCESS
 from harness.history.records import Drop, Job, Operation, Step
 from harness.history.series import Point, Series
 from harness.scenario.model import Threshold
@@ -58,17 +59,17 @@ def _offenders(case: Case, threshold: Threshold, series: Series) -> Iterator[Pro
 
 
 def _text(case: Case, point: Point, took: str) -> str:
-    what, places = _what(point)
+    what, places = _what(case, point)
     return f"{what}{took}{case.around.during(point.begin, point.end, places)}"
 
 
-def _what(point: Point) -> tuple[str, tuple[str, ...]]:
+def _what(case: Case, point: Point) -> tuple[str, tuple[str, ...]]:
     record = point.record
     match record:
         case Operation():
             ref = f" {short(record.ref)}" if record.ref else ""
-            ended = f" ended as {record.status.value} ({record.error})" if record.error else ""
-            return f"{record.op}{ref} at {record.place or 'the target'}, due {moment(point.begin)},{ended}", (
+            ended = f", ended as {record.status.value} ({record.error})" if record.error else _job_end(case, record)
+            return f"{record.op}{ref} at {record.place or 'the target'}, due {moment(point.begin)}{ended}", (
                 record.place,
             )
         case Job():
@@ -81,6 +82,13 @@ def _what(point: Point) -> tuple[str, tuple[str, ...]]:
         case Drop():
             return f"an arrival of {record.workload} due {moment(point.begin)} was dropped", ()
     return f"{type(record).__name__} at {moment(point.begin)}", ()
+
+
+def _job_end(case: Case, operation: Operation) -> str:
+    """How the job that the operation asked for came out, unless it went well."""
+    story = case.book.stories.get(operation.ref)
+    bad = [job for job in story.log if job.outcome not in ("", SUCCESS)] if story else []
+    return "".join(f", job ended {job.outcome}: {job.error or 'no reason recorded'}" for job in bad[:1])
 
 
 def _data(point: Point) -> tuple[tuple[str, object], ...]:

@@ -52,6 +52,7 @@ def test_every_check_says_what_it_is_about_in_one_line() -> None:
         "runs-per-job",
         "same-interpreter",
         "scheduler",
+        "steps-done",
         "stopped-cleanly",
         "store-readable",
     ]
