@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from pydantic import BaseModel
 from ruamel.yaml import YAML
 from ruamel.yaml.representer import SafeRepresenter
 
@@ -34,7 +35,8 @@ def dump(scenario: Scenario, *, full: bool = False) -> str:
     thresholds:
       w.latency: [p99 < 1s]
     """
-    data = scenario.model_dump(mode="json", by_alias=True, exclude_defaults=not full, exclude_none=True)
+    data = scenario.model_dump(mode="json", by_alias=True, exclude_defaults=not full)
+    _drop_unset(data, scenario)
     stream = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.Representer = _Representer
@@ -43,6 +45,20 @@ def dump(scenario: Scenario, *, full: bool = False) -> str:
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.dump(_short_forms(data), stream)
     return stream.getvalue()
+
+
+def _drop_unset(dumped: Any, value: Any) -> None:
+    """Remove what is None in a field of the model; None among the keys of a call means something."""
+    if isinstance(value, BaseModel):
+        for name, field in type(value).model_fields.items():
+            key, inner = field.alias or name, getattr(value, name)
+            if inner is None:
+                dumped.pop(key, None)
+            elif key in dumped:
+                _drop_unset(dumped[key], inner)
+    elif isinstance(value, tuple):
+        for part, inner in zip(dumped, value, strict=True) if isinstance(dumped, list) else ():
+            _drop_unset(part, inner)
 
 
 def _short_forms(data: dict[str, Any]) -> dict[str, Any]:

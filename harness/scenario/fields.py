@@ -27,6 +27,19 @@ def known_keys(model: type[BaseModel], path: Path = ()) -> list[str]:
     return found
 
 
+def holds_list(model: type[BaseModel], path: Path) -> bool:
+    """Whether the value at `path` below `model` is a list.
+
+    >>> from harness.scenario.model import Scenario
+    >>> holds_list(Scenario, ("workload",)), holds_list(Scenario, ("limits",))
+    (True, False)
+    """
+    types_here: list[Any] = [model]
+    for part in path:
+        types_here = [inner for kind in types_here for inner in _step(kind, part)]
+    return any(typing.get_origin(one) in (tuple, list) for kind in types_here for one in _unwrapped(kind))
+
+
 def aliases(model: type[BaseModel]) -> list[str]:
     """The keys of one model: the alias of each field, or its name."""
     return [field.alias or name for name, field in model.model_fields.items()]

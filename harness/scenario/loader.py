@@ -68,10 +68,11 @@ def load_text(
 ) -> list[LoadedScenario]:
     """Every scenario in `text`; errors call it `name`. Otherwise like `load`.
 
-    >>> load_text("scenario: 2", "old.yaml")
-    Traceback (most recent call last):
-      ...
-    harness.scenario.problems.ScenarioProblems: old.yaml:1:11: scenario: this harness does not read format version 2
+    >>> try:
+    ...     load_text("scenario: 2", "old.yaml")
+    ... except ScenarioProblems as problems:
+    ...     print(problems)
+    old.yaml:1:11: scenario: this harness does not read format version 2
          1 | scenario: 2
            |           ^
         expected: 1   found: 2

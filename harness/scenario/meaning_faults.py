@@ -73,13 +73,18 @@ def no_such_heal(after: View, ids: Sequence[str]) -> Misfit:
 
 
 def _where_misfits(
-    where: View, words: FaultWords, driver: DriverWords | None, handlers: Sequence[str]
+    where: View, words: FaultWords, driver: DriverWords | None, handlers: Sequence[str] | None
 ) -> Iterator[Misfit]:
     for group, wanted in where.entries():
         if isinstance(wanted.data, str | int):
             yield from group_misfits(group, str(wanted.data), handlers, where.path)
     others = [kind for kind in words.accepts if kind != "handler"]
-    if where.text is None or not words.accepts or (others and not (driver and driver.places)):
+    if (
+        where.text is None
+        or handlers is None
+        or not words.accepts
+        or (others and not (driver and driver.places))
+    ):
         return
     names = list(handlers) if "handler" in words.accepts else []
     names += driver.places if driver and others else []

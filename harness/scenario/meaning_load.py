@@ -29,7 +29,7 @@ def misfits(scenario: View, vocabulary: Vocabulary) -> Iterator[Misfit]:
                 yield from _place_misfits(name, handlers, words)
 
 
-def _call_misfits(entry: View, words: DriverWords, handlers: Sequence[str]) -> Iterator[Misfit]:
+def _call_misfits(entry: View, words: DriverWords, handlers: Sequence[str] | None) -> Iterator[Misfit]:
     op, args = entry.get("op"), entry.get("with")
     if not op.text:
         return
@@ -37,13 +37,15 @@ def _call_misfits(entry: View, words: DriverWords, handlers: Sequence[str]) -> I
         yield unknown("operation", op, words.ops)
         return
     if isinstance(args.data, dict) or args.data is None:
-        yield from option_misfits(words.ops[op.text], args)
+        yield from option_misfits(words.ops[op.text], args, fakers=True)
     handler = args.get("handler")
     if handler.text is not None and "handler" in words.ops[op.text].model_fields:
         yield from selector_misfits(handler.text, handlers, handler.path)
 
 
-def _place_misfits(name: View, handlers: Sequence[str], words: DriverWords) -> Iterator[Misfit]:
+def _place_misfits(name: View, handlers: Sequence[str] | None, words: DriverWords) -> Iterator[Misfit]:
     """A step may name any process; without the driver's list of places only globs can be checked."""
     if name.text and (words.places or any(c in name.text for c in "*?")):
-        yield from selector_misfits(name.text, [*handlers, *words.places], name.path)
+        yield from selector_misfits(
+            name.text, None if handlers is None else [*handlers, *words.places], name.path
+        )

@@ -27,13 +27,15 @@ def driver_words(scenario: View, vocabulary: Vocabulary) -> DriverWords | None:
     return vocabulary.drivers.get(scenario.get("target", "driver").text or "")
 
 
-def handler_names(scenario: View) -> list[str]:
-    """The names of all handlers that the topology makes."""
+def handler_names(scenario: View) -> list[str] | None:
+    """The names of all handlers that the topology makes; None where a mistake there hides them."""
     names: list[str] = []
     for group in scenario.get("topology", "handlers").one_or_many():
         data = {key: group.mapping[key] for key in ("name", "count") if key in group.mapping}
         made, _ = validate(HandlerGroup, data)
-        names += made.names() if made else []
+        if made is None:
+            return None
+        names += made.names()
     return names
 
 
@@ -80,11 +82,13 @@ def world_misfits(scenario: View, able: Sequence[World], who: str, fallback: Vie
             )  # fmt: skip
 
 
-def option_misfits(model: type[BaseModel], part: View, own: type[BaseModel] | None = None) -> Iterator[Misfit]:
+def option_misfits(
+    model: type[BaseModel], part: View, own: type[BaseModel] | None = None, *, fakers: bool = False
+) -> Iterator[Misfit]:
     """What keeps the keys of `part` from being options of `model`; the keys of `own` are checked elsewhere."""
     known = aliases(own) if own else []
     options = {key: value for key, value in part.mapping.items() if key not in known}
-    for misfit in validate(model, options)[1]:
+    for misfit in validate(model, options, fakers=fakers)[1]:
         if misfit.key and misfit.at and misfit.at[0] not in aliases(model):
             misfit = unknown_key(str(misfit.at[0]), [*known, *aliases(model)], ())
         yield misfit.below(part.path)

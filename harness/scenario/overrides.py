@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.scenario.composer import compose
+from harness.scenario.fields import holds_list
 from harness.scenario.misfit import Misfit, Path
+from harness.scenario.model import Scenario
 from harness.scenario.nodes import Flat, flatten
 from harness.scenario.positions import Position, Source, Spot, dotted
 from harness.scenario.problems import ScenarioProblems, did_you_mean, misfit_problem, one_of
@@ -64,6 +66,8 @@ class Override:
             if not left:
                 return path, here
             if isinstance(here, dict) and here.get(part) is None:
+                if holds_list(Scenario, path):
+                    raise self._lost(f"there is no {dotted(path)}", path, ())
                 here[part] = {}
             here = here[part]
 

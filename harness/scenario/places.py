@@ -12,9 +12,14 @@ from harness.scenario.problems import did_you_mean, one_of
 _COUNTED = re.compile(r"one|all|minority|[0-9]{1,9}|[0-9]+(\.[0-9]+)?\s*%")
 
 
-def selector_misfits(text: str, names: Sequence[str], path: Path) -> Iterator[Misfit]:
-    """What is wrong with a name, a glob, a count (``one 2 30% minority all``) or a link (``a -> b``)."""
+def selector_misfits(text: str, names: Sequence[str] | None, path: Path) -> Iterator[Misfit]:
+    """What is wrong with a name, a glob, a count (``one 2 30% minority all``) or a link (``a -> b``).
+
+    Nothing is, as far as anyone can tell, where the `names` to select from are not known.
+    """
     text = text.strip()
+    if names is None:
+        return
     if "->" in text:
         for side in re.split(r"<->|->", text):
             yield from selector_misfits(side, names, path)
@@ -30,7 +35,7 @@ def selector_misfits(text: str, names: Sequence[str], path: Path) -> Iterator[Mi
         )
 
 
-def group_misfits(group: str, wanted: str, handlers: Sequence[str], path: Path) -> Iterator[Misfit]:
+def group_misfits(group: str, wanted: str, handlers: Sequence[str] | None, path: Path) -> Iterator[Misfit]:
     """What is wrong with ``{handlers: 2}``; of other groups only the driver knows the size."""
     if group == "handlers":
         yield from selector_misfits(wanted, handlers, (*path, group))

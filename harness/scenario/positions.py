@@ -84,7 +84,8 @@ class Positions:
     def line_of(self, dotted: str) -> int:
         """The line of the value at a path such as ``checks.always.0`` or ``thresholds.steady.latency.0``.
 
-        A path that is not in the text has the line of what lies around it; 0 if nothing does.
+        A path that is not in the text has the line of what lies around it; 0 if nothing does, or if the value
+        came from the command line.
         """
         while dotted:
             if dotted in self._dotted:
@@ -99,7 +100,12 @@ class Positions:
 
     @cached_property
     def _dotted(self) -> dict[str, int]:
-        return {dotted(path): (spot.key or spot.value).line for path, spot in self._spots.items() if path}
+        own = self._spots[()].value.source.name if () in self._spots else ""
+        return {
+            dotted(path): spot.value.line if spot.value.source.name == own else 0
+            for path, spot in self._spots.items()
+            if path
+        }
 
     def _nearest(self, path: Path) -> Spot:
         while path not in self._spots:

@@ -10,6 +10,7 @@ from typing import Any
 from harness.errors import ScenarioError
 from harness.scenario.misfit import UNSET, Misfit, Path
 from harness.scenario.positions import Position, dotted
+from harness.scenario.values import FakerRef
 
 _WIDTH = 140
 _MANY = 12
@@ -83,6 +84,8 @@ def shown(value: Any) -> str:
         return "nothing (null)"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, FakerRef):
+        return f"!faker {value.provider}"
     if isinstance(value, dict):
         return "a mapping" if value else "an empty mapping"
     if isinstance(value, list | tuple):

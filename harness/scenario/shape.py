@@ -42,17 +42,19 @@ _HINTS = {"on": "write `where`", "duration": "write `for`", "until": "write `to`
 T = TypeVar("T", bound=BaseModel)
 
 
-def validate(model: type[T], data: Any) -> tuple[T | None, list[Misfit]]:
+def validate(model: type[T], data: Any, *, fakers: bool = False) -> tuple[T | None, list[Misfit]]:
     """An instance of `model`, or None with everything that keeps `data` from being one.
 
     ``at`` of each misfit is its path in `data`. `data` comes from a file: a bare number for a time is
-    refused. A `FakerRef` fits wherever a value is expected.
+    refused. With `fakers` a `FakerRef` fits wherever a value is expected, since its value is drawn later;
+    then there may be neither an instance nor a misfit.
     """
     try:
         return model.model_validate(data, context={"yaml": True}), []
     except ValidationError as error:
         located = [_Located.of(item, data) for item in error.errors(include_url=False)]
-    located = [one for one in located if not isinstance(one.value, FakerRef)]
+    if fakers:
+        located = [one for one in located if not isinstance(one.value, FakerRef)]
     return None, [misfit for group in _by_place(located) for misfit in _misfits(group, model)]
 
 

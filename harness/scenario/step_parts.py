@@ -60,7 +60,7 @@ class CycleStep(Model):
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
-        if len(self.model_fields_set) != 1:
+        if sum(getattr(self, name) is not None for name in type(self).model_fields) != 1:
             raise Misfit(
                 "a step does one thing", expected=f"one of {', '.join(STEP_WORDS)}, or a mapping with `op`"
             )

@@ -30,7 +30,6 @@ from harness.scenario.numerals import NUMBER as _NUMBER
 from harness.scenario.numerals import plain, scaled, shortest
 
 _UNITS = {"us": "0.000001", "ms": "0.001", "s": "1", "min": "60", "m": "60", "h": "3600", "d": "86400"}
-_WRITTEN = {unit: _UNITS[unit] for unit in ("h", "min", "s", "ms")}
 _DURATION = rf"{_NUMBER}(?:us|ms|s|min|m|h|d)"
 _DURATION_RE = re.compile(rf"\s*(-?)({_NUMBER})\s*(us|ms|s|min|m|h|d)\s*")
 _RATE_RE = re.compile(rf"\s*({_NUMBER})\s*/\s*(s|min|m|h)\s*")
@@ -62,13 +61,13 @@ def _duration_hint(text: str) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """The shortest text, in ms to h, that `parse_duration` reads back as exactly `seconds`.
+    """A short text, in ms to h, that `parse_duration` reads back as exactly `seconds`.
 
     >>> format_duration(0.25), format_duration(120.0), format_duration(90)
     ('250ms', '2min', '90s')
     """
-    for unit, factor in _WRITTEN.items():
-        value = seconds / float(factor)
+    for unit in ("h", "min", "s") if abs(seconds) >= 1 else ("ms",):
+        value = seconds / float(_UNITS[unit])
         if abs(value) >= 1 and value.is_integer() and parse_duration(text := f"{int(value)}{unit}") == seconds:
             return text
     return shortest(seconds, {"s": "1", "ms": "0.001"})
@@ -327,10 +326,12 @@ def _expectation(value: Any) -> Any:
     return plain(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Expectation = Annotated[Comparison, BeforeValidator(_expectation)]
+Expectation = Annotated[
+    Comparison, BeforeValidator(_expectation, json_schema_input_type=Comparison | int | float)
+]
 """A `Comparison` that may be written as a bare number: ``{registered-handlers: 5}``."""
 
-CountRange = Annotated[Count, BeforeValidator(_expectation)]
+CountRange = Annotated[Count, BeforeValidator(_expectation, json_schema_input_type=Count | int)]
 """A `Count` that may be written as a bare number: ``count: 5``."""
 
 

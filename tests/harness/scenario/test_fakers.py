@@ -1,0 +1,58 @@
+"""The ``!faker`` tag: providers and arguments are checked, and Faker is imported only for that."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from harness.scenario.fakers import faker_ref, providers
+from harness.scenario.misfit import Misfit
+from harness.scenario.values import FakerRef
+
+
+def test_known_providers() -> None:
+    """Providers of Faker are known; the methods of its generator are not providers."""
+    known = providers()
+    assert {"iban", "name", "pyint", "uuid4"} <= set(known)
+    assert not {"seed", "seed_instance", "add_provider", "format", "random"} & set(known)
+
+
+def test_references() -> None:
+    """Both forms give a reference with its arguments."""
+    assert faker_ref("iban") == FakerRef("iban")
+    assert faker_ref({"provider": "pyint", "args": [1, 5]}) == FakerRef("pyint", (1, 5))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("ibann", "Faker has no provider 'ibann'.*did you mean 'iban'"),
+        ("seed", "Faker has no provider 'seed'"),
+        ("", "Faker has no provider ''"),
+        ([1], "not a reference to Faker"),
+        ({}, "no provider is named"),
+        ({"provider": "pyint", "arg": [1]}, "unknown key 'arg'"),
+        ({"provider": "pyint", "args": 1}, "the arguments are no list"),
+        ({"provider": "pyint", "args": [1, 2, 3, 4]}, "pyint: too many positional arguments"),
+    ],
+)
+def test_refused(value: Any, message: str) -> None:
+    """A wrong provider, key or number of arguments is named."""
+    with pytest.raises(Misfit, match=message):
+        faker_ref(value)
+
+
+def test_faker_is_imported_only_when_a_tag_is_met() -> None:
+    """Loading a scenario without the tag leaves Faker alone: it costs more than all the rest."""
+    code = (
+        "import sys, harness.scenario as s\n"
+        "text = 'scenario: 1\\nname: a\\nkind: load\\ntarget: {driver: d}\\n"
+        "workload: [{id: w, op: o, model: once%s}]\\nthresholds: {w.latency: [p99 < 1s]}\\n'\n"
+        "s.load_text(text % ''); print('faker' in sys.modules)\n"
+        "s.load_text(text % ', with: {x: !faker iban}'); print('faker' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["False", "True"]

@@ -1,0 +1,209 @@
+"""Names that do not exist or do not fit: each is found, and shown where it stands."""
+
+# ruff: noqa: E501 - a table is read by its rows
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from harness.scenario.problems import Problem
+
+Mistake = Callable[..., Problem]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at", "message"),
+    [
+        ("driver: toy", "driver: toi", "toi", "unknown driver 'toi'"),
+        ("driver: toy\n", "driver: toy\n  verbos: true\n", "verbos", "unknown key 'verbos'"),
+        ("driver: toy\n", "driver: toy\n  verbose: maybe\n", "maybe", "does not fit"),
+        ("restart: always}", "restart: always, patience: 3}", "patience", "unknown key 'patience'"),
+        ("{lease: 10s}", "{lease: 10}", "10", "a bare number says no unit"),
+        ("{lease: 10s}", "{leese: 10s}", "leese", "unknown key 'leese'"),
+        ("{lease: 10s}", "{store: mongo}", "mongo", "`store` has no such value"),
+        ("count: 5, service", "count: 5, modul: x, service", "modul", "unknown key 'modul'"),
+        ("count: 5, service", "count: 5, mock: wroker, service", "wroker", "unknown mock behaviour 'wroker'"),
+        ("worlds: [real]", "worlds: [real, sim]", "", ""),
+    ],
+)
+def test_target(
+    mistake: Mistake, problems_of: Callable[..., list[Problem]], texts: dict[str, str],
+    old: str, new: str, at: str, message: str,
+) -> None:  # fmt: skip
+    """The driver exists, knows its options and runs in the worlds of the file."""
+    if message:
+        assert mistake("chaos", old, new, at=at).message == message
+    else:
+        found = problems_of(texts["chaos"].replace(old, new))
+        assert [problem.position.line for problem in found] == [5, 5, 5]
+        assert found[0].message == "the driver 'toy' does not run in the world `sim`"
+        assert found[1].message == "the fault 'process.kill' does not run in the world `sim`"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at", "message"),
+    [
+        ("op: job.submit", "op: job.submitt", "job.submitt", "unknown operation 'job.submitt'"),
+        ("method: work, params", "methd: work, params", "", ""),
+        ('handler: "h*"', 'handler: "x*"', '"x*"', "'x*' selects nothing"),
+        ("handler: h1, method: tick", "handler: h9, method: tick", "h9", "'h9' selects nothing"),
+        ("every: 5s, handler", "every: 5, handler", "5, handler", "a bare number says no unit"),
+        ("every: 5s, handler", "handler", "{handler: h1", "a schedule has one of `every` and `after`"),
+    ],
+)
+def test_operations(
+    mistake: Mistake, problems_of: Callable[..., list[Problem]], texts: dict[str, str],
+    old: str, new: str, at: str, message: str,
+) -> None:  # fmt: skip
+    """Operations exist, take their arguments, and name handlers that there are."""
+    if message:
+        assert mistake("chaos", old, new, at=at).message == message
+    else:
+        found = problems_of(texts["chaos"].replace(old, new))
+        assert [problem.message for problem in found] == ["`method` is missing", "unknown key 'methd'"]
+        assert found[1].hint == "did you mean 'method'?"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at", "message"),
+    [
+        ("kind: process.kill", "kind: proces.kill", "proces.kill", "unknown fault kind 'proces.kill'"),
+        ("restart: 8s", "restart: 8", "8", "a bare number says no unit"),
+        ("restart: 8s", "restrat: 8s", "restrat", "unknown key 'restrat'"),
+        ("kind: process.kill", "kind: clock.jump", "", ""),
+        ("where: {handlers: 2}", "where: {handlers: 9}", "9", "'9' cannot be selected"),
+        ("where: {handlers: 2}", "where: {handler: 2}", "handler:", "there is no group 'handler'"),
+        ("where: h1, every", "where: h6, every", "h6", "'h6' selects nothing"),
+        ("where: h1, every", 'where: "z*", every', '"z*"', "'z*' selects nothing"),
+        ("after: crash.heal", "after: crsh.heal", "crsh.heal", "no fault heals as 'crsh.heal'"),
+        ("after: crash.heal", "after: again.heal", "again.heal", "no fault heals as 'again.heal'"),
+        ("after: crash.heal", "after: crash", "crash", "does not fit"),
+        ("every: 4s..6s", "when: {event: job.snt, nth: 2}", "job.snt", "unknown event 'job.snt'"),
+        ("every: 4s..6s", "after: again.heal", "", ""),
+    ],
+)
+def test_faults(
+    mistake: Mistake, problems_of: Callable[..., list[Problem]], texts: dict[str, str],
+    old: str, new: str, at: str, message: str,
+) -> None:  # fmt: skip
+    """Faults exist, take their arguments, point at something, and wait for what can come."""
+    if message:
+        assert mistake("chaos", old, new, at=at).message == message
+    elif "clock" in new:
+        found = [problem.message for problem in problems_of(texts["chaos"].replace(old, new))]
+        assert found == [
+            "the fault 'clock.jump' does not run in the world `real`",
+            "`by` is missing",
+            "unknown key 'restart'",
+        ]
+    else:
+        text = texts["chaos"].replace(old, new).replace("after: crash.heal", "after: hang.heal")
+        assert [problem.message for problem in problems_of(text)] == [
+            "'hang' can never happen: what it waits for waits for it",
+            "'again' can never happen: what it waits for waits for it",
+        ]
+
+
+def test_a_fault_of_handlers_needs_handlers(
+    problems_of: Callable[..., list[Problem]], texts: dict[str, str]
+) -> None:
+    """A kind that acts on handlers only cannot point at the scheduler."""
+    text = texts["chaos"].replace("kind: process.pause, where: h1", "kind: handler.silent, where: scheduler")
+    assert [problem.message for problem in problems_of(text)] == ["'scheduler' selects nothing"]
+    good = texts["chaos"].replace("where: h1", "where: scheduler")
+    assert problems_of(good) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at", "message"),
+    [
+        ("- no-lost-job", "- no-lost-jobs", "no-lost-jobs", "unknown check 'no-lost-jobs'"),
+        ("- no-lost-job", "- {no-lost-job: {max: 3}}", "max", "unknown key 'max'"),
+        ("- no-lost-job", "- {no-lost-job: 3}", "3}", "the arguments of 'no-lost-job' are no mapping"),
+        ("{runs-per-job: {max: 2}}", "{runs-per-jobs: {max: 2}}", "runs-per-jobs", "unknown check 'runs-per-jobs'"),
+        ("{runs-per-job: {max: 2}}", "{runs-per-job: {mix: 2, max: 2}}", "mix", "unknown key 'mix'"),
+        ("{runs-per-job: {max: 2}}", "runs-per-job", "runs-per-job", "`max` is missing"),
+        ("finally: [no-orphan-process]", "finally: [{runs-per-job: {max: 1}}]", "runs-per-job",
+         "'runs-per-job' cannot be judged under `finally`"),
+        ("sometimes: [job-retried]", "sometimes: [job-retired]", "job-retired", "unknown event 'job-retired'"),
+        ("{backlog: 0}", "{baklog: 0}", "baklog", "unknown number to expect 'baklog'"),
+        ("{registered-handlers: 5}", "{handlers: 5}", "handlers", "unknown number to expect 'handlers'"),
+        ('after: "*.heal"', "after: cut.heal", "cut.heal", "no fault heals as 'cut.heal'"),
+        ("{within: 15s, expect", "{after: crash.heal, within: 15s, expect", "after", "`steady` is awaited before any fault"),
+        ("finally: [no-orphan-process]", "each: [no-orphan-process]", "each",
+         "`each` is judged after each cycle, and there is no `cycles`"),
+        ('{harness-cpu: "> 90% for 20s"}', '{harness-gpu: "> 90% for 20s"}', "harness-gpu", "unknown abort rule 'harness-gpu'"),
+        ('{harness-cpu: "> 90% for 20s"}', '{harness-cpu: "90%"}', '"90%"', "not an abort rule"),
+        ('{harness-cpu: "> 90% for 20s"}', '{harness-cpu: "> 90% for ever"}', '"> 90%', "not an abort rule"),
+    ],
+)  # fmt: skip
+def test_checks(mistake: Mistake, old: str, new: str, at: str, message: str) -> None:
+    """Checks exist, take their arguments, stand where they are judged, and name what can be seen."""
+    assert mistake("chaos", old, new, at=at).message == message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at", "message", "hint"),
+    [
+        (
+            "jobs.latency:",
+            "jobs.latncy:",
+            "jobs.latncy",
+            "nothing is measured as 'jobs.latncy'",
+            "did you mean 'jobs.latency'?",
+        ),
+        (
+            "jobs.latency:",
+            "job.latency:",
+            "job.latency",
+            "nothing is measured as 'job.latency'",
+            "did you mean 'jobs.latency'?",
+        ),
+        ("jobs.latency:", "start.ready:", "start.ready", "nothing is measured as 'start.ready'", ""),
+        ("[p99 < 400ms, ", "[q99 < 400ms, ", "q99 <", "'q99' is no statistic of this", "did you mean 'p99'?"),
+        ("[p99 < 400ms, ", "[< 400ms, ", "< 400ms", "no statistic is named", ""),
+        ("[p99 < 400ms, ", "[p99 < 400, ", "p99 < 400", "the bound is in the wrong unit", ""),
+        ("[ratio < 1%]", "[ratio < 1s]", "ratio < 1s", "the bound is in the wrong unit", ""),
+        ("[ratio < 1%]", "[p99 < 1%]", "p99 < 1%", "'p99' is no statistic of this", ""),
+        ("expr: max < 5s", "expr: max < 5%", "max < 5%", "the bound is in the wrong unit", ""),
+    ],
+)
+def test_thresholds(mistake: Mistake, old: str, new: str, at: str, message: str, hint: str) -> None:
+    """Thresholds are about something that this scenario measures, by a statistic it has, in its unit."""
+    problem = mistake("chaos", old, new, at=at)
+    assert (problem.message, problem.hint) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    "bound", ["p12.5 < 1s", "mean < 1s", "count > 5", "min > 0ms", "p99.99 <= 3s", "max < 0"]
+)
+def test_statistics_of_durations(
+    problems_of: Callable[..., list[Problem]], texts: dict[str, str], bound: str
+) -> None:
+    """Every percentile, the extremes, the mean and the count can be bounded."""
+    assert problems_of(texts["chaos"].replace("[p99 < 400ms, ", f"[{bound}, ")) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "at", "message"),
+    [
+        ("cycles", "{bounce: h1}", "{bounce: h7}", "h7", "'h7' selects nothing"),
+        ("cycles", "handler: h2", "handler: h7", "h7", "'h7' selects nothing"),
+        ("cycles", "op: job.submit", "op: job.sbmit", "job.sbmit", "unknown operation 'job.sbmit'"),
+        ("cycles", "start.ready", "start.redy", "start.redy", "nothing is measured as 'start.redy'"),
+        ("cycles", "checks: {each: [no-orphan-process]}\nthresholds: {start.ready: [p99 < 3s]}\n", "", "scenario: 1",
+         "nothing is judged, so nothing could fail"),
+        ("regression", "handler: h1", "handler: h2", "h2", "'h2' selects nothing"),
+        ("regression", "{max: 1}", "{min: 1}", "{min", "`max` is missing"),
+        ("regression", "{advance: 3s}", "{}", "{}", "a step has either `op` or `advance`"),
+        ("regression", "kind: regression", "kind: chaos", "chaos", "a scenario of kind `chaos` needs `faults`"),
+        ("regression", "kind: regression", "kind: load", "load", "a scenario of kind `load` needs `workload`"),
+        ("regression", "then:", "nemesis: {}\nthen:", "nemesis", "`nemesis` draws from `faults`, and there are none"),
+        ("regression", '"2027-01-31"', '"2027-02-31"', '"2027-02-31"', "no such day"),
+    ],
+)  # fmt: skip
+def test_other_kinds(mistake: Mistake, kind: str, old: str, new: str, at: str, message: str) -> None:
+    """Cycles and regressions are held to the same words."""
+    assert mistake(kind, old, new, at=at).message == message
