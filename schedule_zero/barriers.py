@@ -28,7 +28,7 @@ BARRIERS: Final = MappingProxyType(
         "client.after_send": ("socket", "address", "method", "request_id"),
         "client.recovered": ("address", "reason"),
         "handler.before_call": ("handler_id", "method", "request_id"),
-        "handler.after_call": ("handler_id", "method", "request_id"),
+        "handler.after_call": ("handler_id", "method", "request_id", "ok"),
         "registration.request": ("method",),
         "executor.attempt": ("job_id", "handler_id", "attempt"),
         "executor.before_record": ("job_id",),
@@ -36,7 +36,10 @@ BARRIERS: Final = MappingProxyType(
         "governor.spawned": ("name", "pid"),
     }
 )
-"""Every barrier with the names of its context; `client.after_send` is also the moment a job has been sent."""
+"""Every barrier with the names of its context.
+
+`client.after_send` is also the moment a job has been sent; `ok` is whether the reply says success.
+"""
 
 Listener = Callable[..., object]
 

@@ -45,14 +45,15 @@ def public_methods(handler: object, base: type) -> dict[str, Method]:
 
 def answer(
     method: Method, params: dict[str, Any], request_id: str | None, run_coroutine: RunCoroutine
-) -> bytes:
-    """Run the method and return the encoded reply, whatever happens in it; its traceback goes to the log
-    only.
+) -> tuple[bytes, bool]:
+    """Run the method; returns the encoded reply, whatever happens in it, and whether that says success.
+
+    A traceback goes to the log only.
     """
     try:
         bound = method.signature.bind(**params)
     except TypeError as error:
-        return _refusal(f"{method.name}{method.signature}: {error}", ErrorCode.BAD_PARAMS, request_id)
+        return _refusal(f"{method.name}{method.signature}: {error}", ErrorCode.BAD_PARAMS, request_id), False
     try:
         result = method.function(*bound.args, **bound.kwargs)
         if inspect.iscoroutine(result):
@@ -60,11 +61,13 @@ def answer(
     except BaseException as error:
         # Also SystemExit: a method must not take its worker along.
         logger.exception("method %s failed (request %s)", method.name, request_id)
-        return _refusal(f"{type(error).__name__}: {error}"[:10_000], ErrorCode.CALL_FAILED, request_id)
+        message = f"{type(error).__name__}: {error}"[:10_000]
+        return _refusal(message, ErrorCode.CALL_FAILED, request_id), False
     try:
-        return wire.encode_reply(Reply(True, result, request_id=request_id))
+        return wire.encode_reply(Reply(True, result, request_id=request_id)), True
     except ProtocolError as error:
-        return _refusal(f"{method.name} ran, but its {error}", ErrorCode.BAD_RESULT, request_id)
+        message = f"{method.name} ran, but its {error}"
+        return _refusal(message, ErrorCode.BAD_RESULT, request_id), False
 
 
 def _refusal(message: str, code: ErrorCode, request_id: str | None) -> bytes:

@@ -118,14 +118,19 @@ class HandlerSocket:
     def _wake(self) -> None:
         if self.ended.is_set():
             return
+        push = None
         try:
             push = self._context.socket(zmq.PUSH)
-            push.setsockopt(zmq.LINGER, _FLUSH_MS)
             push.connect(self._endpoint)
             push.send(b"", zmq.NOBLOCK)
-            push.close()
         except zmq.ZMQError as error:
-            logger.warning("handler %s: its socket could not be woken: %s", self.handler_id, error)
+            # The thread ends just now, and its PULL is gone: there is nobody to be woken. The error goes to the
+            # log as text: whoever keeps the error keeps this frame with its socket.
+            logger.debug("handler %s: its socket could not be woken: %s", self.handler_id, str(error))
+        finally:
+            # Also after a refusal: a socket that is left open makes the context's term() wait for ever.
+            if push is not None:
+                push.close(linger=_FLUSH_MS)
 
     # Everything below runs in the socket's thread.
 

@@ -108,8 +108,8 @@ class Workers:
         context = {"handler_id": self._handler_id, "method": job.method.name, "request_id": job.request_id}
         try:
             barriers.reached("handler.before_call", **context)
-            data = answer(job.method, job.params, job.request_id, self._loop.run)
-            barriers.reached("handler.after_call", **context)
+            data, ok = answer(job.method, job.params, job.request_id, self._loop.run)
+            barriers.reached("handler.after_call", ok=ok, **context)
         except Exception as error:
             logger.exception("handler %s: %s broke off", self._handler_id, job.method.name)
             message = f"{job.method.name} broke off: {type(error).__name__}: {error}"

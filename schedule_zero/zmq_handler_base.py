@@ -22,6 +22,8 @@ from schedule_zero.handler_socket import HandlerSocket, HandlerStats
 logger = logging.getLogger(__name__)
 
 _WILDCARDS: Final = ("0.0.0.0", "*", "::")
+_TERM_LIMIT: Final = 2.0
+"""Seconds that ending the context may take once all threads have ended: libzmq flushes the last answers."""
 
 
 class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, none in particular is required
@@ -160,8 +162,8 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
     def stop(self, timeout: float = 5.0) -> bool:
         """Say farewell to the server, finish the calls under way, close all; stopping twice is harmless.
 
-        Takes at most about `timeout` seconds. Returns whether all calls finished; a method that does not
-        return keeps its daemon thread, and the sockets and the context go when it does.
+        Takes at most about `timeout` seconds. Returns whether all calls finished and everything is closed; a
+        method that does not return keeps its daemon thread, and the sockets and the context go when it does.
         """
         deadline = time.monotonic() + timeout
         with self._lifecycle:
@@ -174,10 +176,10 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
             stuck = socket.stop(timeout)
             if registrar is not None:
                 stuck += registrar.stop(max(1.0, deadline - time.monotonic()))
-            self._end_context(context, stuck)
+            ended = self._end_context(context, stuck)
             self._socket = self._registrar = self._context = None
-            logger.info("handler %s stopped%s", self.handler_id, "" if not stuck else " with calls unfinished")
-            return not stuck
+            logger.info("handler %s stopped%s", self.handler_id, " with calls unfinished" if stuck else "")
+            return ended
 
     def __enter__(self) -> BaseHandler:
         self.start()
@@ -195,16 +197,22 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
             "pid": os.getpid(),
         }
 
-    def _end_context(self, context: zmq.Context[zmq.Socket[bytes]], stuck: list[threading.Thread]) -> None:
+    def _end_context(
+        self, context: zmq.Context[zmq.Socket[bytes]], stuck: list[threading.Thread], limit: float = _TERM_LIMIT
+    ) -> bool:
         if self._given_context is not None:
-            return
-        if not stuck:
-            context.term()
-            return
-        # Threads that are stuck in a method still own sockets, and term() would wait for these.
-        threading.Thread(
+            return not stuck
+        # Threads that are stuck in a method still own sockets, and term() waits for these: so a thread waits for it.
+        ending = threading.Thread(
             target=_end_after, args=(context, stuck), name=f"{self.handler_id}-end", daemon=True
-        ).start()
+        )
+        ending.start()
+        if stuck:
+            return False
+        ending.join(limit)
+        if ending.is_alive():
+            logger.error("handler %s: a socket stayed open, so its context did not end", self.handler_id)
+        return not ending.is_alive()
 
 
 def _end_after(context: zmq.Context[zmq.Socket[bytes]], threads: list[threading.Thread]) -> None:

@@ -290,6 +290,18 @@ def test_listener_that_raises_costs_no_worker(client: ZMQClient) -> None:
     assert client.call("add", {"a": 1}) == 1
 
 
+@pytest.mark.parametrize(("method", "ok"), [("add", True), ("fail", False), ("unspeakable", False)])
+def test_the_barrier_after_a_call_tells_how_it_went(client: ZMQClient, method: str, ok: bool) -> None:
+    """Whoever listens after a call learns whether the reply says success, also where the method is not to blame."""
+    seen: list[dict[str, Any]] = []
+    end = barriers.listen("handler.after_call", lambda **context: seen.append(context))
+    client.call_raw(method, {"a": 1} if method == "add" else {}, request_id="r-1")
+    client.call_raw(method, request_id="r-2")  # without its parameter add cannot be called
+    end()
+    assert [(call["request_id"], call["ok"]) for call in seen] == [("r-1", ok), ("r-2", False)]
+    assert {tuple(sorted(call)) for call in seen} == {tuple(sorted(barriers.BARRIERS["handler.after_call"]))}
+
+
 # --- stopping
 # -----------------------------------------------------------------------------------------------------
 
@@ -364,6 +376,70 @@ def test_start_and_stop_leave_nothing() -> None:
     assert threading.active_count() == threads
     assert handler.incarnation != incarnation
     assert handler.is_running is False
+
+
+class Grudging(zmq.Socket[bytes]):
+    """Refuses the empty message that wakes a handler's socket, as libzmq does when the other end has just gone."""
+
+    def send(self, data: Any, flags: int = 0, copy: bool = True, track: bool = False, **options: Any) -> Any:
+        """Send; the wake-up call is refused although its receiver wakes, as it would by itself."""
+        sent = super().send(data, flags, copy, track, **options)
+        if data == b"" and self.type == zmq.PUSH:
+            raise zmq.Again
+        return sent
+
+
+class Remembering(zmq.Context[zmq.Socket[bytes]]):
+    """Keeps every socket it made, so that the garbage collector closes none of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.__dict__["made"] = []
+
+    def socket(self, *args: Any, **options: Any) -> zmq.Socket[bytes]:
+        """Make a `Grudging` socket."""
+        made: list[zmq.Socket[bytes]] = self.__dict__["made"]
+        made.append(super().socket(*args, socket_class=Grudging, **options))
+        return made[-1]
+
+
+def test_a_refused_wake_up_leaves_no_socket_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the socket's thread ends by itself while stop wakes it, nothing is left that holds up the context."""
+    context = Remembering()
+    monkeypatch.setattr(zmq, "Context", lambda: context)
+    handler = Worker("w")
+    handler.start()
+    assert call_alone_in(context, handler.address, "add", {"a": 1}) == 1
+
+    finished = handler.stop(2.0)
+
+    assert [socket for socket in context.__dict__["made"] if not socket.closed] == []
+    assert (finished, context.closed) == (True, True)
+
+
+def call_alone_in(context: zmq.Context[Any], address: str, method: str, params: dict[str, Any]) -> Any:
+    """A call by a client that shares a context."""
+    client = ZMQClient(address, timeout=10_000, context=context)
+    try:
+        return client.call(method, params)
+    finally:
+        client.terminate()
+
+
+def test_a_socket_left_open_by_a_method_does_not_hang_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A context that cannot end is told by the answer of stop, in bounded time, instead of a stop without end."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    monkeypatch.setattr(zmq, "Context", lambda: context)
+    handler = Worker("w")
+    handler.start()
+    forgotten = context.socket(zmq.REQ)
+    began = time.monotonic()
+
+    finished = handler.stop(1.0)
+
+    assert finished is False
+    assert 1.5 < time.monotonic() - began < 6.0
+    forgotten.close(linger=0)
 
 
 def test_stop_and_start_are_idempotent(worker: Worker) -> None:
