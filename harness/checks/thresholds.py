@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 
 from harness.checks.base import Case
 from harness.checks.evidence import Finding, Problem, conclude, lasted, many, moment, short
@@ -60,7 +61,8 @@ def _offenders(case: Case, threshold: Threshold, series: Series) -> Iterator[Pro
 
 def _text(case: Case, point: Point, took: str) -> str:
     what, places = _what(case, point)
-    return f"{what}{took}{case.around.during(point.begin, point.end, places)}"
+    took = f",{took}" if took and isinstance(point.record, Operation) else took
+    return f"{what}{took}{case.around.during(point.begin, min(point.end, _over(case, point)), places)}"
 
 
 def _what(case: Case, point: Point) -> tuple[str, tuple[str, ...]]:
@@ -82,6 +84,12 @@ def _what(case: Case, point: Point) -> tuple[str, tuple[str, ...]]:
         case Drop():
             return f"an arrival of {record.workload} due {moment(point.begin)} was dropped", ()
     return f"{type(record).__name__} at {moment(point.begin)}", ()
+
+
+def _over(case: Case, point: Point) -> float:
+    """When the job behind the point was over: what came later did not make it fail."""
+    story = case.book.stories.get(point.record.ref) if isinstance(point.record, Operation) else None
+    return max((job.ended for job in story.log if job.ended is not None), default=inf) if story else inf
 
 
 def _job_end(case: Case, operation: Operation) -> str:

@@ -56,3 +56,17 @@ def test_what_the_harness_could_not_see_is_told(write: Any) -> None:
 
     assert seen.unseen("collect") == ""
     assert seen.unseen("collect", "stop") == "the harness failed to stop: x"
+
+
+def test_faults_at_other_handlers_explain_nothing_about_this_one(write: Any) -> None:
+    """Of three faults at once only the one at the handler itself and the one at no handler are named: h1 is not h10."""
+    found = around(
+        write.fault("near", 1.0, 2.0, place="h1"),
+        write.fault("far", 1.0, 2.0, place="h10"),
+        write.fault("disk", 1.0, 2.0, place="store"),
+        [write.run("j1", 1.0, handler="h1"), write.run("j2", 1.0, handler="h10")],
+    ).during(0.5, 3.0, ("h1",))
+
+    assert "near" in found
+    assert "disk" in found
+    assert "far" not in found
