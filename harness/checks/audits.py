@@ -10,7 +10,7 @@ from harness.checks.evidence import Finding, Problem, conclude, many, moment
 from harness.history.records import Audit, Step
 
 
-def judge(case: Case, args: None, *, audit: str, noun: str) -> Finding:
+def judge(case: Case, args: None, *, audit: str, noun: str, several: str = "") -> Finding:
     """Read the searches named `audit`: the final one, or each cycle's if the check stands under ``each``.
 
     A cycle in which nobody searched, or a search that examined nothing, leaves the check unknown.
@@ -21,7 +21,7 @@ def judge(case: Case, args: None, *, audit: str, noun: str) -> Finding:
     return conclude(
         problems,
         samples=len(looked),
-        broken=f"{many(len(problems), noun)} found in {many(len(audits), 'search', 'searches')}",
+        broken=f"{many(len(problems), noun, several)} found in {many(len(audits), 'search', 'searches')}",
         good=f"no {noun} found in {many(len(looked), 'search', 'searches')}",
         nothing=f"nobody looked for any {noun}, so nothing was proven",
         doubts=list(_unsearched(case, audit, {found.scope for found in looked})),
@@ -49,23 +49,29 @@ def _unsearched(case: Case, audit: str, searched: set[str]) -> Iterator[Problem]
             yield Problem(0, max(s.end for s in case.history.of(Step) if s.cycle == cycle), text)
 
 
-def _check(name: str, audit: str, noun: str, about: str) -> Check:
-    return Check(name=name, about=about, judge=partial(judge, audit=audit, noun=noun), sections=AFTER_STOP)
+def _check(name: str, audit: str, noun: str, about: str, several: str = "") -> Check:
+    search = partial(judge, audit=audit, noun=noun, several=several)
+    return Check(name=name, about=about, judge=search, sections=AFTER_STOP)
 
 
 CHECKS = (
-    _check("no-orphan-process", "processes", "orphaned process", "no process of the target outlives its stop"),
+    _check("no-orphan-process", "processes", "orphaned process", "no process of the target outlives its stop", "orphaned processes"),
     _check("no-stale-pidfile", "pidfiles", "stale pid file", "no pid file outlives its process"),
     _check(
-        "ports-free", "ports", "port still taken", "every port the target listened on is free after its stop"
+        "ports-free",
+        "ports",
+        "port still taken",
+        "every port the target listened on is free after its stop",
+        "ports still taken",
     ),
     _check("no-leaked-socket", "sockets", "leaked socket", "no ZeroMQ socket stays open that no one uses"),
-    _check("store-readable", "store", "fault in the store", "the store is sound by its own integrity check"),
+    _check("store-readable", "store", "fault in the store", "the store is sound by its own integrity check", "faults in the store"),
     _check(
         "same-interpreter",
         "interpreters",
         "process in another interpreter",
         "every process of the target runs in the environment of the run itself",
+        "processes in another interpreter",
     ),
     _check("no-left-over-file", "files", "left-over file", "no temporary file outlives the target"),
 )

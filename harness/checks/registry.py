@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
-from harness.checks import audits, explainable, growth, no_lost_job, runs, steps_done, stopped_cleanly, target_state
+from harness.checks import audits, brought_back, explainable, growth, no_lost_job, runs, steps_done, stopped_cleanly, target_state
 from harness.checks.base import ENTRY_POINTS, Check
 from harness.errors import UsageError
 
@@ -17,6 +17,7 @@ BUILT_IN: tuple[Check, ...] = (
     *audits.CHECKS,
     steps_done.CHECK,
     stopped_cleanly.CHECK,
+    brought_back.CHECK,
     growth.CHECK,
 )
 """The checks of the harness itself."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import Any
 
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError, SimpleAsyncHTTPClient
 
 from harness.history.records import Status
@@ -45,7 +46,10 @@ class ApiClient:
             allow_nonstandard_methods=True,
         )
         try:
-            response = await self._client.fetch(request, raise_error=False)
+            asked = asyncio.ensure_future(self._client.fetch(request, raise_error=False))
+            asked.add_done_callback(_heard)
+            # Tornado reports whatever comes of a fetch that was cancelled; a fetch that nobody waits for any more ends unheard.
+            response = await asyncio.shield(asked)
         except (HTTPTimeoutError, HTTPStreamClosedError) as error:
             return Answer(Status.INFO, 0, None, f"{type(error).__name__}: {error}")
         except (OSError, HTTPClientError) as error:
@@ -57,6 +61,11 @@ class ApiClient:
     def close(self) -> None:
         """Give the connections back."""
         self._client.close()
+
+
+def _heard(asked: asyncio.Future[HTTPResponse]) -> None:
+    if not asked.cancelled():
+        asked.exception()
 
 
 def _answer(code: int, raw: bytes) -> Answer:

@@ -217,9 +217,12 @@ class ScheduleZeroTarget:
         await self._wait_for(name, connected=True)
 
     async def remove_handler(self, name: str) -> None:
-        """Have the governor stop it and forget it."""
+        """Have the governor stop it and forget it; returns when its process has ended, too."""
+        process = dict(self._governor.processes()).get(name)
         await Control(self._reached().control).ask("remove_handler", handler_id=name)
         await self._wait_for(name, connected=False)
+        if process is not None:
+            await _ended(name, process)
 
     async def restart_handler(self, name: str) -> None:
         """Have the governor stop it and start it again."""
@@ -298,6 +301,23 @@ class ScheduleZeroTarget:
         await asyncio.to_thread(kill_tagged, self.run_tag)
         self._api.close()
         shutil.rmtree(self._agent_dir, ignore_errors=True)
+
+
+async def _ended(name: str, process: psutil.Process, *, timeout: float = 3.0) -> None:
+    """Wait for a process to end; raises `TargetError` when it has not within `timeout` seconds."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout
+    while _lives(process):
+        if loop.time() >= deadline:
+            raise TargetError(f"the process of {name} (pid {process.pid}) still runs {timeout:g} s after {name} was removed")
+        await asyncio.sleep(0.03)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _listening(process: psutil.Process) -> set[int]:

@@ -249,3 +249,34 @@ def _request_ids_forgotten() -> None:
         return call(self, method, params, *args, **options)
 
     ZMQClient.call = fresh  # type: ignore[method-assign]
+
+
+@_mutant("handler-forgets-requests")
+def _handler_forgets_requests() -> None:
+    """A handler does not remember what it was asked, so that a repeated request runs again."""
+    from schedule_zero.handler_calls import CallMemory, Claim, Decision
+
+    def claim(self: Any, request_id: str | None, method: str, route: list[bytes]) -> Decision:
+        self._by_id.pop(request_id, None)
+        return Decision(Claim.RUN, self._begin(request_id, method, route))
+
+    CallMemory.claim = claim  # type: ignore[method-assign]
+
+
+@_mutant("busy-store-ignored")
+def _busy_store_ignored() -> None:
+    """A job is accepted although the store was too busy to take it."""
+    import asyncio
+    import uuid
+
+    from schedule_zero.service import SchedulerService
+
+    run_now = SchedulerService.run_now
+
+    async def accept(self: Any, request: Any, **options: Any) -> str:
+        try:
+            return await asyncio.wait_for(run_now(self, request, **options), 1.0)
+        except TimeoutError:
+            return str(uuid.uuid4())
+
+    SchedulerService.run_now = accept  # type: ignore[method-assign]
