@@ -212,9 +212,8 @@ class Run:
         for _ in range(step.count):
             operation = await call_once(step, self._target, self._recorder, payloads=payloads)
             if step.expect not in ("any", operation.status.value):
-                raise TargetError(
-                    f"step {step.id or step.op}: expected {step.expect}, got {operation.status.value} {operation.error}"
-                )
+                got = f"{operation.status.value} {operation.error}".strip()
+                raise TargetError(f"step {step.id or step.op}: expected {step.expect}, got {got}")
 
     async def _settle(self, limit: float) -> None:
         """Wait until nothing is left to do and every ``eventually`` is decided, `limit` seconds at most.
