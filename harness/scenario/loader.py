@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,10 +127,9 @@ class _Document:
         if wrong is not None:
             return [self._problem(wrong)]
         self.scenario, shape = validate(Scenario, self.flat.data)
+        wrong_shapes = {misfit.at for misfit in shape}
         meaning = [
-            m
-            for m in semantics.misfits(self.flat.data, self._vocabulary)
-            if not _said(m.at, [s.at for s in shape])
+            m for m in semantics.misfits(self.flat.data, self._vocabulary) if not _said(m.at, wrong_shapes)
         ]
         misfits = [m for m in (*shape, *meaning) if not _said(m.at, self.flat.bad)]
         return [*self._found, *(self._problem(misfit) for misfit in misfits)]
@@ -141,9 +140,9 @@ class _Document:
         return misfit_problem(misfit, position, misfit.at)
 
 
-def _said(path: DataPath, places: Sequence[DataPath] | frozenset[DataPath]) -> bool:
+def _said(path: DataPath, places: Set[DataPath]) -> bool:
     """Whether something was already said about the value at `path` or around it (the whole file excepted)."""
-    return any(place and path[: len(place)] == place for place in places)
+    return any(path[:length] in places for length in range(1, len(path) + 1))
 
 
 def _version_misfit(data: Any) -> Misfit | None:

@@ -57,6 +57,9 @@ def order_misfits(scenario: View) -> Iterator[Misfit]:
 
 def matching_heals(after: str, ids: Sequence[str] | set[str]) -> list[str]:
     """The ids of the faults whose heal ``after`` names, as a glob."""
+    name = after.removesuffix(HEAL)
+    if not any(character in after for character in "*?["):
+        return [name] if after.endswith(HEAL) and name in ids else []
     return sorted(name for name in ids if fnmatchcase(name + HEAL, after))
 
 

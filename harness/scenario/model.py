@@ -147,8 +147,10 @@ class Scenario(Model):
 
 
 def _differ(section: str, ids: list[str]) -> None:
+    seen: set[str] = set()
     for number, name in enumerate(ids):
-        if name in ids[:number]:
+        if name in seen:
             raise Misfit(
                 f"two entries of {section} have the id {name!r}", found=name, at=(section, number, "id")
             )
+        seen.add(name)

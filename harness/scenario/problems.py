@@ -14,6 +14,7 @@ from harness.scenario.values import FakerRef
 
 _WIDTH = 140
 _MANY = 12
+_SHOWN = 100
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ class ScenarioProblems(ScenarioError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         unique = {(p.position.source.name, p.position.line, p.position.column, p.message): p for p in problems}
         self.problems = tuple(unique[key] for key in sorted(unique, key=lambda k: k[1:]))
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        blocks = [str(problem) for problem in self.problems[:_SHOWN]]
+        if len(self.problems) > _SHOWN:
+            blocks.append(f"… and {len(self.problems) - _SHOWN} more problems")
+        super().__init__("\n".join(blocks))
 
 
 def misfit_problem(misfit: Misfit, position: Position, path: Path = ()) -> Problem:

@@ -86,9 +86,9 @@ class _Located:
 def _by_place(located: list[_Located]) -> Iterator[list[_Located]]:
     """Errors at one place together, without those of union members that the data was never meant for."""
     groups: dict[Path, list[_Located]] = {}
+    deeper = {one.path[:length] for one in located for length in range(len(one.path))}
     for one in located:
-        deeper = any(other.path[: len(one.path)] == one.path != other.path for other in located)
-        if not (one.in_union and deeper):
+        if not (one.in_union and one.path in deeper):
             groups.setdefault(one.path, []).append(one)
     yield from groups.values()
 

@@ -41,6 +41,15 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
     assert str(Problem(source.position(1, 3), "wrong")).split("\n")[1] == "     1 | a �[31mb: 1"
 
 
+def test_many_problems_end_somewhere() -> None:
+    """Of thousands of problems the first hundred are shown and the rest counted; all can be had."""
+    source = Source("a.yaml", "\n" * 2000)
+    error = ScenarioProblems(Problem(source.position(line, 1), "wrong") for line in range(1, 1500))
+    assert len(error.problems) == 1499
+    assert str(error).count("wrong") == 100
+    assert str(error).endswith("… and 1399 more problems")
+
+
 def test_problems_are_sorted_and_said_once() -> None:
     """The order is that of the file, and what two rules found is told once."""
     source = Source("a.yaml", "a\nb\nc")

@@ -1,7 +1,5 @@
 """Plain scalars: what they mean, and which mean too much."""
 
-
-
 from __future__ import annotations
 
 import pytest
