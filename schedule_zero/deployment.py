@@ -226,7 +226,6 @@ def _scheduler(section: Section, config: ServiceConfig) -> ServiceConfig:
         per_handler_jobs=section.integer("per_handler_jobs", config.per_handler_jobs, low=1),
         misfire_grace=None if grace < 0 else grace,
         call_timeout=section.seconds("call_timeout", config.call_timeout),
-        executor_threads=section.integer("executor_threads", config.executor_threads, low=1),
         stop_timeout=section.seconds("stop_timeout", config.stop_timeout),
     )
     if config.lease < 1.0:

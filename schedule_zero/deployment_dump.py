@@ -75,7 +75,6 @@ def _service(service: ServiceConfig) -> dict[str, Any]:
             "per_handler_jobs": service.per_handler_jobs,
             "misfire_grace": service.misfire_grace,
             "call_timeout": service.call_timeout,
-            "executor_threads": service.executor_threads,
             "stop_timeout": service.stop_timeout,
         },
         "retry": {

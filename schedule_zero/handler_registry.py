@@ -134,10 +134,8 @@ class RegistryManager:
         """
         with self._lock:
             old = self._entries.get(handler_id)
-            if old is None:
-                self._make_room()
             replaced = old is not None and (old.address, old.incarnation) != (address, incarnation)
-            pool = self._pools.pop(handler_id, None) if replaced else None
+            pool = self._make_room() if old is None else self._pools.pop(handler_id, None) if replaced else None
             died = (
                 old is not None
                 and old.incarnation != incarnation
@@ -323,13 +321,14 @@ class RegistryManager:
         entry.heard = time.monotonic()
         entry.last_seen = datetime.datetime.now(datetime.UTC)
 
-    def _make_room(self) -> None:
+    def _make_room(self) -> ClientPool | None:
+        """Forget one handler that is away, if there are too many; returns its connections."""
         if len(self._entries) < _MAX_HANDLERS:
-            return
+            return None
         for handler_id, entry in self._entries.items():
             if not self._is_connected(entry):
                 del self._entries[handler_id]
-                return
+                return self._pools.pop(handler_id, None)
         raise HandlerUnavailable(f"the registry is full: {_MAX_HANDLERS} handlers are connected")
 
     def _stored(self) -> builtins.list[StoredHandler]:

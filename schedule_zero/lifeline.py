@@ -14,7 +14,7 @@ from typing import Final
 logger = logging.getLogger(__name__)
 
 PID_FILE_VARIABLE: Final = "SCHEDULEZERO_PID_FILE"
-"""Names the pid file that a governor keeps for a child, so that the child can remove it when the governor cannot."""
+"""Names the pid file that a governor keeps for a child, which removes it when the governor cannot."""
 
 _LOOK: Final = 0.5
 
@@ -39,7 +39,7 @@ class Lifeline:
         self._fd = fd
         self._on_lost = on_lost
         self.lost = False
-        """Whether the parent is gone; then nobody else removes what it kept for this process (`forget_pid_file`)."""
+        """Whether the parent is gone; then nobody else removes what it kept for this process."""
         self._closed = threading.Event()
         self._wake_reader = -1
         self._wake_writer: int | None = None

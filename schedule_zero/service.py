@@ -112,7 +112,9 @@ class SchedulerService:
         self._executor = JobExecutor(
             self._registry, self._log, threads=config.per_handler_jobs, reachable=self._is_connected
         )
-        self._registration = RegistrationServer(self._registry, config.zmq_host, config.zmq_port)
+        self._registration = RegistrationServer(
+            self._registry, config.zmq_host, config.zmq_port, heartbeat=config.heartbeat
+        )
         await self._registration.start()
         await self._kept.start()
         self._housekeeper = asyncio.create_task(self._keep_house(), name="housekeeping")

@@ -52,11 +52,12 @@ class ServiceConfig:
     """What a scheduler service needs: addresses, store, limits and times.
 
     ``store`` is ``sqlite``, ``memory`` or a SQLAlchemy URL; ``database`` is the SQLite file. ``lease`` is how
-    long a job stays acquired without renewal, ``max_jobs`` how many run at once, ``per_handler_jobs`` how many
-    of them at one handler. ``misfire_grace`` None means that a late run is always made up for. ``call_timeout``
-    bounds one attempt at a handler; ``heartbeat`` is the interval told to handlers, ``heartbeat_timeout`` the
-    silence after which a handler counts as disconnected. ``executions_max_age`` and ``executions_max_count``
-    bound the execution log (None: unbounded); ``stop_timeout`` bounds a graceful stop.
+    long a job stays acquired without renewal, ``max_jobs`` how many run at once (shared out so that no handler
+    starves, see `fair_shares`), ``per_handler_jobs`` how many of them at one handler. ``misfire_grace`` None
+    means that a late run is always made up for. ``call_timeout`` bounds one attempt at a handler; ``heartbeat``
+    is the interval told to handlers, ``heartbeat_timeout`` the silence after which a handler counts as
+    disconnected. ``executions_max_age`` and ``executions_max_count`` bound the execution log (None: unbounded);
+    ``stop_timeout`` bounds a graceful stop.
     """
 
     deployment: str = "default"
@@ -76,7 +77,6 @@ class ServiceConfig:
     retry: RetrySettings = field(default_factory=RetrySettings)
     heartbeat: float = 2.0
     heartbeat_timeout: float = 6.0
-    executor_threads: int = 64
     executions_max_age: float | None = 30 * 86400.0
     executions_max_count: int | None = 1_000_000
     stop_timeout: float = 10.0

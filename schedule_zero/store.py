@@ -25,6 +25,7 @@ from apscheduler import Event, Job, JobAcquired, JobOutcome, JobReleased, JobRes
 from schedule_zero.database import Database
 from schedule_zero.errors import ConfigError
 from schedule_zero.execution_log import insert_record
+from schedule_zero.fair_shares import Candidate, admit
 from schedule_zero.idempotency import claim_key
 from schedule_zero.rows import JOB_COLUMNS, SCHEDULE_LIMIT, SEEN, job_of, missed_result, outcome_record
 from schedule_zero.schema import now_micros, span
@@ -133,7 +134,7 @@ class SqliteStore(ScheduleStore):
     async def acquire_jobs(
         self, scheduler_id: str, lease_duration: timedelta, limit: int | None = None
     ) -> list[Job]:
-        """Take up to `limit` jobs, the least busy task first, none over its task's or its schedule's limit."""
+        """Take up to `limit` jobs, shared out by `fair_shares`, none over its task's or its schedule's limit."""
         if self.draining:
             return []
         choice = _Choice(
@@ -215,12 +216,11 @@ class _Choice(msgspec.Struct, frozen=True, kw_only=True):
                 for row in select(c, f"{_SELECT} WHERE acquired_by IS NULL AND start_deadline < ?", now)
             )
         ]
-        ranked: list[tuple[int, int, Job]] = []
+        waiting: list[tuple[Candidate, Job]] = []
         for (task_id,) in select(c, _WAITING_TASKS):
             if task_id in self.limits:
-                ranked += self._of_task(c, task_id)
-        ranked.sort(key=lambda item: item[:2])
-        jobs = [job for _, _, job in ranked[: self.limit]]
+                waiting += self._of_task(c, task_id)
+        jobs = admit(waiting, self.by_task, self.limits, self.limit)
         claim = "UPDATE jobs SET acquired_by = ?, acquired_until = ? WHERE id = ?"
         c.executemany(claim, [(self.scheduler_id, now + self.lease, str(job.id)) for job in jobs])
         for job in jobs:
@@ -229,11 +229,11 @@ class _Choice(msgspec.Struct, frozen=True, kw_only=True):
             events.append(JobAcquired.from_job(job, scheduler_id=self.scheduler_id))
         return jobs, events
 
-    def _of_task(self, c: sqlite3.Connection, task_id: str) -> list[tuple[int, int, Job]]:
+    def _of_task(self, c: sqlite3.Connection, task_id: str) -> list[tuple[Candidate, Job]]:
         running = self.by_task[task_id]
         most = self.limits[task_id]
         free = self.limit if most is None else min(self.limit, most - running)
-        chosen: list[tuple[int, int, Job]] = []
+        chosen: list[tuple[Candidate, Job]] = []
         if free <= 0:
             return chosen
         query = f"SELECT {JOB_COLUMNS}, seq FROM jobs WHERE acquired_by IS NULL AND task_id = ? ORDER BY seq"
@@ -243,11 +243,11 @@ class _Choice(msgspec.Struct, frozen=True, kw_only=True):
             if isinstance(schedule_limit, int) and job.schedule_id is not None:
                 # Counted in a copy of this round: _Choice may run again when its batch is repeated.
                 under_way = self.by_schedule[job.schedule_id] + sum(
-                    j.schedule_id == job.schedule_id for _, _, j in chosen
+                    j.schedule_id == job.schedule_id for _, j in chosen
                 )
                 if under_way >= schedule_limit:
                     continue
-            chosen.append((running + len(chosen), row[-1], job))
+            chosen.append((Candidate(task_id, running + len(chosen), row[-1]), job))
             if len(chosen) >= free:
                 break
         return chosen

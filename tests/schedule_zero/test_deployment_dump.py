@@ -27,7 +27,7 @@ def everything_changed(folder: Path) -> Deployment:
         deployment="shop", zmq_host="127.0.0.2", zmq_port=9002, http_host="127.0.0.3", http_port=9001,
         store="memory", database=folder / "a.db", registry_path=folder / "r.yaml", data_dir=folder / "data",
         lease=11.0, max_jobs=12, per_handler_jobs=13, misfire_grace=14.0, call_timeout=15.0,
-        retry=RetrySettings(4, 0.5, 1.5, 0.25, True), heartbeat=1.5, heartbeat_timeout=4.5, executor_threads=16,
+        retry=RetrySettings(4, 0.5, 1.5, 0.25, True), heartbeat=1.5, heartbeat_timeout=4.5,
         executions_max_age=17.0, executions_max_count=18, stop_timeout=19.0,
         log=LogSettings("DEBUG", "json", folder / "l.log"),
     )  # fmt: skip

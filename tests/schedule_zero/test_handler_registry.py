@@ -271,6 +271,29 @@ def test_unwritable_file_is_survived(tmp_path: Path, until: Any) -> None:
         until(lambda: (tmp_path / "later" / "registry.yaml").exists(), what="the file", timeout=10.0)
 
 
+def test_a_full_registry_forgets_who_is_away(monkeypatch: pytest.MonkeyPatch, registry: RegistryManager) -> None:
+    """One that left makes room, with its connections; when all are connected a newcomer is refused.
+
+    Should the forgotten one return elsewhere, calls go to its new address.
+    """
+    monkeypatch.setattr("schedule_zero.handler_registry._MAX_HANDLERS", 2)
+    for name in ("old", "other"):
+        registry.register(name, "tcp://127.0.0.1:1", ["m"], incarnation="1")
+    with registry.borrow("old") as before:
+        assert before.address == "tcp://127.0.0.1:1"
+    registry.report_status("old", ReportedStatus.OFFLINE)
+
+    registry.register("new", "tcp://127.0.0.1:2", ["m"])
+
+    assert [record.id for record in registry.list()] == ["other", "new"]
+    with pytest.raises(HandlerUnavailable, match="2 handlers are connected"):
+        registry.register("third", "tcp://127.0.0.1:3", ["m"])
+    registry.unregister("new")
+    registry.register("old", "tcp://127.0.0.1:4", ["m"], incarnation="2")
+    with registry.borrow("old") as after:
+        assert after.address == "tcp://127.0.0.1:4"
+
+
 def test_threads_use_it_at_once(registry: RegistryManager) -> None:
     """Eight threads register, report, list and unregister without losing a handler."""
 

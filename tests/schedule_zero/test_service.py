@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -220,6 +220,60 @@ def test_a_hanging_handler_delays_no_other(tmp_path: Path) -> None:
                 assert job.outcome is Outcome.SUCCESS
                 assert (job.ended_at - job.accepted_at).total_seconds() < 1.0
             assert len(hung.count) == 4
+
+    run(scene)
+
+
+def test_dead_handlers_cannot_take_all_slots(tmp_path: Path) -> None:
+    """Eight handlers that never answer, each with more jobs than it may run, together could fill `max_jobs` twice
+    over; a ninth one's jobs, the first of which comes after them, run at once all the same.
+    """
+
+    async def scene() -> None:
+        async with AsyncExitStack() as stack:
+            service = await stack.enter_async_context(
+                serving(store="sqlite", database=tmp_path / "a.db", per_handler_jobs=4, max_jobs=16)
+            )
+            silent = [
+                await stack.enter_async_context(handling(service, f"silent{n}", concurrency=4)) for n in range(8)
+            ]
+            good = await stack.enter_async_context(handling(service, "good"))
+            await registered(service, "good", *(worker.handler_id for worker in silent))
+            for n in range(48):
+                await service.run_now(request("wait", f"silent{n % 8}", value=n, timeout=60.0))
+            await until(lambda: service._store.running_jobs >= 12, "a fill of all slots that silence may have")
+
+            for n in range(20):
+                job = await done(service, await service.run_now(request(handler="good", value=n)))
+                assert job.outcome is Outcome.SUCCESS
+                assert (job.ended_at - job.accepted_at).total_seconds() < 1.0
+
+            assert sum(sum(worker.count.values()) for worker in silent) < 16
+            assert good.count == dict.fromkeys(range(20), 1)
+
+    run(scene)
+
+
+def test_a_handler_keeps_the_pace_that_the_deployment_asks_for() -> None:
+    """A handler that would report every five seconds reports every 0.2 when the deployment counts it as gone after
+    0.6: it is connected at every look for three seconds.
+    """
+
+    async def scene() -> None:
+        async with serving(heartbeat=0.2, heartbeat_timeout=0.6) as service:
+            worker = Worker("h", server_address=service.registration_address, heartbeat=5.0)
+            worker.start()
+            try:
+                await registered(service, "h")
+                seen: Counter[str] = Counter()
+                end = time.monotonic() + 3.0
+                while time.monotonic() < end:
+                    seen.update(handler.status for handler in service.handlers())
+                    await asyncio.sleep(0.01)
+            finally:
+                await asyncio.to_thread(worker.stop, 2.0)
+            assert set(seen) == {"Connected"}
+            assert seen["Connected"] > 50
 
     run(scene)
 
