@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from harness.scenario.vocabulary import Vocabulary
 
 Function = Callable[..., Any]
+DEBUG = "HARNESS_DEBUG"
+"""Set in the environment, an error that nobody expected shows its traceback."""
 EPILOG = "Exit codes: " + ", ".join(f"{code.value} {code.name.lower()}" for code in ExitCode)
 
 
@@ -36,6 +39,17 @@ def _errors_as_exit_codes(function: Function) -> Function:
         except KeyboardInterrupt:
             click.echo("harness: interrupted", err=True)
             sys.exit(ExitCode.INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise  # click's own way of ending, which it prints itself
+        except BrokenPipeError:
+            # Whoever read our output has seen enough (`harness list | head`); the interpreter must not try to flush it again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(ExitCode.PASS)
+        except Exception as error:
+            if os.environ.get(DEBUG):
+                raise
+            click.echo(f"harness: {type(error).__name__}: {error} (set {DEBUG}=1 to see where)", err=True)
+            sys.exit(ExitCode.ERROR)
 
     return wrapped
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -32,31 +35,83 @@ class Played:
 def play_in_processes(planned: Sequence[PlannedRun], reports: Path, workers: int) -> Iterator[Played]:
     """Play `planned`, `workers` at a time, and yield each as it ends.
 
-    A Ctrl-C reaches the processes themselves, since they belong to the same terminal; each tears its target down. Raises
-    `HarnessError` for a process that ended without a verdict.
+    SIGINT and SIGTERM are passed on to the processes, each of which tears its target down, and no further run is begun; a second
+    one is passed on as well. Raises `HarnessError` for a process that ended without a verdict.
     """
-    with ThreadPoolExecutor(workers, thread_name_prefix="run") as pool:
-        futures = [pool.submit(_play, run, reports) for run in planned]
+    children = _Children()
+    with ThreadPoolExecutor(workers, thread_name_prefix="run") as pool, _passed_on(children):
+        futures = [pool.submit(_play, run, reports, children) for run in planned]
+        for future in as_completed(futures):
+            if (played := future.result()) is not None:
+                yield played
+
+
+class _Children:
+    """The processes that play now. Once interrupted, no other is begun."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # a signal may come while this very thread holds it
+        self._living: list[subprocess.Popen[str]] = []
+        self.interrupted = False
+
+    def begin(self, command: Sequence[str]) -> subprocess.Popen[str] | None:
+        """Start a process in a session of its own (a Ctrl-C comes by `interrupt` only, so once); None after an interrupt."""
+        with self._lock:
+            if self.interrupted:
+                return None
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                start_new_session=True,
+            )
+            self._living.append(child)
+            return child
+
+    def ended(self, child: subprocess.Popen[str]) -> None:
+        """It has been waited for."""
+        with self._lock:
+            self._living.remove(child)
+
+    def interrupt(self) -> None:
+        """Pass an interrupt on to each of them."""
+        with self._lock:
+            self.interrupted = True
+            for child in self._living:
+                child.send_signal(signal.SIGINT)
+
+
+@contextlib.contextmanager
+def _passed_on(children: _Children) -> Iterator[None]:
+    """Have SIGINT and SIGTERM interrupt `children` while the block runs; outside the main thread nothing is changed."""
+    before = []
+    for number in (signal.SIGINT, signal.SIGTERM):
         try:
-            for future in as_completed(futures):
-                yield future.result()
-        except KeyboardInterrupt:
-            for future in futures:
-                future.cancel()
-            for future in futures:
-                if not future.cancelled():
-                    yield future.result()
+            before.append((number, signal.signal(number, lambda *_: children.interrupt())))
+        except ValueError:
+            continue
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
-def _play(run: PlannedRun, reports: Path) -> Played:
+def _play(run: PlannedRun, reports: Path, children: _Children) -> Played | None:
     name = run.loaded.scenario.name
     command = [sys.executable, "-m", *run.words(), "--only", name, "--report", str(reports), "--json", "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    child = children.begin(command)
+    if child is None:
+        return None
     try:
-        told = json.loads(done.stdout)[0]
-    except (ValueError, IndexError):
-        raise HarnessError(f"the run of {name} ended with code {done.returncode} and no verdict: {done.stderr.strip()}") from None
-    folder = RunFolder(Path(told["report"]))
+        told, said = child.communicate()
+    finally:
+        children.ended(child)
+    try:
+        path = Path(json.loads(told)[0]["report"])
+    except (ValueError, LookupError, TypeError):
+        if children.interrupted:
+            return None  # it was interrupted before there was anything to judge
+        raise HarnessError(f"the run of {name} ended with code {child.returncode} and no verdict: {said.strip()}") from None
+    folder = RunFolder(path)
     stored = folder.read()
     if stored.verdict is None:
         raise HarnessError(f"the run of {name} left no verdict in {folder.path}")

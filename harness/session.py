@@ -165,8 +165,12 @@ class Session:
         with asyncio.Runner() as runner:
             result = runner.run(self._with_signals(run))
         self.interrupted |= result.verdict.outcome is Outcome.INTERRUPTED
-        write_reports(folder, scenario, result.history, result.verdict, manifest.finish())
+        with _held_back(self._interrupt):
+            write_reports(folder, scenario, result.history, result.verdict, manifest.finish())
         return Finished(planned, folder, result)
+
+    def _interrupt(self) -> None:
+        self.interrupted = True
 
     async def _with_signals(self, run: Run) -> RunResult:
         with _handled(run.interrupt):
@@ -191,6 +195,22 @@ def _handled(interrupt: Callable[[], None]) -> Iterator[None]:
         for number, before in handled:
             loop.remove_signal_handler(number)
             signal.signal(number, before)
+
+
+@contextlib.contextmanager
+def _held_back(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Have SIGINT and SIGTERM call `interrupt` and nothing else: what is written in the block, a moment's work, is written whole."""
+    before = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            before.append((number, signal.signal(number, lambda *_: interrupt())))
+        except ValueError:  # not the main thread, to which signals do not come anyway
+            continue
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def worst(outcomes: Sequence[Outcome]) -> Outcome:

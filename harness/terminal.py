@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.checks.verdict import Verdict
+from harness.checks.verdict import Outcome, Verdict
 from harness.errors import ExitCode, UsageError
 from harness.history.records import PhaseName
 from harness.report import console, jsonout
@@ -55,7 +55,10 @@ def run_all(
         click.echo(jsonout.dumps(documents))
     elif len(planned) > 1:
         console.show(console.summary(verdicts, time.monotonic() - begin))
-    return worst([verdict.outcome for verdict in verdicts]).exit_code
+    outcomes = [verdict.outcome for verdict in verdicts]
+    if len(outcomes) < len(planned):  # only an interrupt keeps a run from being begun
+        outcomes.append(Outcome.INTERRUPTED)
+    return worst(outcomes).exit_code
 
 
 def _one_after_another(
@@ -157,7 +160,6 @@ def arguments_of(model: type[BaseModel] | None) -> str:
 def report_again(path: Path, *, as_json: bool) -> ExitCode:
     """Judge a stored run anew by the scenario that is stored with it, write its reports again, print the verdict."""
     from harness.checks.judge import judge, sum_up
-    from harness.checks.verdict import Outcome
     from harness.report.write import write_reports
     from harness.scenario.loader import load
 

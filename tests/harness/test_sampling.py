@@ -1,0 +1,116 @@
+"""Numbers read off a target."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness import sampling
+from harness.errors import NeverReady
+from harness.history.recorder import Recorder
+from harness.history.records import Event, Sample
+from harness.scenario.model import Scenario
+from harness.scenario.values import Comparison
+from harness.targets.base import Target, TargetContext
+
+if TYPE_CHECKING:
+    from tests.harness.conftest import FakeDriver
+
+pytestmark = [pytest.mark.unit, pytest.mark.anyio]
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    """A recorder whose run has begun."""
+    made = Recorder()
+    made.begin_run()
+    return made
+
+
+@pytest.fixture
+def target(driver: FakeDriver, short: Callable[..., Scenario], recorder: Recorder, tmp_path: Path) -> Target:
+    """A target that tells what `driver.script["probe"]` says."""
+    return driver.create(short(), TargetContext(tmp_path, random.Random(0), recorder))
+
+
+def telling(*numbers: Mapping[str, float]) -> Callable[[], Any]:
+    """A script that tells these, one after the other, and then the last for ever."""
+    left = list(numbers)
+
+    async def script() -> Mapping[str, float]:
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return script
+
+
+async def test_each_number_becomes_a_sample_at_its_place(driver: FakeDriver, target: Target, recorder: Recorder) -> None:
+    """``name@place`` gives a sample its place."""
+    driver.script["probe"] = telling({"backlog": 3.0, "rss@h1": 1e6})
+
+    numbers = await sampling.look(target, recorder)
+
+    assert numbers == {"backlog": 3.0, "rss@h1": 1e6}
+    samples = recorder.close().of(Sample)
+    assert [(s.name, s.value, s.place) for s in samples] == [("backlog", 3.0, ""), ("rss", 1e6, "h1")]
+
+
+async def test_a_probe_without_an_answer_tells_nothing_and_says_so(
+    driver: FakeDriver, target: Target, recorder: Recorder
+) -> None:
+    """The event tells how long it was waited for."""
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    driver.script["probe"] = hang
+
+    assert await sampling.look(target, recorder, timeout=0.05) == {}
+    (event,) = recorder.close().of(Event)
+    assert (event.name, event.detail) == ("probe-problem", {"error": "no answer to a probe within 0.05 s"})
+
+
+async def test_a_time_out_of_the_target_s_own_is_not_ours(driver: FakeDriver, target: Target, recorder: Recorder) -> None:
+    """A driver that raises TimeoutError is broken and must not pass for one that is slow."""
+
+    async def give_up() -> None:
+        raise TimeoutError("its own")
+
+    driver.script["probe"] = give_up
+
+    with pytest.raises(TimeoutError, match="its own"):
+        await sampling.look(target, recorder)
+
+
+async def test_sampling_looks_again_and_again_until_the_block_ends(driver: FakeDriver, target: Target, recorder: Recorder) -> None:
+    """Several samples within the block, none after it."""
+    async with sampling.sampling(target, recorder, interval=0.01):
+        while driver.told.count("probe") < 3:
+            await asyncio.sleep(0.005)
+    seen = driver.told.count("probe")
+    await asyncio.sleep(0.05)
+
+    assert driver.told.count("probe") == seen
+
+
+async def test_what_is_expected_must_hold_all_at_once(driver: FakeDriver, target: Target, recorder: Recorder) -> None:
+    """Two numbers that each held at some time, but never together, are waited for."""
+    driver.script["probe"] = telling({"a": 1.0, "b": 0.0}, {"a": 0.0, "b": 1.0}, {"a": 1.0, "b": 1.0})
+    expect = {"a": Comparison.parse("value == 1"), "b": Comparison.parse("value == 1")}
+
+    await sampling.until(target, recorder, expect, within=5.0, interval=0.01)
+
+    assert driver.told.count("probe") == 3
+
+
+async def test_what_never_comes_is_told_with_what_was_seen(driver: FakeDriver, target: Target, recorder: Recorder) -> None:
+    """The message says what was waited for, how long, and what was seen last; a number that nobody told is named too."""
+    driver.script["probe"] = telling({"a": 2.0})
+    expect = {"a": Comparison.parse("value == 1"), "b": Comparison.parse("value <= 5")}
+
+    with pytest.raises(NeverReady, match=r"^waited 0.1 s for a .*1, b .*5; last seen: a 2, no b$"):
+        await sampling.until(target, recorder, expect, within=0.1, interval=0.01)
