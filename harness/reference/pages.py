@@ -1,0 +1,50 @@
+"""Fills the marked places of a page with what the code says.
+
+A page is written by hand around ``<!-- generated: NAME -->`` and ``<!-- end -->``; what stands between the two is not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from harness.errors import UsageError
+from harness.reference import commands, registries, types
+
+BLOCKS: Mapping[str, Callable[[], str]] = {
+    "scenario": types.scenario,
+    "drivers": registries.drivers,
+    "commands": commands.commands,
+    "environment": commands.environment,
+    "pytest-options": commands.pytest_options,
+    "markers": commands.markers,
+    "faults": registries.faults,
+    "checks": registries.checks,
+    "sometimes": registries.sightings,
+    "mutants": registries.mutants,
+    "fixtures": types.fixtures,
+    "behaviours": types.behaviours,
+    "variants": types.variants,
+    "files": types.files,
+    "records": types.records,
+    "exit-codes": types.exit_codes,
+}
+"""What can be generated."""
+
+_MARKED = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def render(page: str) -> str:
+    """The page with every marked place brought up to date. Raises `UsageError` for a name that is not in `BLOCKS`.
+
+    >>> render("no mark at all")
+    'no mark at all'
+    """
+    return _MARKED.sub(_filled, page)
+
+
+def _filled(match: re.Match[str]) -> str:
+    name = match[2]
+    if name not in BLOCKS:
+        raise UsageError(f"nothing generated is called {name!r}; there are: {', '.join(sorted(BLOCKS))}")
+    return f"{match[1]}\n{BLOCKS[name]()}\n\n{match[3]}"

@@ -1,0 +1,62 @@
+"""Faults, checks, drivers and mutants, as they are registered."""
+
+from __future__ import annotations
+
+from harness.checks.registry import checks as registered_checks
+from harness.checks.sometimes import KNOWN
+from harness.faults.registry import kinds
+from harness.reference.docstrings import summary
+from harness.reference.meanings import MEANINGS
+from harness.reference.tables import keys, table
+from harness.targets.registry import drivers as registered_drivers
+from harness.targets.schedule_zero import mutants as broken
+
+
+def faults() -> str:
+    """Every kind of fault with its arguments."""
+    parts = []
+    for name, kind in sorted(kinds().items()):
+        facts = f"Acts on a {' or a '.join(p.value for p in kind.accepts)}. Worlds: {', '.join(kind.worlds)}."
+        parts.append(f"### {name}\n\n{kind.about}\n\n{summary(kind)}\n\n{facts}\n\n{keys(kind.args_model)}")
+    return "\n\n".join(parts)
+
+
+def checks() -> str:
+    """Every check with its arguments."""
+    parts = []
+    for name, check in sorted(registered_checks().items()):
+        sections = ", ".join(f"`{section.value}`" for section in sorted(check.sections))
+        part = f"### {name}\n\n{check.about}\n\nMay stand in {sections}."
+        if check.args is not None:
+            part += f"\n\n{summary(check.args)}\n\n{keys(check.args)}"
+        parts.append(part)
+    return "\n\n".join(parts)
+
+
+def sightings() -> str:
+    """What ``sometimes`` may name."""
+    return table(["name", "seen when"], [[f"`{name}`", about] for name, about in sorted(KNOWN.items())])
+
+
+def drivers() -> str:
+    """Every driver with its options and operations."""
+    parts = []
+    for name, driver in sorted(registered_drivers().items()):
+        parts.append(f"### {name}\n\n{driver.about}")
+        models = (
+            ("keys of `target`", driver.options),
+            ("keys of `topology.scheduler`", driver.scheduler_options),
+            ("further keys of `topology.handlers`", driver.handler_options),
+        )
+        parts += [f"{title}:\n\n{keys(model, MEANINGS.get(model.__name__))}" for title, model in models if model]
+        parts.append(f"Places a fault can point at, besides the handlers: {', '.join(f'`{p}`' for p in driver.places)}.")
+        parts += [
+            f"#### {op.name}\n\n{op.about}\n\n{keys(op.args, MEANINGS.get(op.args.__name__))}"
+            for op in driver.ops.values()
+        ]
+    return "\n\n".join(parts)
+
+
+def mutants() -> str:
+    """Every way in which the scheduler can be broken on purpose."""
+    return table(["mutant", "what it breaks"], [[f"`{name}`", about] for name, about in broken.about().items()])
