@@ -64,7 +64,7 @@ def test_a_stranger_may_be_allowed_by_name(stranger: Any) -> None:
     assert own_process(stranger, Alone(allowed=("strang*",))).pid == stranger.pid
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), os.getppid()])
+@pytest.mark.parametrize("pid", [os.getpid(), os.getppid()], ids=["self", "parent"])
 def test_the_harness_and_its_parents_are_refused_even_when_allowed(pid: int) -> None:
     """No name and no tag lets a fault end the run itself."""
     if pid <= 1:
