@@ -10,6 +10,8 @@ from harness.targets.registry import drivers
 
 SAMPLES = frozenset({"registered-handlers", "backlog"})
 """Numbers that every target's `probe` tells."""
+TRIGGERS = frozenset({"process.started", "process.exited"})
+"""Events of every target that a fault can wait for, besides the ends of calls and the heals of other faults."""
 MOCKS = frozenset({"worker"})
 
 
@@ -28,6 +30,7 @@ def build() -> Vocabulary:
             name: FaultWords(
                 about=kind.about, worlds=kind.worlds, args=kind.args_model,
                 accepts=tuple(place.value for place in kind.accepts), takes_trigger=kind.takes_trigger,
+                triggers=kind.triggers,
             )
             for name, kind in faults.kinds().items()
         },
@@ -38,4 +41,5 @@ def build() -> Vocabulary:
         samples=SAMPLES,
         events=frozenset(KNOWN),
         mocks=MOCKS,
+        triggers=TRIGGERS,
     )

@@ -89,6 +89,8 @@ class Fault(ABC, Generic[ArgsT]):
     accepts: ClassVar[tuple[PlaceKind, ...]]
     args_model: ClassVar[type[Args]] = NoArgs
     takes_trigger: ClassVar[bool] = False
+    triggers: ClassVar[frozenset[str]] = frozenset()
+    """For a kind with `takes_trigger`: the events inside the process that ``when`` may name."""
     """True when the kind itself waits for ``when`` inside the process (an agent counts there); else the runner
     does.
     """
@@ -133,11 +135,11 @@ class Fault(ABC, Generic[ArgsT]):
     def heal(self) -> Mapping[str, Any]:
         """Undo it. Idempotent; a place that is gone counts as healed."""
 
-    def struck(self) -> int:
-        """How often an armed fault (see `takes_trigger`) has struck so far; 0 where that is only known when it
-        is healed.
+    def strikes(self) -> Sequence[float]:
+        """When an armed fault (see `takes_trigger`) has struck so far, by the machine-wide monotonic clock in
+        seconds; nothing where that is only known when it is healed.
         """
-        return 0
+        return ()
 
     def __enter__(self) -> Self:
         self.inject()

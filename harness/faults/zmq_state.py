@@ -7,7 +7,7 @@ a test, it is done here, in the thread that owns the socket.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -71,6 +71,7 @@ class ZmqState(Fault[StateArgs]):
     accepts: ClassVar[tuple[PlaceKind, ...]] = (PlaceKind.SOCKET,)
     args_model: ClassVar[type[Args]] = StateArgs
     takes_trigger: ClassVar[bool] = True
+    triggers: ClassVar[frozenset[str]] = frozenset({"job.sent"})
 
     def __init__(
         self,
@@ -110,10 +111,12 @@ class ZmqState(Fault[StateArgs]):
         self._same_thread()
         return zmq_roads.leave(self.place.handle, self.place.name)
 
-    def struck(self) -> int:
+    def strikes(self) -> Sequence[float]:
         """What the agent's status says of this arming, where it says anything."""
-        counts = AgentClient(self.place.control).call("status").get("struck", {})
-        return int(counts.get(self._armed_id, 0))
+        if not self.place.control:
+            return ()
+        told = AgentClient(self.place.control).call("status").get("struck", {})
+        return tuple(float(at) for at in told.get(self._armed_id, ()))
 
     def _take_road(self) -> dict[str, Any]:
         self._same_thread()

@@ -21,16 +21,27 @@ def misfits(scenario: View, vocabulary: Vocabulary) -> Iterator[Misfit]:
     driver, handlers = driver_words(scenario, vocabulary), handler_names(scenario)
     for fault in scenario.get("faults").items():
         kind, event = fault.get("kind"), fault.get("when", "event")
-        if event.text is not None and vocabulary.triggers and event.text not in vocabulary.triggers:
-            yield unknown("event", event, vocabulary.triggers)
         words = vocabulary.faults.get(kind.text or "")
         if words is None:
             if kind.text is not None:
                 yield unknown("fault kind", kind, vocabulary.faults)
             continue
+        events = _events(scenario, words, vocabulary)
+        if event.text is not None and vocabulary.triggers and event.text not in events:
+            yield unknown("event", event, events)
         yield from world_misfits(scenario, words.worlds, f"the fault {kind.text!r}", kind)
         yield from option_misfits(words.args, fault, FaultSpec)
         yield from _where_misfits(fault.get("where"), words, driver, handlers)
+
+
+def _events(scenario: View, words: FaultWords, vocabulary: Vocabulary) -> frozenset[str]:
+    """What a fault of this kind can wait for: inside the process, or what the harness sees while the run goes on."""
+    if words.takes_trigger:
+        return words.triggers or vocabulary.triggers
+    calls = [item.get("id").text for item in scenario.get("workload").items()]
+    heals = [item.get("id").text for item in scenario.get("faults").items()]
+    ends = {f"{name}.{end}" for name in calls if name for end in ("ok", "fail", "info")}
+    return vocabulary.triggers | ends | {f"{name}{HEAL}" for name in heals if name}
 
 
 def order_misfits(scenario: View) -> Iterator[Misfit]:

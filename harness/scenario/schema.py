@@ -103,7 +103,13 @@ class _Builder:
         if self.words.events:
             self.defs["Checks"]["properties"]["sometimes"]["items"] = {"enum": sorted(self.words.events)}
         if self.words.triggers:
-            self.defs["When"]["properties"]["event"] = {"enum": sorted(self.words.triggers)}
+            inside = {event for words in self.words.faults.values() for event in words.triggers}
+            self.defs["When"]["properties"]["event"] = {
+                "anyOf": [
+                    {"enum": sorted(self.words.triggers | inside)},
+                    {"type": "string", "pattern": r"^[a-z0-9][a-z0-9._\-]*\.(ok|fail|info|heal)$"},
+                ]
+            }
         if self.words.mocks:
             self.defs["HandlerGroup"]["properties"]["mock"] = {
                 "enum": sorted(self.words.mocks),

@@ -47,6 +47,8 @@ class FaultWords:
     args: type[BaseModel]
     accepts: tuple[str, ...] = ()
     takes_trigger: bool = False
+    triggers: frozenset[str] = frozenset()
+    """For a kind that waits inside the process: the events it can wait for there."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Vocabulary:
     """All words.
 
     ``samples`` are numbers that can be expected (``registered-handlers``), ``events`` what ``sometimes`` may
-    name, ``triggers`` what ``when: {event: ...}`` may name (empty: not checked), ``mocks`` the behaviours of
+    name, ``triggers`` what ``when: {event: ...}`` may name besides ends of calls and heals (empty: not checked), ``mocks`` the behaviours of
     mock handlers.
     """
 

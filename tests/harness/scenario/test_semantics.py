@@ -207,3 +207,14 @@ def test_statistics_of_durations(
 def test_other_kinds(mistake: Mistake, kind: str, old: str, new: str, at: str, message: str) -> None:
     """Cycles and regressions are held to the same words."""
     assert mistake(kind, old, new, at=at).message == message
+
+
+@pytest.mark.parametrize("event", ["jobs.fail", "crash.heal"])
+def test_a_fault_waits_for_what_the_harness_itself_sees(
+    event: str, problems_of: Callable[..., list[Problem]], texts: dict[str, str]
+) -> None:
+    """Ends of calls and heals of other faults are events of every scenario, though no vocabulary lists them."""
+    text = texts["chaos"].replace("every: 4s..6s", f"when: {{event: {event}, nth: 2}}")
+
+    assert text != texts["chaos"]
+    assert problems_of(text) == []
