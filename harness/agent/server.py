@@ -28,6 +28,8 @@ class AgentServer:
         self.seed = seed
         self.switches: dict[str, Any] = {}
         self._commands: dict[str, Command] = {"switch": self._switch, "status": self._status}
+        self._facts: dict[str, Callable[[], Any]] = {}
+        self._thread: threading.Thread | None = None
         self._path = socket_path(directory, os.getpid())
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(self._path))
@@ -37,9 +39,23 @@ class AgentServer:
         """Add a command; its keyword arguments are those of the request."""
         self._commands[name] = function
 
+    def tell(self, name: str, fact: Callable[[], Any]) -> None:
+        """Add something to what ``status`` tells: what `fact` returns at that moment, as JSON."""
+        self._facts[name] = fact
+
     def start(self) -> None:
         """Begin to answer, on a daemon thread: the process ends without asking the agent."""
-        threading.Thread(target=self._serve, name="harness-agent", daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, name="harness-agent", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop answering and take the socket away, for an agent in a process that goes on; a second call does nothing."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread, which closing alone would not
+        self._listener.close()
+        self._path.unlink(missing_ok=True)
+        if self._thread is not None:
+            self._thread.join(timeout=6.0)
 
     def _switch(self, name: str, value: Any = None) -> dict[str, Any]:
         before = self.switches.get(name)
@@ -47,7 +63,8 @@ class AgentServer:
         return {"before": before}
 
     def _status(self) -> dict[str, Any]:
-        return {"pid": os.getpid(), "switches": self.switches, "threads": threading.active_count()}
+        facts = {name: fact() for name, fact in self._facts.items()}
+        return {"pid": os.getpid(), "switches": self.switches, "threads": threading.active_count(), **facts}
 
     def _serve(self) -> None:
         while True:

@@ -58,7 +58,7 @@ class Injector:
         self._streams = streams
         self._allow = tuple(allow)
         self._kinds = kinds() if among is None else among
-        self._ledger = Ledger(recorder.append, recorder.now)
+        self._ledger = Ledger(recorder.append, recorder.now, recorder.to_scenario)
         self._gate = Gate(scenario.nemesis, recorder.now)
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -203,8 +203,8 @@ class Injector:
         entries = await self._arm(planned)
         while entries and self._recorder.now() < end and not await self._pause(_ASK_STRUCK):
             for entry in entries:
-                if entry.armed and (times := await self._struck(entry)):
-                    self._ledger.struck(entry, times)
+                if entry.armed and (at := await self._strikes(entry)):
+                    self._ledger.struck(entry, at)
             if lost := [entry for entry in entries if self._came_back(entry)]:
                 await self._ledger.heal(lost)
                 entries = await self._arm(planned)
@@ -223,13 +223,13 @@ class Injector:
             for place in self._target.places()
         )
 
-    async def _struck(self, entry: Entry) -> int:
+    async def _strikes(self, entry: Entry) -> Sequence[float]:
         try:
             return await in_thread(
-                entry.fault.struck, timeout=entry.fault.deadline, name=f"ask {entry.fault.fault_id}"
+                entry.fault.strikes, timeout=entry.fault.deadline, name=f"ask {entry.fault.fault_id}"
             )
         except (TooLong, FaultError):
-            return 0  # its process is gone or busy; disarming will tell
+            return ()  # its process is gone or busy; disarming will tell
 
     def _resolve(self, planned: PlannedFault, *, armed: bool = False) -> list[Fault[Any]]:
         """The faults at the places that ``where`` means now; none, and a record that says why, when it means

@@ -35,9 +35,12 @@ class Ledger:
     `Fault` record.
     """
 
-    def __init__(self, note: Note, now: Callable[[], float]) -> None:
+    def __init__(
+        self, note: Note, now: Callable[[], float], to_scenario: Callable[[float], float] = lambda moment: moment
+    ) -> None:
         self._note = note
         self._now = now
+        self._to_scenario = to_scenario
         self._on: list[Entry] = []
         self.unhealed: list[str] = []
         """One sentence for each fault that could not be healed."""
@@ -100,21 +103,31 @@ class Ledger:
                 waited = "its process ended first, or right after"
             self._tell(entry.fault, FaultEvent.SKIPPED, {"reason": f"armed, but it never struck: {waited}"})
             return
+        at = [self._to_scenario(moment) for moment in detail.get("at", ())]
         if entry.armed:
-            self._tell(entry.fault, FaultEvent.INJECTED, {"struck": detail["struck"]})
-        self._tell(entry.fault, FaultEvent.HEALED, detail)
+            self._tell(entry.fault, FaultEvent.INJECTED, {"struck": detail["struck"]}, at=at[0] if at else None)
+        # A strike is over at once, so what is disarmed later has been over since its last one.
+        told = {key: value for key, value in detail.items() if key != "at"} | ({"strikes": at} if at else {})
+        self._tell(entry.fault, FaultEvent.HEALED, told, at=at[-1] if at else None)
 
-    def struck(self, entry: Entry, times: int) -> None:
-        """An armed fault is known to have struck: it counts as injected from now on."""
+    def struck(self, entry: Entry, at: Sequence[float]) -> None:
+        """An armed fault is known to have struck at these moments (monotonic s): it counts as injected since the first."""
         entry.armed = False
-        self._tell(entry.fault, FaultEvent.INJECTED, {"struck": times})
+        self._tell(entry.fault, FaultEvent.INJECTED, {"struck": len(at)}, at=self._to_scenario(at[0]))
 
     def _failed_heal(self, fault: Fault[Any], why: str) -> None:
         self.unhealed.append(f"{fault.fault_id} ({fault.kind} at {fault.place.name}): {why}")
         self._tell(fault, FaultEvent.FAILED, {"error": why, "while": "healing"})
 
-    def _tell(self, fault: Fault[Any], event: FaultEvent, detail: Mapping[str, Any]) -> None:
-        self.record(fault.fault_id, fault.kind, event, fault.place.name, **detail)
+    def _tell(
+        self, fault: Fault[Any], event: FaultEvent, detail: Mapping[str, Any], *, at: float | None = None
+    ) -> None:
+        moment = self._now() if at is None else at
+        self._note(
+            FaultRecord(
+                at=moment, id=fault.fault_id, kind=fault.kind, event=event, place=fault.place.name, detail=dict(detail)
+            )
+        )
 
 
 def _text(error: BaseException) -> str:

@@ -265,9 +265,9 @@ class StubbornAgent:
     """An agent that takes a switch and refuses to take it back."""
 
     def __init__(self, directory: Path) -> None:
-        self._server = AgentServer(directory, Journal(directory / "journal" / "1.jsonl"))
-        self._server.command("switch", self._switch)
-        self._server.start()
+        self.server = AgentServer(directory, Journal(directory / "journal" / "1.jsonl"))
+        self.server.command("switch", self._switch)
+        self.server.start()
 
     def _switch(self, name: str, value: Any = None) -> dict[str, Any]:
         if value is None:
@@ -281,8 +281,10 @@ def stubborn() -> Iterator[Place]:
     import os
 
     with tempfile.TemporaryDirectory(prefix="hx-") as name:
-        StubbornAgent(Path(name))
+        agent = StubbornAgent(Path(name))
         yield Place(PlaceKind.HANDLER, "h1", "handlers", pid=os.getpid(), control=str(socket_path(name, os.getpid())))
+        agent.server.close()
+        agent.server.journal.close()
 
 
 def test_a_fault_that_cannot_be_healed_is_an_error_after_a_full_teardown(

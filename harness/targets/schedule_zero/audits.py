@@ -16,10 +16,9 @@ Found = tuple[int, list[dict[str, Any]]]
 Search = Callable[[], Found]
 
 
-async def until_gone(search: Search, *, timeout: float) -> Found:
-    """Search again until nothing is found or `timeout` seconds are over: what is on its way out is no left-over."""
+async def until_gone(search: Search, deadline: float) -> Found:
+    """Search again until nothing is found or it is `deadline` (loop time): what is on its way out is no left-over."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout
     while True:
         looked_at, found = await asyncio.to_thread(search)
         if not found or loop.time() >= deadline:
@@ -30,7 +29,11 @@ async def until_gone(search: Search, *, timeout: float) -> Found:
 async def audit(
     scope: str, now: Callable[[], float], *, run: str, root: Path, ports: Sequence[int], database: Path | None, timeout: float
 ) -> list[Audit]:
-    """Every search once; `ports` are those the deployment listened on, `run` is the tag of its processes."""
+    """Every search once; `ports` are those the deployment listened on, `run` is the tag of its processes.
+
+    All of them together wait `timeout` seconds for things to go.
+    """
+    deadline = asyncio.get_running_loop().time() + timeout
     searches: list[tuple[str, Search]] = [
         ("processes", lambda: postconditions.tagged_processes(run)),
         ("pidfiles", lambda: postconditions.pid_files(root / NAME / "pids")),
@@ -40,7 +43,7 @@ async def audit(
         searches.append(("store", lambda: store_problems(database)))
     audits = []
     for name, search in searches:
-        looked_at, found = await until_gone(search, timeout=timeout)
+        looked_at, found = await until_gone(search, deadline)
         audits.append(Audit(at=now(), name=name, scope=scope, looked_at=looked_at, found=tuple(found)))
     return audits
 

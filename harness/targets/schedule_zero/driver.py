@@ -220,9 +220,9 @@ class ScheduleZeroTarget:
         """Have the governor stop it and forget it; returns when its process has ended, too."""
         process = dict(self._governor.processes()).get(name)
         await Control(self._reached().control).ask("remove_handler", handler_id=name)
-        await self._wait_for(name, connected=False)
         if process is not None:
             await _ended(name, process)
+        await self._wait_for(name, connected=False)
 
     async def restart_handler(self, name: str) -> None:
         """Have the governor stop it and start it again."""

@@ -233,24 +233,6 @@ def _never_retried() -> None:
     JobExecutor._again = staticmethod(lambda call, outcome, number, most: False)  # type: ignore[method-assign]
 
 
-@_mutant("request-ids-forgotten")
-def _request_ids_forgotten() -> None:
-    """Each attempt has a request id of its own, so that a handler runs a repeated request again."""
-    import uuid
-
-    from schedule_zero.zmq_client import ZMQClient
-
-    call = ZMQClient.call
-
-    def fresh(self: Any, method: str, params: Any = None, *args: Any, **options: Any) -> Any:
-        given = options.get("request_id")
-        if given:
-            options["request_id"] = f"{given}#{uuid.uuid4().hex[:8]}"
-        return call(self, method, params, *args, **options)
-
-    ZMQClient.call = fresh  # type: ignore[method-assign]
-
-
 @_mutant("handler-forgets-requests")
 def _handler_forgets_requests() -> None:
     """A handler does not remember what it was asked, so that a repeated request runs again."""

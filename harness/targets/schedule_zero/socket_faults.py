@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,8 @@ class _Armed:
         self._nth, self._odds, self._left = nth, odds, times
         self._random = random.Random(f"{seed}/{id}")  # noqa: S311 - a seeded choice, not a secret
         self._seen = 0
-        self.struck = 0
+        self.at: list[float] = []
+        """When it struck, by the machine-wide monotonic clock, in seconds."""
         self._lock = threading.Lock()
 
     def _due(self) -> bool:
@@ -47,7 +49,7 @@ class _Armed:
             if not due or self._left <= 0:
                 return False
             self._left -= 1
-            self.struck += 1
+            self.at.append(time.monotonic())
             return True
 
     def __call__(self, socket: zmq.Socket[bytes], address: str, method: str, **_: Any) -> None:
@@ -73,6 +75,7 @@ class SocketFaults:
         """Add the commands to the agent."""
         self._agent.command("arm", self.arm)
         self._agent.command("disarm", self.disarm)
+        self._agent.tell("struck", self.struck)
 
     def arm(
         self, id: str, kind: str, how: str, socket: str = "req", event: str = "job.sent", nth: int | None = None,
@@ -87,8 +90,13 @@ class SocketFaults:
         self._armed[id] = (armed, barriers.listen(_BARRIER[how], armed))
         return {}
 
+    def struck(self) -> dict[str, list[float]]:
+        """When each armed fault has struck so far (monotonic s), by its id; ``status`` tells it."""
+        return {id: list(armed.at) for id, (armed, _) in list(self._armed.items())}
+
     def disarm(self, id: str) -> dict[str, Any]:
-        """Stop striking; tells how often it struck. A fault that is not armed struck 0 times."""
+        """Stop striking; tells how often it ``struck`` and ``at`` which times (monotonic s); never, if it is not armed."""
         armed, unlisten = self._armed.pop(id, (None, lambda: None))
         unlisten()
-        return {"struck": armed.struck if armed else 0}
+        at = list(armed.at) if armed else []
+        return {"struck": len(at), "at": at}

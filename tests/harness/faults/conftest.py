@@ -107,4 +107,5 @@ def agent() -> Iterator[Agent]:
     with tempfile.TemporaryDirectory(prefix="hx-") as directory:
         served = Agent(Path(directory))
         yield served
+        served.server.close()
         served.server.journal.close()

@@ -413,3 +413,27 @@ def test_a_process_that_is_not_ours_is_a_failed_fault() -> None:
     records = play([{"id": "f", "kind": "process.kill", "where": "h1", "at": "0s"}], body, target=Stub(me))
     assert life(records) == ["armed", "failed"]
     assert "the harness itself" in records[-1].detail["error"]
+
+
+def test_an_armed_fault_is_injected_and_healed_when_it_struck(agent: Any) -> None:
+    """What an agent tells of the times of its strikes is what the record says: injected at the first, over with the last."""
+    target = Stub(Place(PlaceKind.SOCKET, "scheduler.req", control=agent.address))
+    fault = {
+        "id": "f", "kind": ZmqState.kind, "where": "scheduler.req", "how": "recv-first", "when": {"event": "job.sent", "nth": 5},
+    }
+    at: list[float] = []
+    agent.server.tell("struck", lambda: {"f@scheduler.req": at})
+    agent.server.command("disarm", lambda id: {"struck": len(at), "at": at})
+
+    async def body(recorder: Any, injector: Any) -> None:
+        await until(lambda: agent.armed)
+        at.extend([recorder.clock() - 0.02, recorder.clock() - 0.01])
+        await until(lambda: injector.active == ("f@scheduler.req",))
+        await asyncio.sleep(0.1)
+
+    records = play([fault], body, target=target)
+
+    armed, injected, healed = [r for r in records if isinstance(r, FaultRecord)]
+    assert [r.event.value for r in (armed, injected, healed)] == ["armed", "injected", "healed"]
+    assert healed.at - injected.at == pytest.approx(0.01, abs=0.002)
+    assert healed.detail == {"struck": 2, "strikes": [injected.at, healed.at]}
