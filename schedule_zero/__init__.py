@@ -1,3 +1,3 @@
-"""A lightweight distributed scheduler: APScheduler 4 fires, ZeroMQ carries, handlers run, a governor watches."""
+"""A lightweight distributed scheduler: APScheduler fires, ZeroMQ carries, handlers run, a governor watches."""
 
 __version__ = "0.1.0"

@@ -3,8 +3,8 @@
 Every handler has a share of all slots that others cannot take, used or not; otherwise a few handlers that never
 answer would, each within its own limit, hold all slots there are until their calls time out. A share is half of
 what an equal division would give, one slot at least; the other half goes to whoever has work. Where there are
-many slots a few more are kept for a handler whose first job is still to come. Unused shares never keep more than
-half of all slots free, however many handlers there once were.
+many slots a few more are kept for a handler whose first job is still to come. Unused shares never keep more
+than half of all slots free, however many handlers there once were.
 """
 
 from __future__ import annotations

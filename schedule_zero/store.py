@@ -134,7 +134,7 @@ class SqliteStore(ScheduleStore):
     async def acquire_jobs(
         self, scheduler_id: str, lease_duration: timedelta, limit: int | None = None
     ) -> list[Job]:
-        """Take up to `limit` jobs, shared out by `fair_shares`, none over its task's or its schedule's limit."""
+        """Take up to `limit` jobs by `fair_shares`, none over the limit of its task or its schedule."""
         if self.draining:
             return []
         choice = _Choice(

@@ -202,7 +202,7 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
     ) -> bool:
         if self._given_context is not None:
             return not stuck
-        # Threads that are stuck in a method still own sockets, and term() waits for these: a thread waits for it.
+        # Threads that are stuck in a method still own sockets, and term() waits for these; hence a thread.
         ending = threading.Thread(
             target=_end_after, args=(context, stuck), name=f"{self.handler_id}-end", daemon=True
         )

@@ -68,8 +68,9 @@ def test_seven_silent_handlers_leave_room_for_others() -> None:
 def test_an_idle_handler_finds_a_slot_whatever_came_before(
     limits: dict[str, int], slots: int, data: st.DataObject
 ) -> None:
-    """However many jobs of others came before and never end, in whatever portions, the last one's job runs; and no
-    limit is ever exceeded.
+    """However many jobs of others came before and never end, in whatever portions, the last one's job runs.
+
+    No limit is ever exceeded.
     """
     *others, last = sorted(limits)
     running: Counter[str] = Counter()

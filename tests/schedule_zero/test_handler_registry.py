@@ -271,7 +271,7 @@ def test_unwritable_file_is_survived(tmp_path: Path, until: Any) -> None:
         until(lambda: (tmp_path / "later" / "registry.yaml").exists(), what="the file", timeout=10.0)
 
 
-def test_a_full_registry_forgets_who_is_away(monkeypatch: pytest.MonkeyPatch, registry: RegistryManager) -> None:
+def test_a_full_registry_forgets_who_is_away(registry: RegistryManager, monkeypatch: Any) -> None:
     """One that left makes room, with its connections; when all are connected a newcomer is refused.
 
     Should the forgotten one return elsewhere, calls go to its new address.

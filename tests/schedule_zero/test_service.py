@@ -225,8 +225,8 @@ def test_a_hanging_handler_delays_no_other(tmp_path: Path) -> None:
 
 
 def test_dead_handlers_cannot_take_all_slots(tmp_path: Path) -> None:
-    """Eight handlers that never answer, each with more jobs than it may run, together could fill `max_jobs` twice
-    over; a ninth one's jobs, the first of which comes after them, run at once all the same.
+    """Eight handlers that never answer could fill `max_jobs` twice over, each within its own limit; the jobs of
+    a ninth, the first of which comes after all of theirs, run at once all the same.
     """
 
     async def scene() -> None:
@@ -234,11 +234,10 @@ def test_dead_handlers_cannot_take_all_slots(tmp_path: Path) -> None:
             service = await stack.enter_async_context(
                 serving(store="sqlite", database=tmp_path / "a.db", per_handler_jobs=4, max_jobs=16)
             )
-            silent = [
-                await stack.enter_async_context(handling(service, f"silent{n}", concurrency=4)) for n in range(8)
-            ]
+            names = [f"silent{n}" for n in range(8)]
+            silent = [await stack.enter_async_context(handling(service, name)) for name in names]
             good = await stack.enter_async_context(handling(service, "good"))
-            await registered(service, "good", *(worker.handler_id for worker in silent))
+            await registered(service, "good", *names)
             for n in range(48):
                 await service.run_now(request("wait", f"silent{n % 8}", value=n, timeout=60.0))
             await until(lambda: service._store.running_jobs >= 12, "a fill of all slots that silence may have")
@@ -255,8 +254,8 @@ def test_dead_handlers_cannot_take_all_slots(tmp_path: Path) -> None:
 
 
 def test_a_handler_keeps_the_pace_that_the_deployment_asks_for() -> None:
-    """A handler that would report every five seconds reports every 0.2 when the deployment counts it as gone after
-    0.6: it is connected at every look for three seconds.
+    """A handler that would report every five seconds reports every 0.2 where the deployment counts it as gone
+    after 0.6: it is connected at every look for three seconds.
     """
 
     async def scene() -> None:

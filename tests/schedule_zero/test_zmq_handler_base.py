@@ -292,7 +292,7 @@ def test_listener_that_raises_costs_no_worker(client: ZMQClient) -> None:
 
 @pytest.mark.parametrize(("method", "ok"), [("add", True), ("fail", False), ("unspeakable", False)])
 def test_the_barrier_after_a_call_tells_how_it_went(client: ZMQClient, method: str, ok: bool) -> None:
-    """Whoever listens after a call learns whether the reply says success, also where the method is not to blame."""
+    """Whoever listens after a call learns whether the reply says success."""
     seen: list[dict[str, Any]] = []
     end = barriers.listen("handler.after_call", lambda **context: seen.append(context))
     client.call_raw(method, {"a": 1} if method == "add" else {}, request_id="r-1")
@@ -379,7 +379,7 @@ def test_start_and_stop_leave_nothing() -> None:
 
 
 class Grudging(zmq.Socket[bytes]):
-    """Refuses the empty message that wakes a handler's socket, as libzmq does when the other end has just gone."""
+    """Refuses the empty message that wakes a handler's socket, as libzmq does when that has just gone."""
 
     def send(self, data: Any, flags: int = 0, copy: bool = True, track: bool = False, **options: Any) -> Any:
         """Send; the wake-up call is refused although its receiver wakes, as it would by itself."""
@@ -404,7 +404,7 @@ class Remembering(zmq.Context[zmq.Socket[bytes]]):
 
 
 def test_a_refused_wake_up_leaves_no_socket_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the socket's thread ends by itself while stop wakes it, nothing is left that holds up the context."""
+    """When the socket's thread ends by itself while stop wakes it, nothing is left that holds the context."""
     context = Remembering()
     monkeypatch.setattr(zmq, "Context", lambda: context)
     handler = Worker("w")
@@ -427,7 +427,7 @@ def call_alone_in(context: zmq.Context[Any], address: str, method: str, params: 
 
 
 def test_a_socket_left_open_by_a_method_does_not_hang_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A context that cannot end is told by the answer of stop, in bounded time, instead of a stop without end."""
+    """A context that cannot end is told by the answer of stop, in bounded time."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     monkeypatch.setattr(zmq, "Context", lambda: context)
     handler = Worker("w")
