@@ -25,6 +25,7 @@ from harness.targets.schedule_zero.api import ApiClient
 from harness.targets.schedule_zero.control import Control
 from harness.targets.schedule_zero.decoy import interpreters, write_decoy
 from harness.targets.schedule_zero.governor import Addresses, GovernorProcess, kill_tagged
+from harness.targets.schedule_zero.memory import MemoryJobs
 from harness.targets.schedule_zero.options import HandlerOptions, SchedulerOptions, TargetOptions
 
 PLUGIN = "harness.targets.schedule_zero.hooks"
@@ -66,13 +67,15 @@ class ScheduleZeroTarget:
         self._journals = self._logs / "agents"
         for folder in (root, self._logs, self._journals):
             folder.mkdir(parents=True, exist_ok=True)
-        # Unix socket paths hold 107 bytes, and a report folder may lie deep: the agents' sockets get a short place of their own.
-        self._agent_dir = Path(tempfile.mkdtemp(prefix="hx-"))
         seed = context.rng.getrandbits(31)
         self._options = deployment.write(scenario, root / "deployment.yaml", seed=seed)
         self._database = root / "jobs.db" if self._options.store == "sqlite" else None
+        base = self._base_environment(scenario, root)
+        # Unix socket paths hold 107 bytes, and a report folder may lie deep: the agents' sockets get a short place of their own.
+        # It is made when nothing can fail any more: who never had a target cannot close it.
+        self._agent_dir = Path(tempfile.mkdtemp(prefix="hx-"))
         environment = protocol.child_environment(
-            self._base_environment(scenario, root),
+            base,
             **{
                 protocol.ENV_RUN: self.run_tag,
                 protocol.ENV_DIR: str(self._agent_dir),
@@ -84,6 +87,7 @@ class ScheduleZeroTarget:
         )
         self._governor = GovernorProcess(root, root / "deployment.yaml", environment, self._agent_dir, self._logs)
         self._api = ApiClient()
+        self._memory = MemoryJobs(self._api, self._recorder.to_scenario) if self._database is None else None
         self._addresses: Addresses | None = None
         self._ports: set[int] = set()
         self._seen: dict[str, int] = {}
@@ -159,7 +163,10 @@ class ScheduleZeroTarget:
         """Make one operation over the HTTP API."""
         if self._addresses is None:
             return Reply(Status.FAIL, error="the scheduler is not running")
-        return await operations.perform(self._api, self._addresses.http, op, args, timeout=timeout)
+        reply = await operations.perform(self._api, self._addresses.http, op, args, timeout=timeout)
+        if self._memory is not None and op == "job.submit" and reply.status is Status.OK:
+            self._memory.accepted(reply.ref)
+        return reply
 
     def places(self) -> Sequence[Place]:
         """Living processes, the REQ sockets of the server, and the store."""
@@ -181,9 +188,15 @@ class ScheduleZeroTarget:
         states, numbers = await asyncio.gather(self._handler_states(), asyncio.to_thread(self._sizes))
         if states is not None:
             numbers["registered-handlers"] = float(sum(status == "Connected" for status in states.values()))
-        if self._database is not None and (backlog := await asyncio.to_thread(records.backlog, self._database)) is not None:
+        if (backlog := await self._backlog()) is not None:
             numbers["backlog"] = float(backlog)
         return numbers
+
+    async def _backlog(self) -> int | None:
+        if self._memory is not None:
+            return await self._memory.backlog(self.http_url)
+        assert self._database is not None
+        return await asyncio.to_thread(records.backlog, self._database)
 
     def _sizes(self) -> dict[str, float]:
         numbers: dict[str, float] = {}
@@ -252,6 +265,8 @@ class ScheduleZeroTarget:
                     Event(at=self._recorder.now(), name="handler-reregistered", place=entry["id"], detail=detail)
                 )
         found.append(await asyncio.to_thread(self._sockets))
+        if self._memory is not None:
+            found += await self._memory.records(self.http_url)
         return found
 
     def _sockets(self) -> Audit:
