@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from harness.errors import HarnessError
 
 
-@dataclass(slots=True)
-class RecordedCall:
+class RecordedCall(msgspec.Struct, gc=False):
     """One call that reached a mock; times are `time.monotonic`, in seconds.
 
     ``number`` counts from 1 over the mock's life or since `reset`. ``replied`` is when the first reply was
@@ -35,7 +35,11 @@ class WaitedInVain(HarnessError):
 
 
 class CallLog:
-    """The calls of one mock, oldest first, for any number of threads."""
+    """The calls of one mock, oldest first: written by the one thread that serves, read by any number of others.
+
+    Writing takes no lock unless somebody waits, since every call passes here: appending is atomic, and a record
+    is changed by its writer only. Whoever waits says so before it looks, so that nothing slips between.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -48,37 +52,33 @@ class CallLog:
         self, request_id: str | None, method: str, params: Mapping[str, Any], received: float
     ) -> RecordedCall:
         """Note a call; the mock keeps the record and fills in what becomes of it."""
-        with self._changed:
-            call = RecordedCall(len(self._calls) + 1, request_id, method, params, received)
-            self._calls.append(call)
-            if self._waiters:
-                self._changed.notify_all()
+        calls = self._calls
+        call = RecordedCall(len(calls) + 1, request_id, method, params, received)
+        calls.append(call)
+        self.changed()
         return call
 
     def replied(self, call: RecordedCall, when: float) -> None:
         """Note that a reply to `call` was handed to the socket."""
-        with self._changed:
-            call.replies += 1
-            if call.replied is None:
-                call.replied = when
-            if self._waiters:
-                self._changed.notify_all()
+        call.replies += 1
+        if call.replied is None:
+            call.replied = when
+        self.changed()
 
     def changed(self) -> None:
         """Wake whoever waits, because something else about the mock changed."""
-        with self._changed:
-            self._changed.notify_all()
+        if self._waiters:
+            with self._changed:
+                self._changed.notify_all()
 
     def all(self) -> tuple[RecordedCall, ...]:
         """The calls so far."""
-        with self._changed:
-            return tuple(self._calls)
+        return tuple(self._calls)
 
     def clear(self) -> None:
         """Forget everything."""
-        with self._changed:
-            self._calls = []
-            self.pings = self.malformed = 0
+        self._calls = []
+        self.pings = self.malformed = 0
 
     def wait(
         self, until: Callable[[list[RecordedCall]], bool], timeout: float, what: str

@@ -186,23 +186,33 @@ class Peer:
         return Plan((Send(body={"success": True, "message": "pong", "handler_id": self.name}),))
 
 
+class _Reign:
+    """One behaviour and how many calls it has seen, counted by the serving thread only."""
+
+    __slots__ = ("behaviour", "number", "of_method")
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self.number = 0
+        self.of_method: dict[str, int] = {}
+
+
 class _Scripted:
     """Decides by the peer's behaviour, in the serving thread."""
 
     def __init__(self, peer: Peer, seed: int) -> None:
         self._peer = peer
         self._rng = random.Random(f"{seed}/{peer.name}")
-        self._counts: dict[str, int] = {}
-        self._number = 0
-        self._lock = threading.Lock()
-        self.behaviour = peer._first
+        self._reign = _Reign(peer._first)
         self.failure: BaseException | None = None
 
+    @property
+    def behaviour(self) -> Behaviour:
+        return self._reign.behaviour
+
     def take(self, behaviour: Behaviour) -> None:
-        with self._lock:
-            self.behaviour = behaviour
-            self._counts = {}
-            self._number = 0
+        # One assignment: the serving thread sees the old behaviour with its counts, or the new one from 1.
+        self._reign = _Reign(behaviour)
 
     def decide(self, body: bytes | None, received: float) -> Answering:
         log = self._peer.log
@@ -223,14 +233,14 @@ class _Scripted:
 
     def _decide_call(self, request: _Request, received: float) -> Answering:
         params = request.params or {}
-        with self._lock:
-            behaviour = self.behaviour
-            self._number += 1
-            of_method = self._counts[request.method] = self._counts.get(request.method, 0) + 1
-            call = Call(
-                method=request.method, params=params, number=self._number, of_method=of_method,
-                request_id=request.request_id, rng=self._rng,
-            )
+        reign = self._reign
+        behaviour = reign.behaviour
+        reign.number += 1
+        of_method = reign.of_method[request.method] = reign.of_method.get(request.method, 0) + 1
+        call = Call(
+            method=request.method, params=params, number=reign.number, of_method=of_method,
+            request_id=request.request_id, rng=self._rng,
+        )
         try:
             if self._peer.methods is not None and request.method not in self._peer.methods:
                 behaviour = Error(f"no such method: {request.method}", "unknown_method")

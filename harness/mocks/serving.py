@@ -13,6 +13,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import msgspec
 import zmq
 
 from harness.errors import HarnessError, UsageError
@@ -30,8 +31,7 @@ _FLUSH_MS: Final = 1000
 """How long a mock that dies after its reply waits for the reply to leave."""
 
 
-@dataclass(slots=True)
-class Answering:
+class Answering(msgspec.Struct, gc=False):
     """What the mock decided about one request."""
 
     plan: Plan
@@ -198,18 +198,18 @@ class Serving:
             for late in held:
                 wire.send(envelope, late, Framing.PROPER)
         for step in answering.plan.steps:
-            due = _Due(envelope, answering, step)
             if step.after <= 0:
-                self._carry_out(wire, due)
+                self._carry_out(wire, envelope, answering, step)
             else:
+                due = _Due(envelope, answering, step)
                 heapq.heappush(self._agenda, (received + step.after, next(self._turns), due))
 
     def _carry_out_due(self, wire: Wire) -> None:
         while self._agenda and not self._dead and self._agenda[0][0] <= time.monotonic():
-            self._carry_out(wire, heapq.heappop(self._agenda)[2])
+            due = heapq.heappop(self._agenda)[2]
+            self._carry_out(wire, due.envelope, due.answering, due.step)
 
-    def _carry_out(self, wire: Wire, due: _Due) -> None:
-        step, answering = due.step, due.answering
+    def _carry_out(self, wire: Wire, envelope: Envelope, answering: Answering, step: Step) -> None:
         if self._dead:
             return
         if isinstance(step, Exit):
@@ -222,7 +222,7 @@ class Serving:
             self._held.append(data)
             return
         try:
-            wire.send(due.envelope, data, step.framing)
+            wire.send(envelope, data, step.framing)
         except (zmq.Again, UsageError) as error:
             # A full send queue drops the reply, as a ROUTER does by itself; what a REP cannot do is the
             # test's mistake.
