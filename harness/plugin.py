@@ -1,13 +1,13 @@
 """The face toward pytest: markers, options, fixtures, and scenario files as test items.
 
-Loaded by its entry point in every project that has the harness installed, so it imports nothing heavy before a fixture or a
-scenario file asks for it.
+Loaded by its entry point in every project that has the harness installed, so it imports nothing heavy before a
+fixture or a scenario file asks for it.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,9 +25,25 @@ from harness.pytest.fixtures import (
     zmq_client,
 )
 
+if TYPE_CHECKING:
+    from harness.pytest.items import ScenarioFile
+
 __all__ = [
-    "fake", "fault", "free_port", "governor", "governor_driver", "leak_guard", "mock_handler", "mock_handler_factory", "scenario",
-    "scheduler_server", "zmq_client",
+    "MARKERS",
+    "fake",
+    "fault",
+    "free_port",
+    "governor",
+    "governor_driver",
+    "leak_guard",
+    "mock_handler",
+    "mock_handler_factory",
+    "pytest_addoption",
+    "pytest_collect_file",
+    "pytest_configure",
+    "scenario",
+    "scheduler_server",
+    "zmq_client",
 ]
 
 MARKERS = {
@@ -44,16 +60,23 @@ MARKERS = {
     "real": "runs in the real world",
     "client": "about the client",
 }
+"""The markers of this repository and of scenario items, with what each is for."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of scenario items; each also has an ini setting or a default."""
-    group = parser.getgroup("harness", "scenario files as tests")
-    group.addoption("--harness-world", choices=["real", "sim"], default=None, help="run scenario files in this world only")
-    group.addoption("--harness-seed", type=int, default=None, help="run scenario files with this seed")
-    group.addoption("--harness-set", action="append", default=[], metavar="KEY=VALUE", help="override a value of scenario files")
-    group.addoption("--harness-report", default=None, metavar="DIR", help="folder for the runs' folders (default: reports)")
-    group.addoption("--harness-mutant", default="", metavar="NAME", help="break the target on purpose")
+    """Options of scenario items. The same things as the options of ``harness run``, under longer names."""
+    add = parser.getgroup("harness", "scenario files as tests").addoption
+    add("--harness-world", choices=["real", "sim"], help="run scenario files in this world only")
+    add("--harness-seed", type=int, metavar="N", help="run scenario files with this seed instead of their own")
+    add(
+        "--harness-set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a value of scenario files, e.g. cycles.count=200",
+    )
+    add("--harness-report", metavar="DIR", help="folder for the runs' folders (default: reports in the root folder)")
+    add("--harness-mutant", default="", metavar="NAME", help="break the target on purpose")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,10 +85,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{name}: {about}")
 
 
-def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Any:
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
     """Scenario files (YAML whose first key is ``scenario``) are collected, one item a seed and world."""
     if file_path.suffix not in (".yaml", ".yml"):
         return None
-    from harness.pytest.items import ScenarioFile, is_scenario
+    from harness.pytest.items import ScenarioFile, is_asked_for, is_scenario
 
-    return ScenarioFile.from_parent(parent, path=file_path) if is_scenario(file_path) else None
+    config = parent.config
+    asked = [(config.invocation_params.dir / str(argument).split("::")[0]).resolve() for argument in config.args]
+    if not is_scenario(file_path) or not is_asked_for(file_path, asked):
+        return None
+    return ScenarioFile.from_parent(parent, path=file_path)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,7 +49,7 @@ def mock_handler(mock_handler_factory: Callable[..., MockHandler]) -> MockHandle
 
 @pytest.fixture
 def zmq_client(mock_handler: MockHandler) -> Iterator[ZMQClient]:
-    """A `ZMQClient` connected to `mock_handler`, with a time-out of 5,000 ms; ended with its context at the end of the test."""
+    """A `ZMQClient` connected to `mock_handler`, with a time-out of 5,000 ms; terminated at the end of the test."""
     from harness.targets.schedule_zero.fixtures import client
 
     made = client(mock_handler.address)
@@ -65,27 +63,24 @@ def zmq_client(mock_handler: MockHandler) -> Iterator[ZMQClient]:
 def fault() -> Iterator[Callable[..., Fault[Any]]]:
     """Injects any kind of fault by name: ``with fault("process.pause", where=process): ...``.
 
-    ``fault(...).inject()`` without ``with`` works too: what was injected and not healed is healed at the end of the test, last
-    first.
+    ``fault(...).inject()`` without ``with`` works too: what was injected and not healed is healed at the end of
+    the test, last first, each of them whatever the one before says.
     """
     from harness.faults.direct import fault as make
 
-    made: list[Fault[Any]] = []
+    with contextlib.ExitStack() as stack:
 
-    def prepare(kind: str, where: Any, **args: Any) -> Fault[Any]:
-        made.append(make(kind, where, **args))
-        return made[-1]
+        def prepare(kind: str, where: Any, **args: Any) -> Fault[Any]:
+            made = make(kind, where, **args)
+            stack.callback(made.heal)
+            return made
 
-    try:
         yield prepare
-    finally:
-        for one in reversed(made):
-            one.heal()
 
 
 @pytest.fixture
 def governor(tmp_path: Path) -> Iterator[ProcessGovernor]:
-    """A `ProcessGovernor` with a deployment of its own and one worker handler ``h1``, on free ports; not started, stopped at the end."""
+    """A `ProcessGovernor` of one worker handler ``h1`` on free ports; not started; stopped at the end of the test."""
     from harness.targets.schedule_zero import fixtures
 
     made = fixtures.governor(tmp_path, fixtures.worker_config("h1"))
@@ -107,7 +102,10 @@ def governor_driver(governor: ProcessGovernor) -> GovernorRounds:
 
 @pytest.fixture
 def scheduler_server(tmp_path: Path) -> Iterator[SchedulerServer]:
-    """A running scheduler in processes of its own, without handlers: register a `MockHandler` with ``.registration_address``."""
+    """A running scheduler in processes of its own, without handlers.
+
+    Register a `MockHandler` with it: ``mock_handler_factory(register_with=scheduler_server.registration_address)``.
+    """
     from harness.targets.schedule_zero.fixtures import SchedulerServer
 
     with SchedulerServer(tmp_path) as server:
@@ -118,14 +116,24 @@ def scheduler_server(tmp_path: Path) -> Iterator[SchedulerServer]:
 def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Verdict]:
     """Runs a scenario file and returns its verdict: ``assert scenario("chaos.yaml", seed=7).outcome is Outcome.PASS``.
 
-    Relative paths are looked for from the root of the project. `overrides` are those of ``--set``, ``mutant`` breaks the target.
+    Relative paths are looked for from the root of the project. `overrides` are those of ``--set``, `mutant` breaks
+    the target, `only` names one of several scenarios in a file. Raises `UsageError` when that is not one run.
     """
     from harness import session
+    from harness.errors import UsageError
+    from harness.scenario.model import World
 
-    def run(path: str | Path, *, seed: int | None = None, overrides: tuple[str, ...] = (), mutant: str = "") -> Verdict:
-        seeds = None if seed is None else [seed]
-        found = Path(path) if Path(path).is_absolute() else request.config.rootpath / path
-        planned = session.plan([found], seeds=seeds, overrides=overrides, mutant=mutant)
+    def run(
+        path: str | Path, *, seed: int | None = None, world: str | None = None, overrides: tuple[str, ...] = (),
+        mutant: str = "", only: str = "",
+    ) -> Verdict:
+        planned = session.plan(
+            [request.config.rootpath / path], world=World(world) if world else None,
+            seeds=None if seed is None else [seed], overrides=overrides, mutant=mutant, only=only,
+        )
+        if len(planned) != 1:
+            names = ", ".join(f"{run.loaded.scenario.name} with seed {run.seed}" for run in planned)
+            raise UsageError(f"{path}: expected one run, found {names or 'none'}; choose it by `only` and `seed`")
         return session.Session(tmp_path / "reports").play(planned[0]).verdict
 
     return run
@@ -133,54 +141,49 @@ def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Ve
 
 @pytest.fixture
 def leak_guard() -> Iterator[Snapshot]:
-    """Fails the test when it leaves a process, thread, socket, context, descriptor or listening port behind."""
-    from harness.leaks import Snapshot
+    """Fails the test when it leaves a process, thread, socket, context, descriptor or listening port behind.
 
-    before = Snapshot.take()
-    yield before
-    before.require_none()
+    Processes that were left are killed. A test that leaves pid files is found by `governor_driver`, which knows
+    where they lie.
+    """
+    from harness.leaks import guarded
+
+    with guarded() as before:
+        yield before
 
 
 @pytest.fixture
 def free_port() -> Iterator[int]:
-    """A TCP port on the loopback that nobody listens on, and that no other test of this machine is given until this one ends."""
-    folder = Path(tempfile.gettempdir()) / f"harness-ports-{os.getuid()}"
-    folder.mkdir(exist_ok=True)
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        mark = folder / str(port)
-        try:
-            mark.touch(exist_ok=False)
-        except FileExistsError:
-            if _is_stale(mark):
-                mark.unlink(missing_ok=True)
-            continue
-        break
-    try:
-        mark.write_text(str(os.getpid()))
-        yield port
-    finally:
-        mark.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+    """A TCP port on the loopback that nobody listens on, and that no other test of this machine is given meanwhile."""
+    with contextlib.ExitStack() as stack:
+        while True:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = int(probe.getsockname()[1])
+            if (mine := _claim(port)) is not None:
+                stack.enter_context(mine)
+                yield port
+                return
 
 
-def _is_stale(mark: Path) -> bool:
-    """Whether the test process that took this port is gone (killed before it could give it back)."""
+def _claim(port: int) -> socket.socket | None:
+    """Take the name of this port among all tests of this machine; None when another test has it.
+
+    The name is one in the abstract namespace of Unix sockets (unix(7)): the system takes it back when this
+    process ends, however it ends, and it leaves no file.
+    """
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        os.kill(int(mark.read_text()), 0)
-    except (ProcessLookupError, ValueError, FileNotFoundError):
-        return True
-    except PermissionError:
-        return False
-    return False
+        claim.bind(f"\0harness-free-port-{port}")
+    except OSError:
+        claim.close()
+        return None
+    return claim
 
 
 @pytest.fixture
 def fake(request: pytest.FixtureRequest) -> Faker:
-    """A Faker of this test's own, seeded from its name: the same values in every run, whatever other tests draw."""
+    """A Faker seeded from the name of the test: the same values in every run, whatever other tests draw."""
     from faker import Faker
 
     made = Faker()

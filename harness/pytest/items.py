@@ -1,7 +1,8 @@
-"""Scenario files as pytest items: one a seed and world, with a failure that tells what broke and how to run it again."""
+"""Scenario files as pytest items: one for each scenario, seed and world."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,23 +10,55 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError
+from harness.pytest.telling import describe
 
 if TYPE_CHECKING:
+    from harness.scenario.model import Scenario
     from harness.session import Finished, PlannedRun
 
-_FIRST_KEY = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:\s*(?:#[^\n]*)?\n)*(?:---[^\n]*\n(?:\s*(?:#[^\n]*)?\n)*)?scenario\s*:")
-_EVIDENCE = 5
-"""Pieces of evidence shown for each failed check."""
+_FIRST_KEY = re.compile(
+    rb"\A(?:\xef\xbb\xbf)?(?:\s*(?:#[^\n]*)?\n)*(?:---[^\n]*\n(?:\s*(?:#[^\n]*)?\n)*)?scenario\s*:\s*['\"]?\d"
+)
+_NOT_ALONG = ("long", "golden")
+"""Folders whose files are taken only when they, or something in them, are named themselves."""
+_GRACE = 60.0
+"""Seconds beyond its limits that a run may take: healing, and writing the reports."""
 
 
 def is_scenario(path: Path) -> bool:
-    """Whether the file's first key is ``scenario``: other YAML files of a project are none of ours."""
+    """Whether the file's first key is ``scenario``, with a number: other YAML files of a project are none of ours."""
     try:
         with path.open("rb") as file:
             return bool(_FIRST_KEY.match(file.read(4096)))
     except OSError:
         return False
+
+
+def is_asked_for(path: Path, arguments: list[Path]) -> bool:
+    """Whether `path` belongs to what pytest was called with: long variants run only when they are named.
+
+    >>> is_asked_for(Path("/p/scenarios/long/day.yaml"), [Path("/p/scenarios")])
+    False
+    >>> is_asked_for(Path("/p/scenarios/long/day.yaml"), [Path("/p/scenarios/long")])
+    True
+    """
+    for argument in arguments:
+        if argument == path:
+            return True
+        if path.is_relative_to(argument) and not set(path.relative_to(argument).parts[:-1]) & set(_NOT_ALONG):
+            return True
+    return not set(path.parts[:-1]) & set(_NOT_ALONG)
+
+
+def longest(scenario: Scenario) -> float:
+    """Seconds after which a run of this scenario must be over, all its limits used up and its target hard to stop.
+
+    Teardown has four steps with one limit each: collect, stop, collect files, audit.
+    """
+    limits = scenario.limits
+    steady = sum(expect.within for expect in scenario.steady)
+    return limits.setup * 2 + steady + limits.run + limits.settle + 4 * limits.teardown + _GRACE
 
 
 class ScenarioFailed(Exception):
@@ -40,29 +73,37 @@ class ScenarioFile(pytest.File):
     """One YAML file with one or more scenarios."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """One item for each scenario, seed and world."""
-        from harness import session
-        from harness.scenario.model import World
-
-        config = self.config
-        world = config.getoption("--harness-world")
-        seed = config.getoption("--harness-seed")
+        """One item for each scenario, seed and world; a file with mistakes is a collection error that names each."""
         try:
-            runs = session.plan(
-                [self.path], world=World(world) if world else None, seeds=None if seed is None else [seed],
-                overrides=config.getoption("--harness-set"), mutant=config.getoption("--harness-mutant"),
-            )
+            runs = list(self._runs())
         except HarnessError as error:
             raise self.CollectError(str(error)) from error
         for planned in runs:
-            if planned.world in planned.loaded.scenario.worlds:
-                yield ScenarioItem.from_parent(
-                    self, name=f"{planned.loaded.scenario.name}[{planned.world.value}-{planned.seed}]", planned=planned
-                )
+            name = f"{planned.loaded.scenario.name}[{planned.world.value}-{planned.seed}]"
+            yield ScenarioItem.from_parent(self, name=name, planned=planned)
+
+    def _runs(self) -> Iterator[PlannedRun]:
+        from harness import session
+        from harness.targets.registry import drivers
+
+        option = self.config.getoption
+        seed = option("--harness-seed")
+        planned = session.plan(
+            [self.path],
+            seeds=None if seed is None else [seed],
+            overrides=option("--harness-set"),
+            mutant=option("--harness-mutant"),
+        )
+        for run in planned:
+            scenario = run.loaded.scenario
+            known = drivers()[scenario.target.driver].worlds
+            for world in scenario.worlds:
+                if world.value == option("--harness-world") or (not option("--harness-world") and world in known):
+                    yield dataclasses.replace(run, world=world)
 
 
 class ScenarioItem(pytest.Item):
-    """One run."""
+    """One run. Its markers are the scenario's kind, its world, ``integration``, and a time-out made of its limits."""
 
     def __init__(self, *, planned: PlannedRun, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -70,6 +111,9 @@ class ScenarioItem(pytest.Item):
         scenario = planned.loaded.scenario
         for marker in dict.fromkeys((scenario.kind.value, planned.world.value, "integration")):
             self.add_marker(marker)
+        if self.config.pluginmanager.hasplugin("timeout"):
+            # By signal: it unwinds the run, which heals and tears down. By thread it would end the process at once.
+            self.add_marker(pytest.mark.timeout(longest(scenario), method="signal"))
         self.user_properties += [("seed", planned.seed), ("world", planned.world.value)]
 
     def runtest(self) -> None:
@@ -79,7 +123,7 @@ class ScenarioItem(pytest.Item):
 
         reports = self.config.getoption("--harness-report") or self.config.rootpath / "reports"
         finished = session.Session(Path(reports)).play(self.planned)
-        self.user_properties.append(("report", str(finished.folder.path)))
+        self.user_properties += [("verdict", finished.verdict.outcome.value), ("report", str(finished.folder.path))]
         if finished.verdict.outcome is Outcome.INTERRUPTED:
             raise KeyboardInterrupt
         if finished.verdict.outcome is not Outcome.PASS:
@@ -89,29 +133,10 @@ class ScenarioItem(pytest.Item):
         """Verdict, evidence, the lines of the file, the command that runs it again; no traceback of ours."""
         if isinstance(excinfo.value, ScenarioFailed):
             return "\n".join(describe(excinfo.value.finished))
-        if isinstance(excinfo.value, UsageError):
-            return str(excinfo.value)
+        if isinstance(excinfo.value, HarnessError):
+            return f"{excinfo.value}\n\n  again:  {self.planned.again}"
         return super().repr_failure(excinfo, style=style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where it stands."""
         return self.path, max(self.planned.loaded.line_of("scenario") - 1, 0), self.name
-
-
-def describe(finished: Finished) -> Iterator[str]:
-    """The lines that tell a failed run."""
-    verdict, source = finished.verdict, finished.planned.loaded.source
-    yield f"{verdict.scenario}: {verdict.outcome.value.upper()} - {verdict.reason}"
-    lines = source.text.splitlines()
-    for result in verdict.failures:
-        yield ""
-        yield f"  {result.outcome.value}: {result.name} ({result.when}): {result.summary}"
-        if 0 < result.line <= len(lines):
-            yield f"    {source.path}:{result.line}: {lines[result.line - 1].strip()}"
-        for evidence in result.evidence[:_EVIDENCE]:
-            yield f"    - {evidence.text}"
-        if len(result.evidence) > _EVIDENCE:
-            yield f"    - and {len(result.evidence) - _EVIDENCE} more"
-    yield ""
-    yield f"  report: {finished.folder.html}"
-    yield f"  again:  {finished.planned.again}"

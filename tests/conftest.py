@@ -1,0 +1,58 @@
+"""What all tests of this repository share: none of them leaves anything behind."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from harness.leaks import guarded
+
+pytest_plugins = ["pytester"]
+
+_MORE_THAN_A_UNIT = ("integration", "regression", "governor", "slow", "load", "cycles", "chaos")
+"""A test with none of these markers is a unit test."""
+
+_LEAVES = {
+    "tests/harness/faults/test_injector.py": "a heal that hangs on purpose keeps its thread",
+    "tests/schedule_zero/test_database.py": "a database that cannot be closed in time keeps its files",
+    "tests/schedule_zero/test_job_executor.py": "threads of calls that never end are left to the end of the process",
+    "tests/schedule_zero/test_lifeline.py": "a lost lifeline keeps its pipe: its process is about to end",
+}
+"""Modules whose tests cannot but leave something, and why."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark unit tests as such, so that ``-m unit`` and all other suites together hold every test."""
+    for item in items:
+        if not any(item.get_closest_marker(name) for name in _MORE_THAN_A_UNIT):
+            item.add_marker("unit")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def module_leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the last test of a module when the module, its own fixtures ended, leaves anything: 60 ms a module."""
+    with contextlib.nullcontext() if request.node.nodeid in _LEAVES else guarded():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a process, a thread, a socket or a descriptor: about 3 ms a test.
+
+    A test that shares a fixture with its module may well leave something in it; the module's own guard sees to that.
+    """
+    exempt = request.node.nodeid.split("::")[0] in _LEAVES or _shares(request.node)
+    with contextlib.nullcontext() if exempt else guarded(objects=False):
+        yield
+
+
+def _shares(node: pytest.Item) -> bool:
+    """Whether a fixture of this repository that lives longer than the test is part of it."""
+    definitions = node._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
+    return any(
+        chosen[-1].scope != "function" and chosen[-1].baseid.startswith("tests")
+        for name, chosen in definitions.items()
+        if name != module_leaves_nothing_behind.__name__
+    )
