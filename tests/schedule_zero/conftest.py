@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,6 +21,7 @@ from schedule_zero.deployment_dump import write_deployment
 from schedule_zero.governor_base import HandlerConfig, RestartPolicy
 from schedule_zero.process_governor import ProcessGovernor
 from schedule_zero.zmq_client import ZMQClient
+from schedule_zero.zmq_handler_base import BaseHandler
 
 Until = Callable[..., None]
 
@@ -194,3 +197,93 @@ def foreground(world: World, tmp_path: Path, until: Until) -> Iterator[Callable[
     for process in started:
         process.kill()
         process.wait()
+
+
+class Worker(BaseHandler):
+    """Methods of every kind."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.runs: list[Any] = []
+        self.gate = threading.Event()
+        self.loops: list[int] = []
+
+    def add(self, a: int, b: int = 0) -> int:
+        """A plain method."""
+        self.runs.append((a, b))
+        return a + b
+
+    async def add_later(self, a: int, b: int) -> int:
+        """A coroutine."""
+        self.loops.append(id(asyncio.get_running_loop()))
+        await asyncio.sleep(0)
+        return a + b
+
+    async def sleep_for_ever(self) -> None:
+        """A coroutine that has to be cancelled."""
+        await asyncio.Event().wait()
+
+    def wait_for_gate(self, n: int = 0) -> int:
+        """A method that runs until the test lets it go."""
+        self.runs.append(n)
+        self.gate.wait(30.0)
+        return n
+
+    def fail(self) -> None:
+        """A method that raises."""
+        raise ValueError("no such luck")
+
+    def leave(self) -> None:
+        """A method that tries to end the process."""
+        raise SystemExit(3)
+
+    def unspeakable(self) -> object:
+        """A method whose result is no JSON."""
+        return object()
+
+    @staticmethod
+    def constant() -> int:
+        """A static method."""
+        return 7
+
+    def _private(self) -> None:
+        raise AssertionError("a private method was called")
+
+    @property
+    def secret(self) -> None:
+        """No method."""
+        raise AssertionError("a property was read")
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    """A running handler that registers nowhere."""
+    handler = Worker("w")
+    handler.start()
+    yield handler
+    handler.gate.set()
+    handler.stop(2.0)
+
+
+@pytest.fixture
+def client(worker: Worker) -> Iterator[ZMQClient]:
+    """A client of that handler."""
+    with ZMQClient(worker.address, timeout=10_000) as made:
+        yield made
+
+
+@pytest.fixture
+def worker_class() -> type[Worker]:
+    """To make handlers with other arguments, or to start them at another time."""
+    return Worker
+
+
+@pytest.fixture
+def call_alone() -> Callable[..., Any]:
+    """A call by a client of its own, hence on a connection of its own."""
+
+    def ask(address: str, method: str, params: dict[str, Any], **options: Any) -> Any:
+        with ZMQClient(address, timeout=20_000) as made:
+            return made.call(method, params, **options)
+
+    return ask
