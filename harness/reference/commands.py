@@ -17,11 +17,14 @@ WIDTH = 100
 def commands() -> str:
     """Every command with its own help text."""
     parts = []
-    context = click.Context(main, info_name="harness", terminal_width=WIDTH, max_content_width=WIDTH)
+    names = main.context_settings.get("help_option_names")
+    context = click.Context(main, info_name="harness", help_option_names=names)
     for name in main.list_commands(context):
         command = main.get_command(context, name)
         assert command is not None
-        inner = click.Context(command, info_name=name, parent=context, terminal_width=WIDTH, max_content_width=WIDTH)
+        inner = click.Context(
+            command, info_name=name, parent=context, terminal_width=WIDTH, max_content_width=WIDTH
+        )
         text = command.get_help(inner).partition("\n\n  Exit codes:")[0]  # they have a page of their own
         parts.append(f"### harness {name}\n\n```text\n{text.rstrip()}\n```")
     return "\n\n".join(parts)

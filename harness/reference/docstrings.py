@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import re
 import textwrap
 
 
 def summary(documented: object) -> str:
-    """The docstring up to its first example, as Markdown: paragraphs stay, roles and double backticks become code.
+    """The docstring up to its first example, as Markdown: paragraphs stay, double backticks become code.
 
     >>> class Lamp:
     ...     '''Shines with ``watts``, see `harness.lamp.Bulb`.
@@ -43,12 +44,18 @@ def attributes(kind: type) -> dict[str, str]:
         return {}
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
     found = {}
-    for before, after in zip(body, body[1:], strict=False):
-        name = _assigned(before)
-        if name and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-            if isinstance(after.value.value, str):
-                found[name] = markdown(" ".join(after.value.value.split()))
+    for before, after in itertools.pairwise(body):
+        name, text = _assigned(before), _text(after)
+        if name and text:
+            found[name] = markdown(" ".join(text.split()))
     return found
+
+
+def _text(statement: ast.stmt) -> str:
+    """The text of a statement that is nothing but a text."""
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        return statement.value.value if isinstance(statement.value.value, str) else ""
+    return ""
 
 
 def _assigned(statement: ast.stmt) -> str:

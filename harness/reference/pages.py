@@ -1,6 +1,7 @@
 """Fills the marked places of a page with what the code says.
 
-A page is written by hand around ``<!-- generated: NAME -->`` and ``<!-- end -->``; what stands between the two is not.
+A page is written by hand around ``<!-- generated: NAME -->`` and ``<!-- end -->``; what stands between
+the two is not.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _MARKED = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.D
 
 
 def render(page: str) -> str:
-    """The page with every marked place brought up to date. Raises `UsageError` for a name that is not in `BLOCKS`.
+    """The page with every marked place brought up to date. Raises `UsageError` for a name unknown to `BLOCKS`.
 
     >>> render("no mark at all")
     'no mark at all'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import BaseModel
+
 from harness.checks.registry import checks as registered_checks
 from harness.checks.sometimes import KNOWN
 from harness.faults.registry import kinds
@@ -48,13 +50,15 @@ def drivers() -> str:
             ("keys of `topology.scheduler`", driver.scheduler_options),
             ("further keys of `topology.handlers`", driver.handler_options),
         )
-        parts += [f"{title}:\n\n{keys(model, MEANINGS.get(model.__name__))}" for title, model in models if model]
-        parts.append(f"Places a fault can point at, besides the handlers: {', '.join(f'`{p}`' for p in driver.places)}.")
-        parts += [
-            f"#### {op.name}\n\n{op.about}\n\n{keys(op.args, MEANINGS.get(op.args.__name__))}"
-            for op in driver.ops.values()
-        ]
+        parts += [f"{title}:\n\n{_explained(model)}" for title, model in models if model]
+        places = ", ".join(f"`{place}`" for place in driver.places)
+        parts.append(f"Places a fault can point at, besides the handlers: {places}.")
+        parts += [f"#### {op.name}\n\n{op.about}\n\n{_explained(op.args)}" for op in driver.ops.values()]
     return "\n\n".join(parts)
+
+
+def _explained(model: type[BaseModel]) -> str:
+    return keys(model, MEANINGS.get(model.__name__))
 
 
 def mutants() -> str:

@@ -73,7 +73,8 @@ def type_of(part: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         return "`true` or `false`"
     if part.get("type") == "integer":
         return f"whole number{_range(part)}"
-    return _NOUNS.get(next(iter(part.get("examples", [])), ""), "text" if part.get("type") == "string" else "anything")
+    example = next(iter(part.get("examples", [])), "")
+    return _NOUNS.get(example, "text" if part.get("type") == "string" else "anything")
 
 
 def _referred(name: str, definitions: Mapping[str, Any]) -> str:
@@ -92,7 +93,7 @@ def _range(part: Mapping[str, Any]) -> str:
 
 
 def default_of(field: FieldInfo, part: Mapping[str, Any]) -> str:
-    """The default as a file would write it; a dash where there is none, **required** where one must be given."""
+    """The default as a file would write it; a dash where there is none."""
     if field.is_required():
         return "**required**"
     value = field.get_default(call_default_factory=False)

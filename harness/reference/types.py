@@ -6,6 +6,7 @@ import inspect
 import types
 import typing
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from pathlib import Path
 
 import msgspec
@@ -23,10 +24,10 @@ from harness.report.folder import RunFolder
 from harness.scenario import model
 
 PARTS: tuple[type[BaseModel], ...] = (
-    model.Scenario, model.Seeds, model.Limits, model.TargetSpec, model.GovernorSpec, model.Topology, model.HandlerGroup,
-    model.Service, model.Expect, model.Given, model.Workload, model.Stage, model.InFlight, model.FaultSpec, model.When,
-    model.Nemesis, model.Cycles, model.CycleStep, model.Wait, model.OpStep, model.StopStep, model.Checks,
-    model.Threshold, model.Abort, model.Known, model.ReportSpec,
+    model.Scenario, model.Seeds, model.Limits, model.TargetSpec, model.GovernorSpec, model.Topology,
+    model.HandlerGroup, model.Service, model.Expect, model.Given, model.Workload, model.Stage, model.InFlight,
+    model.FaultSpec, model.When, model.Nemesis, model.Cycles, model.CycleStep, model.Wait, model.OpStep,
+    model.StopStep, model.Checks, model.Threshold, model.Abort, model.Known, model.ReportSpec,
 )  # fmt: skip
 """The models of a scenario file, in the order in which they are explained."""
 
@@ -48,6 +49,13 @@ BEHAVIOURS: Mapping[str, str] = {
     "oversize": "{oversize: {bytes: 16777216}}",
 }
 """How each behaviour can be written as data."""
+
+_VARIANTS: Mapping[str, type[StrEnum]] = {
+    "`malformed`": mocks.Garbage,
+    "`wrong-schema`": mocks.Schema,
+    "`die`: `moment`": mocks.Moment,
+    "`replies`: `at_end`": mocks.AtEnd,
+}
 
 
 def scenario() -> str:
@@ -80,11 +88,10 @@ def behaviours() -> str:
 def variants() -> str:
     """The words that some behaviours take."""
     parts = []
-    for title, kind in (
-        ("`malformed`", mocks.Garbage), ("`wrong-schema`", mocks.Schema), ("`die`: `moment`", mocks.Moment), ("`replies`: `at_end`", mocks.AtEnd),
-    ):  # fmt: skip
+    for title, kind in _VARIANTS.items():
         about = attributes(kind)
-        parts.append(f"{title} takes:\n\n" + table(["word", "meaning"], [[f"`{m.value}`", about.get(m.name, "")] for m in kind]))
+        rows = [[f"`{word.value}`", about.get(word.name, "")] for word in kind]
+        parts.append(f"{title} takes:\n\n{table(['word', 'meaning'], rows)}")
     return "\n\n".join(parts)
 
 
@@ -119,4 +126,5 @@ def _members(union: typing.Any) -> Iterator[typing.Any]:
 def exit_codes() -> str:
     """How a command ends."""
     about = attributes(ExitCode)
-    return table(["code", "name", "meaning"], [[str(int(code)), code.name.lower(), about[code.name]] for code in ExitCode])
+    rows = [[str(int(code)), code.name.lower(), about[code.name]] for code in ExitCode]
+    return table(["code", "name", "meaning"], rows)
