@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -37,6 +39,7 @@ def _errors_as_exit_codes(function: Function) -> Function:
             click.echo(f"harness: {error}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
+            _be_deaf()
             click.echo("harness: interrupted", err=True)
             sys.exit(ExitCode.INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -52,6 +55,13 @@ def _errors_as_exit_codes(function: Function) -> Function:
             sys.exit(ExitCode.ERROR)
 
     return wrapped
+
+
+def _be_deaf() -> None:
+    """Everything is done and told: one Ctrl-C more must not turn the exit code into that of a killed process."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _command(**options: Any) -> Callable[[Function], Any]:
@@ -116,7 +126,10 @@ def run(
     if not planned:
         raise UsageError(f"--only: no scenario in these files is called {only!r}")
     settings = _settings(overrides)
-    sys.exit(run_all(planned, reports, workers=workers, quiet=quiet, as_json=as_json, settings=settings))
+    code = run_all(planned, reports, workers=workers, quiet=quiet, as_json=as_json, settings=settings)
+    if code is ExitCode.INTERRUPTED:
+        _be_deaf()
+    sys.exit(code)
 
 
 @_command()
