@@ -169,7 +169,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     "Abort": {"after": "when the bound has been broken for this long"},
     "Known": {
         "issue": "where it is reported",
-        "until": "date or version from which it is a failure after all",
+        "until": "last day on which the failure is accepted; a version is a note for people",
         "expect": "always `fail`; a scenario that passes all the same fails",
     },
     "TargetOptions": {"decoy_python": "put another `python` first on `PATH`, which nobody may use"},
