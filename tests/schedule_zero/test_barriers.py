@@ -8,6 +8,8 @@ import pytest
 
 from schedule_zero import barriers
 
+pytestmark = pytest.mark.unit
+
 
 def test_listener_gets_the_context_until_it_is_taken_off() -> None:
     """A listener is called with the barrier's context, for its own barrier only, and not after its end."""

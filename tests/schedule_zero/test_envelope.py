@@ -6,6 +6,8 @@ import pytest
 
 from schedule_zero.envelope import Parcel, unpack
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.mark.parametrize(
     ("frames", "expected"),

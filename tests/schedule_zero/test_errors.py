@@ -7,6 +7,8 @@ import pytest
 from schedule_zero import errors
 from schedule_zero.exits import ExitCode
 
+pytestmark = pytest.mark.unit
+
 
 @pytest.mark.parametrize(
     ("kind", "also"),

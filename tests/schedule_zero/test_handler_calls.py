@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from schedule_zero.handler_calls import CallMemory, Claim
+
+pytestmark = pytest.mark.unit
 
 
 def test_new_then_joined_then_answered() -> None:

@@ -16,6 +16,8 @@ import zmq
 from schedule_zero.errors import Disconnected, HandlerUnavailable, UnknownHandler
 from schedule_zero.handler_registry import HandlerStatus, RegistryManager, ReportedStatus, Superseded
 
+pytestmark = [pytest.mark.integration, pytest.mark.zmq]
+
 ADDRESS = "tcp://127.0.0.1:1"
 
 

@@ -15,7 +15,7 @@ import zmq
 from schedule_zero.errors import CallTimeout, HandlerUnavailable
 from schedule_zero.zmq_client import ZMQClient
 
-pytestmark = pytest.mark.zmq
+pytestmark = [pytest.mark.integration, pytest.mark.zmq]
 
 
 def test_stop_drains_running_calls(worker: Any, until: Any, call_alone: Any) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from schedule_zero.lifeline import Lifeline
 
+pytestmark = pytest.mark.unit
+
 
 def test_end_of_the_pipe_is_noticed() -> None:
     """Closing the writing end, in whatever way, calls on_lost within seconds."""

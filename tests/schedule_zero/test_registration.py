@@ -21,7 +21,7 @@ from schedule_zero.registration_server import RegistrationServer
 from schedule_zero.zmq_client import ZMQClient
 from schedule_zero.zmq_handler_base import BaseHandler
 
-pytestmark = pytest.mark.zmq
+pytestmark = [pytest.mark.integration, pytest.mark.zmq]
 
 FAST = RegistrationTiming(heartbeat=0.1, retry_delay=0.1, slow_delay=0.2)
 

@@ -9,6 +9,8 @@ import pytest
 from schedule_zero.errors import ConfigError
 from schedule_zero.registry_file import StoredHandler, load_handlers, save_handlers
 
+pytestmark = pytest.mark.unit
+
 
 def test_round_trip(tmp_path: Path) -> None:
     """What is saved is loaded, in the same order, and no other file is left."""

@@ -13,6 +13,8 @@ from schedule_zero import wire
 from schedule_zero.errors import ProtocolError
 from schedule_zero.wire import ErrorCode, Reply, Request
 
+pytestmark = pytest.mark.unit
+
 values = st.recursive(
     st.none()
     | st.booleans()
@@ -52,6 +54,12 @@ def test_extra_fields_of_a_reply_are_kept() -> None:
     """A pong carries fields of its own."""
     reply = wire.decode_reply(b'{"success": true, "message": "pong", "handler_id": "h1", "request_id": "r"}')
     assert reply == Reply(True, request_id="r", extra={"message": "pong", "handler_id": "h1"})
+
+
+def test_a_reply_may_have_a_field_that_is_called_extra() -> None:
+    """Our own name for the further fields means nothing on the wire."""
+    reply = wire.decode_reply(b'{"success":false,"error":"x","code":null,"extra":{"a":1}}')
+    assert reply == Reply(False, error="x", extra={"extra": {"a": 1}})
 
 
 def test_request_with_the_least_fields() -> None:

@@ -19,7 +19,7 @@ from schedule_zero.errors import (
 )
 from schedule_zero.zmq_client import ZMQClient
 
-pytestmark = pytest.mark.zmq
+pytestmark = [pytest.mark.integration, pytest.mark.zmq]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from schedule_zero.errors import CallTimeout, ProtocolError, RemoteError
 from schedule_zero.zmq_client import ZMQClient
 
-pytestmark = pytest.mark.zmq
+pytestmark = [pytest.mark.integration, pytest.mark.zmq]
 
 
 def first_then_echo(first: Callable[..., None]) -> Callable[..., None]:

@@ -12,7 +12,7 @@ import zmq
 from schedule_zero.errors import CallTimeout, Disconnected
 from schedule_zero.zmq_client import ZMQClient
 
-pytestmark = pytest.mark.zmq
+pytestmark = [pytest.mark.integration, pytest.mark.zmq]
 
 
 def silent(peer: Any, route: list[bytes], request: dict[str, Any]) -> None:
