@@ -24,9 +24,6 @@ from schedule_zero.wire import ErrorCode, Reply
 _SLICE_MS: Final = 50
 """How long one receive waits before it looks whether somebody wants to close the client."""
 
-_WAKE_UP: Final = 0.0001
-"""Seconds that a sleep commonly takes longer than asked, hence how much before its deadline a call gives up."""
-
 _CLOSE_LIMIT: Final = 10.0
 """Seconds that `close` waits for a call in another thread to notice; a call notices within one slice."""
 
@@ -297,7 +294,7 @@ class ZMQClient:
             if wait_ms <= 0:
                 # ZeroMQ waits for whole milliseconds. Rounded up they end late; so sleep, then look once more.
                 wait_ms = 0
-                time.sleep(max(left_ms / 1000 - _WAKE_UP, 0.0))
+                time.sleep(max(left_ms, 0.0) / 1000)
             if wait_ms != self._receive_ms:
                 socket.setsockopt(zmq.RCVTIMEO, wait_ms)
                 self._receive_ms = wait_ms
@@ -308,7 +305,7 @@ class ZMQClient:
             except zmq.Again:
                 if self._closing or self._terminated:
                     raise Disconnected(f"{call.method} to {self.name}: the client was closed") from None
-                if time.monotonic() >= call.deadline - _WAKE_UP:
+                if wait_ms == 0:
                     raise CallTimeout(
                         f"{call.method} to {self.name}: no answer to {call.request_id} in {call.limit:.3f} s"
                     ) from None

@@ -197,6 +197,22 @@ def test_socket_closed_under_a_call(mock_handler_factory: Any, listen: Any) -> N
         assert client.stats.recreated == 1
 
 
+@pytest.mark.parametrize("timeout_ms", [0, 1, 7, 60])
+def test_a_time_out_comes_at_its_deadline(mock_handler_factory: Any, timeout_ms: int) -> None:
+    """Never early, and (best of 20, with the socket already replaced) not a millisecond late: it is rounded up
+    neither to a whole one nor to a slice.
+    """
+    late_ms = []
+    with ZMQClient(mock_handler_factory(behaviour=Silent()).address, timeout=5000) as client:
+        for _ in range(20):
+            began = time.monotonic()
+            with pytest.raises(CallTimeout):
+                client.call("echo", timeout=timeout_ms)
+            late_ms.append((time.monotonic() - began) * 1000 - timeout_ms)
+
+    assert 0 <= min(late_ms) < 1
+
+
 def test_recovery_is_quick(mock_handler_factory: Any, listen: Any) -> None:
     """From EFSM to the next good answer takes less than the 100 ms of the user's documents (median of 20)."""
     peer = mock_handler_factory()
