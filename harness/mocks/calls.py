@@ -55,7 +55,8 @@ class CallLog:
         calls = self._calls
         call = RecordedCall(len(calls) + 1, request_id, method, params, received)
         calls.append(call)
-        self.changed()
+        if self._waiters:
+            self.changed()
         return call
 
     def replied(self, call: RecordedCall, when: float) -> None:
@@ -63,7 +64,8 @@ class CallLog:
         call.replies += 1
         if call.replied is None:
             call.replied = when
-        self.changed()
+        if self._waiters:
+            self.changed()
 
     def changed(self) -> None:
         """Wake whoever waits, because something else about the mock changed."""

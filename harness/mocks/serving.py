@@ -169,7 +169,7 @@ class Serving:
     def _rounds(self, wire: Wire) -> bool:
         while True:
             if wire.listens:
-                request = wire.receive(self._wait_ms())
+                request = wire.receive(self._wait_ms() if self._agenda else _IDLE_MS)
                 if self._ending.is_set():
                     return False
                 if request is not None:
@@ -185,8 +185,6 @@ class Serving:
                 return False
 
     def _wait_ms(self) -> int:
-        if not self._agenda:
-            return _IDLE_MS
         left = (self._agenda[0][0] - time.monotonic()) * 1000
         return min(max(math.ceil(left), 0), _IDLE_MS)
 

@@ -16,7 +16,9 @@ Envelope = list[bytes]
 """The frames before the body, as they have to stand before the answer too."""
 
 
-_MORE: Final = zmq.NOBLOCK | zmq.SNDMORE
+# Plain numbers: to combine two flags of an enum makes a new member each time.
+_LAST: Final = int(zmq.NOBLOCK)
+_MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
 
 
 class Kind(StrEnum):
@@ -34,6 +36,8 @@ class Wire(ABC):
 
     def __init__(self, socket: zmq.Socket[bytes]) -> None:
         self.socket = socket
+        self._receive = socket.recv
+        self._send = socket.send
         self._wait_ms = -1
 
     @property
@@ -49,28 +53,25 @@ class Wire(ABC):
     def send(self, envelope: Envelope, body: bytes, framing: Framing) -> None:
         """Send one reply; raises `UsageError` for what this kind of socket cannot do."""
 
-    def _frames(self, wait_ms: int) -> list[bytes]:
+    def _wait_at_most(self, wait_ms: int) -> None:
         if wait_ms != self._wait_ms:
             self.socket.setsockopt(zmq.RCVTIMEO, wait_ms)
             self._wait_ms = wait_ms
-        receive = self.socket.recv
-        try:
-            frame = receive(copy=False)
-        except zmq.Again:
-            return []
+
+    def _all_from(self, frame: zmq.Frame) -> list[bytes]:
         # A frame knows whether another follows; recv_multipart asks the socket, which shows in the rate.
         frames = [frame.bytes]
         while frame.more:
-            frame = receive(copy=False)
+            frame = self._receive(0, False)
             frames.append(frame.bytes)
         return frames
 
     def _send_frames(self, before: list[bytes], last: bytes) -> None:
         # Frame by frame: send_multipart first looks at each of them once more, which shows in the rate too.
-        send = self.socket.send
+        send = self._send
         for frame in before:
             send(frame, _MORE)
-        send(last, zmq.NOBLOCK)
+        send(last, _LAST)
 
 
 class RouterWire(Wire):
@@ -78,24 +79,34 @@ class RouterWire(Wire):
 
     def receive(self, wait_ms: int) -> tuple[Envelope, bytes | None] | None:
         """The next request, split at its empty delimiter."""
-        frames = self._frames(wait_ms)
-        if len(frames) == 3 and frames[1] == b"":
-            return frames[:2], frames[2]
-        if not frames:
+        self._wait_at_most(wait_ms)
+        try:
+            peer = self._receive()
+        except zmq.Again:
             return None
-        if b"" in frames[1:]:
-            cut = frames.index(b"", 1) + 1
-            return frames[:cut], frames[cut] if len(frames) == cut + 1 else None
-        return frames[:1], None
+        # A ROUTER puts the peer's name before what came, so at least one frame follows; from a REQ, two.
+        second = self._receive(0, False)
+        if not second.more or len(second):
+            return self._split([peer, *self._all_from(second)])
+        third = self._receive(0, False)
+        if third.more:
+            return self._split([peer, b"", *self._all_from(third)])
+        return [peer, b""], third.bytes
+
+    def _split(self, frames: list[bytes]) -> tuple[Envelope, bytes | None]:
+        if b"" not in frames[1:]:
+            return frames[:1], None
+        cut = frames.index(b"", 1) + 1
+        return frames[:cut], frames[cut] if len(frames) == cut + 1 else None
 
     def send(self, envelope: Envelope, body: bytes, framing: Framing) -> None:
         """Send to the peer that the envelope names."""
-        if framing is Framing.NO_DELIMITER:
-            self._send_frames(envelope[:-1], body)
-        elif framing is Framing.EXTRA_FRAME:
-            self._send_frames([*envelope, body], b"surplus")
-        else:
+        if framing is Framing.PROPER:
             self._send_frames(envelope, body)
+        elif framing is Framing.NO_DELIMITER:
+            self._send_frames(envelope[:-1], body)
+        else:
+            self._send_frames([*envelope, body], b"surplus")
 
 
 class RepWire(Wire):
@@ -110,8 +121,10 @@ class RepWire(Wire):
 
     def receive(self, wait_ms: int) -> tuple[Envelope, bytes | None] | None:
         """The next request; libzmq keeps the envelope."""
-        frames = self._frames(wait_ms)
-        if not frames:
+        self._wait_at_most(wait_ms)
+        try:
+            frames = self._all_from(self._receive(0, False))
+        except zmq.Again:
             return None
         self._busy = True
         return [], frames[0] if len(frames) == 1 else None

@@ -245,6 +245,41 @@ def test_malformed_requests_are_answered_and_counted(caller: Any, data: bytes) -
         assert (handler.log.malformed, len(handler.calls)) == (1, 1)
 
 
+@pytest.mark.parametrize("frames", [[b""], [b"x"], [b"x", b"y"], [b"", b"x", b"y"], [b"x", b"", b"y", b"z"]])
+def test_frames_that_no_req_sends_are_told_apart_from_the_next_request(
+    caller: Any, make_request: Any, frames: list[bytes]
+) -> None:
+    """Too few or too many frames are one malformed request, and what follows is read from its beginning."""
+    with MockHandler() as handler:
+        dealer = caller.socket(zmq.DEALER, handler.address)
+        dealer.send_multipart(frames)
+        dealer.send_multipart([b"", make_request()])
+        assert [call.params for call in handler.wait_for_calls(1)] == [{"n": 1}]
+        assert handler.log.malformed == 1
+
+
+def test_a_request_through_a_chain_of_routers_keeps_its_way_back(caller: Any, make_request: Any) -> None:
+    """Every frame before the delimiter comes back before the answer."""
+    with MockHandler() as handler:
+        dealer = caller.socket(zmq.DEALER, handler.address)
+        dealer.send_multipart([b"first", b"second", b"", make_request()])
+        assert dealer.poll(5000)
+        *envelope, body = dealer.recv_multipart()
+        assert envelope == [b"first", b"second", b""]
+        assert json.loads(body)["result"] == {"n": 1}
+
+
+def test_no_call_is_lost_between_writing_and_waiting(caller: Any, make_request: Any, receive_from: Any) -> None:
+    """Whoever waits for the next call, over and over while calls pour in, is woken by each of them."""
+    with MockHandler() as handler:
+        req = caller.socket(zmq.REQ, handler.address)
+        for number in range(1, 501):
+            req.send(make_request())
+            assert handler.wait_for_calls(number, timeout=5.0)[-1].number == number
+            assert receive_from(req) is not None
+        assert [call.replies for call in handler.wait_for_replies(500)] == [1] * 500
+
+
 def test_a_wait_in_vain_says_what_was_seen(caller: Any) -> None:
     """The error names what was waited for, how long, and the calls that did come."""
     with MockHandler("h1", behaviour=b.Silent()) as handler:
