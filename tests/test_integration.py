@@ -200,9 +200,7 @@ def test_jobs_reach_their_handlers_and_leave_their_outcomes(system: System) -> N
     """Each of 40 jobs over two handlers is run once, with its own parameters, and logged under its own id."""
     ids = {system.submit("work", f"h{1 + n % 2}", n=n): n for n in range(40)}
     until(lambda: len(system.executions()) == 40, "40 outcomes")
-
     executions = system.executions()
-
     assert {one["job_id"]: one["result"] for one in executions} == {
         job_id: {"done": {"n": n}} for job_id, n in ids.items()
     }
@@ -367,9 +365,7 @@ def test_load_from_many_clients(system: System) -> None:
     with ThreadPoolExecutor(4) as pool:
         accepted = [job_id for ids in pool.map(client, range(4)) for job_id in ids]
     until(lambda: len(system.executions()) == 400, "400 outcomes", timeout=60.0)
-
     executions = system.executions()
-
     assert len(set(accepted)) == 400
     assert {one["job_id"] for one in executions} == set(accepted)
     assert {one["outcome"] for one in executions} == {"success"}
@@ -396,9 +392,7 @@ def test_load_while_handlers_die(system: System) -> None:
             ended.set()
         loading.result(15.0)
     until(lambda: len(system.executions()) == len(accepted), f"{len(accepted)} outcomes", timeout=60.0)
-
     executions = system.executions()
-
     assert len(accepted) >= 20
     assert {one["job_id"] for one in executions} == set(accepted)
     assert {one["outcome"] for one in executions} == {"success"}

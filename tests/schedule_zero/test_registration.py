@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -282,3 +284,54 @@ async def test_address_that_is_not_of_this_machine() -> None:
     """An address that cannot be bound here is a configuration error."""
     with RegistryManager() as registry, pytest.raises(ConfigError, match="cannot listen"):
         await RegistrationServer(registry, "192.0.2.1").start()
+
+
+def test_a_refused_handler_asks_again_and_then_more_slowly(server: RegistrationServer, until: Any) -> None:
+    """A refusal is not the end: it asks again after the short delay, after two refusals after the long one."""
+    asked: list[float] = []
+
+    def refuse(method: str) -> None:
+        if method == "register":
+            asked.append(time.monotonic())
+            if len(asked) < 4:
+                raise RuntimeError("not yet")
+
+    end = barriers.listen("registration.request", refuse)
+    timing = RegistrationTiming(heartbeat=0.1, retry_delay=0.05, attempts=2, slow_delay=0.4, jitter=0.0)
+    handler = Echo("h", server_address=server.address, timing=timing)
+    try:
+        handler.start()
+        until(lambda: handler.is_registered, what="the handler to be registered")
+    finally:
+        end()
+        handler.stop()
+
+    first, second, third = (later - earlier for earlier, later in pairwise(asked))
+    assert 0.05 <= first < 0.4
+    assert second >= 0.4
+    assert third >= 0.4
+
+
+def test_a_refused_heartbeat_does_not_end_the_heartbeats(
+    server: RegistrationServer, registry: RegistryManager, until: Any
+) -> None:
+    """A server that refuses heartbeats for a while still finds the handler registered, without another
+    registration.
+    """
+    refused: list[str] = []
+
+    def refuse(method: str) -> None:
+        if method == "report_status" and len(refused) < 3:
+            refused.append(method)
+            raise RuntimeError("busy")
+
+    with Echo("h", server_address=server.address, timing=FAST) as handler:
+        until(lambda: handler.is_registered, what="the handler to be registered")
+        end = barriers.listen("registration.request", refuse)
+        try:
+            until(lambda: len(refused) == 3, what="three refused heartbeats")
+            heard = registry.get("h").last_seen
+            until(lambda: registry.get("h").last_seen != heard, what="a heartbeat after them")
+        finally:
+            end()
+        assert (handler.is_registered, registry.get("h").registrations) == (True, 1)
