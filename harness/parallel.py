@@ -35,7 +35,8 @@ class Played:
 def play_in_processes(planned: Sequence[PlannedRun], reports: Path, workers: int) -> Iterator[Played]:
     """Play `planned`, `workers` at a time, and yield each as it ends.
 
-    SIGINT and SIGTERM are passed on to the processes, each of which tears its target down, and no further run is begun; a second
+    SIGINT and SIGTERM are passed on to the processes, each of which tears its target down, and no further
+    run is begun; a second
     one is passed on as well. Raises `HarnessError` for a process that ended without a verdict.
     """
     children = _Children()
@@ -55,12 +56,18 @@ class _Children:
         self.interrupted = False
 
     def begin(self, command: Sequence[str]) -> subprocess.Popen[str] | None:
-        """Start a process in a session of its own (a Ctrl-C comes by `interrupt` only, so once); None after an interrupt."""
+        """Start a process in a session of its own (a Ctrl-C comes by `interrupt` only, so once); None after an
+        interrupt.
+        """
         with self._lock:
             if self.interrupted:
                 return None
             child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
                 start_new_session=True,
             )
             self._living.append(child)
@@ -81,7 +88,9 @@ class _Children:
 
 @contextlib.contextmanager
 def _passed_on(children: _Children) -> Iterator[None]:
-    """Have SIGINT and SIGTERM interrupt `children` while the block runs; outside the main thread nothing is changed."""
+    """Have SIGINT and SIGTERM interrupt `children` while the block runs; outside the main thread nothing is
+    changed.
+    """
     before = []
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
@@ -97,7 +106,17 @@ def _passed_on(children: _Children) -> Iterator[None]:
 
 def _play(run: PlannedRun, reports: Path, children: _Children) -> Played | None:
     name = run.loaded.scenario.name
-    command = [sys.executable, "-m", *run.words(), "--only", name, "--report", str(reports), "--json", "--quiet"]
+    command = [
+        sys.executable,
+        "-m",
+        *run.words(),
+        "--only",
+        name,
+        "--report",
+        str(reports),
+        "--json",
+        "--quiet",
+    ]
     child = children.begin(command)
     if child is None:
         return None
@@ -110,7 +129,9 @@ def _play(run: PlannedRun, reports: Path, children: _Children) -> Played | None:
     except (ValueError, LookupError, TypeError):
         if children.interrupted:
             return None  # it was interrupted before there was anything to judge
-        raise HarnessError(f"the run of {name} ended with code {child.returncode} and no verdict: {said.strip()}") from None
+        raise HarnessError(
+            f"the run of {name} ended with code {child.returncode} and no verdict: {said.strip()}"
+        ) from None
     folder = RunFolder(path)
     stored = folder.read()
     if stored.verdict is None:

@@ -21,7 +21,8 @@ _WIND_UP = 2.0
 
 
 class Teardown:
-    """Collect, stop, look for left-overs, close. `limit` is in seconds and for each step; `hurried` tells whether all is
+    """Collect, stop, look for left-overs, close. `limit` is in seconds and for each step; `hurried` tells
+    whether all is
     to be killed at once.
     """
 
@@ -34,7 +35,9 @@ class Teardown:
             await self._attempt("collect", lambda: self._take(self._target.collect()))
         await self._attempt("stop", self._stop, self._limit + FORCE)
         if self._hurried():
-            await self._attempt("kill", lambda: self._target.stop(StopHow.KILL, timeout=HURRIED), HURRIED + FORCE)
+            await self._attempt(
+                "kill", lambda: self._target.stop(StopHow.KILL, timeout=HURRIED), HURRIED + FORCE
+            )
         await self._attempt("collect files", lambda: self._take(self._target.collect_files()))
         await self._attempt("audit", lambda: self._take(self._target.audit("final")))
         await self._attempt("close", self._target.close)
@@ -46,7 +49,9 @@ class Teardown:
         for record in await asked:
             self._recorder.append(record)
 
-    async def _attempt(self, what: str, action: Callable[[], Awaitable[object]], limit: float | None = None) -> None:
+    async def _attempt(
+        self, what: str, action: Callable[[], Awaitable[object]], limit: float | None = None
+    ) -> None:
         """Run one step; an interrupt never skips it, and cuts it short once everything is to be killed."""
         given = self._limit if limit is None else limit
         task = asyncio.ensure_future(action())

@@ -16,17 +16,19 @@ GOVERNOR = "its governor"
 def judge(case: Case, args: None) -> Finding:
     """Read how each kill was healed: where the harness had to start the process itself, its governor had not.
 
-    The harness does so at the end of the fault's ``restart``, so that a run goes on; without this check that would hide the
+    The harness does so at the end of the fault's ``restart``, so that a run goes on; without this check that
+    would hide the
     very defect that the kill is there to find.
     """
     kills = [fault for fault in case.history.of(Fault) if fault.kind == KIND]
     ended = [fault for fault in kills if _tells(fault)]
     problems = [problem for fault in ended for problem in _problems(fault)]
+    killed = many(len(ended), "killed process", "killed processes")
     return conclude(
         problems,
         samples=len(ended),
-        broken=f"{len(problems)} of {many(len(ended), 'killed process', 'killed processes')} not brought back by the governor",
-        good=f"{many(len(ended), 'killed process', 'killed processes')} brought back by the governor",
+        broken=f"{len(problems)} of {killed} not brought back by the governor",
+        good=f"{killed} brought back by the governor",
         nothing="no process was killed, so nothing was proven",
     )
 
@@ -43,11 +45,19 @@ def _problems(fault: Fault) -> Iterator[Problem]:
     if fault.event is FaultEvent.FAILED:
         what = f"never ran again: {fault.detail.get('error')}"
     else:
-        what = f"was not started again by its governor; {by} did it after {lasted(float(fault.detail.get('after', 0.0)))}"
-    yield Problem(0, fault.at, f"{fault.place}, killed by {fault.id}, {what} (at {moment(fault.at)})", (("place", fault.place),))
+        after = lasted(float(fault.detail.get("after", 0.0)))
+        what = f"was not started again by its governor; {by} did it after {after}"
+    yield Problem(
+        0,
+        fault.at,
+        f"{fault.place}, killed by {fault.id}, {what} (at {moment(fault.at)})",
+        (("place", fault.place),),
+    )
 
 
 CHECK = Check(
-    name="brought-back", about="every process that a fault killed is started again by its governor, in time", judge=judge,
+    name="brought-back",
+    about="every process that a fault killed is started again by its governor, in time",
+    judge=judge,
     sections=LASTING,
 )

@@ -9,7 +9,8 @@ from harness.checks.evidence import Finding, Problem, conclude, lasted, many, mo
 from harness.history.records import Status, Step
 
 NAME = "steps-done"
-"""The check's name. It is judged in every scenario with ``cycles``, whether it is written there or not: a step that failed
+"""The check's name. It is judged in every scenario with ``cycles``, whether it is written there or not: a step
+that failed
 ends its cycle, so without it such a run would prove less than it seems to.
 """
 
@@ -29,7 +30,9 @@ def judge(case: Case, args: None) -> Finding:
 
 def _problems(case: Case, step: Step) -> Iterator[Problem]:
     handler = f" {step.detail['handler']}" if step.detail.get("handler") else ""
-    reason = step.detail.get("error") or ("it had to be forced" if step.detail.get("forced") else "no reason was given")
+    reason = step.detail.get("error") or (
+        "it had to be forced" if step.detail.get("forced") else "no reason was given"
+    )
     text = (
         f"cycle {step.cycle}: {step.step}{handler} at {moment(step.start)} came to {step.status.value} after "
         f"{lasted(step.end - step.start)}: {reason}"

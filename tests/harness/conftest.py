@@ -21,7 +21,8 @@ def anyio_backend() -> str:
 
 
 class FakeTarget:
-    """A target at the process boundary, made of plain objects: it keeps what it is told, and does what its driver's script says.
+    """A target at the process boundary, made of plain objects: it keeps what it is told, and does what its
+    driver's script says.
 
     `jobs` accepted by ``job.submit`` are done at once by the one handler ``h1``.
     """
@@ -37,16 +38,19 @@ class FakeTarget:
         return None if script is None else await script()
 
     async def start(self) -> None:
+        """Play the script."""
         await self._do("start")
         self.running = True
 
     async def stop(self, how: StopHow = StopHow.TERM, *, timeout: float = 30.0, times: int = 1) -> StopResult:
+        """Note the signal, play the script."""
         self.driver.stops.append(how)
         await self._do(f"stop {how.value}")
         self.running = False
         return StopResult(0.0, 0, forced=False)
 
     async def call(self, op: str, args: Mapping[str, Any], *, timeout: float) -> Reply:
+        """Accept a job, or answer as the script says."""
         answer = await self._do("call")
         if answer is not None:
             return cast("Reply", answer)
@@ -54,40 +58,64 @@ class FakeTarget:
         return Reply(Status.OK, self.jobs[-1][0])
 
     def places(self) -> Sequence[Place]:
+        """Those that the driver was given."""
         return self.driver.places_now
 
     async def probe(self) -> Mapping[str, float]:
+        """All is well, or as the script says."""
         numbers = await self._do("probe")
-        return {"registered-handlers": 1.0, "backlog": 0.0} if numbers is None else cast("Mapping[str, float]", numbers)
+        return (
+            {"registered-handlers": 1.0, "backlog": 0.0}
+            if numbers is None
+            else cast("Mapping[str, float]", numbers)
+        )
 
     async def add_handler(self, name: str) -> None:
+        """Note it."""
         await self._do(f"add {name}")
 
     async def remove_handler(self, name: str) -> None:
+        """Note it."""
         await self._do(f"remove {name}")
 
     async def restart_handler(self, name: str) -> None:
+        """Note it."""
         await self._do(f"restart {name}")
 
     async def collect(self) -> Iterable[AnyRecord]:
+        """Nothing, or as the script says."""
         return await self._do("collect") or ()
 
     async def collect_files(self) -> Iterable[AnyRecord]:
+        """Every accepted job as done at once."""
         await self._do("collect files")
         return [
             record
             for job, at in self.jobs
             for record in (
-                Job(at=at, job_id=job, handler="h1", method="work", started=at, ended=at, attempts=1, outcome="success"),
-                Execution(at=at, handler="h1", request_id=job, method="work", start=at, end=at, outcome="ok", pid=1),
+                Job(
+                    at=at,
+                    job_id=job,
+                    handler="h1",
+                    method="work",
+                    started=at,
+                    ended=at,
+                    attempts=1,
+                    outcome="success",
+                ),
+                Execution(
+                    at=at, handler="h1", request_id=job, method="work", start=at, end=at, outcome="ok", pid=1
+                ),
             )
         ]
 
     async def audit(self, scope: str, *, timeout: float = 5.0) -> Iterable[AnyRecord]:
+        """One search that found what the script says."""
         found = await self._do("audit") or ()
         return [Audit(at=self.recorder.now(), name="processes", scope=scope, looked_at=1, found=tuple(found))]
 
     async def close(self) -> None:
+        """Note it."""
         await self._do("close")
 
 
@@ -96,7 +124,9 @@ class _AnyArgs(BaseModel):
 
 
 class FakeDriver:
-    """Makes `FakeTarget`\\ s. `script` holds what a call of that name does instead; `told` what was called, in order."""
+    """Makes `FakeTarget`\\ s. `script` holds what a call of that name does instead; `told` what was called, in
+    order.
+    """
 
     name: ClassVar[str] = "fake"
     about: ClassVar[str] = "a target made of plain objects"
@@ -114,9 +144,11 @@ class FakeDriver:
         self.places_now: list[Place] = []
 
     def require_mutant(self, name: str) -> None:
+        """There are none."""
         raise UsageError(f"the fake target has no mutant {name!r}")
 
     def create(self, scenario: Scenario, context: TargetContext) -> FakeTarget:
+        """A target that follows the script."""
         return FakeTarget(self, scenario, context)
 
     @property
@@ -133,16 +165,26 @@ def driver() -> FakeDriver:
 
 @pytest.fixture
 def short() -> Callable[..., Scenario]:
-    """Makes a scenario of the fake driver that is over in a moment; `sections` replace or add top-level keys."""
+    """Makes a scenario of the fake driver that is over in a moment; `sections` replace or add keys."""
 
     def make(**sections: Any) -> Scenario:
         values: dict[str, Any] = {
-            "scenario": 1, "name": "short", "kind": "load", "worlds": ["real"], "seed": 1,
+            "scenario": 1,
+            "name": "short",
+            "kind": "load",
+            "worlds": ["real"],
+            "seed": 1,
             "limits": {"setup": "5s", "run": "5s", "settle": "2s", "teardown": "2s"},
             "target": {"driver": "fake"},
             "topology": {"handlers": {"name": "h1"}},
             "workload": [
-                {"id": "jobs", "op": "job.submit", "with": {"handler": "h1", "method": "work"}, "rate": "20/s", "for": "250ms"}
+                {
+                    "id": "jobs",
+                    "op": "job.submit",
+                    "with": {"handler": "h1", "method": "work"},
+                    "rate": "20/s",
+                    "for": "250ms",
+                }
             ],
             "checks": {"always": ["no-lost-job"], "finally": ["no-orphan-process"]},
         }

@@ -23,12 +23,10 @@ Short = Callable[..., Scenario]
 def test_a_rule_trips_only_after_its_patience_on_end() -> None:
     """Held 2 s, gone for a moment, held again: the patience of 3 s begins anew."""
     holds = {0.0: True, 2.0: True, 2.5: False, 3.0: True, 5.9: True, 6.0: True}
-    now = 0.0
-    rule = abort.Rule("busy", lambda: holds[now], patience=3.0)
+    looks = iter(holds.values())
+    rule = abort.Rule("busy", lambda: next(looks), patience=3.0)
 
-    tripped = []
-    for now in holds:  # noqa: B007 - read by the rule
-        tripped.append(rule.tripped(now))
+    tripped = [rule.tripped(now) for now in holds]
 
     assert tripped == [False, False, False, False, False, True]
 
@@ -38,8 +36,12 @@ def test_a_rule_without_patience_trips_at_once() -> None:
     assert abort.Rule("full", lambda: True, patience=0.0).tripped(0.0)
 
 
-@pytest.mark.parametrize(("text", "trips"), [("> 1kB", True), ("< 1kB", False), ("< 900000GB", True), ("> 1MB for 1h", False)])
-def test_free_disk_is_measured_in_bytes_where_the_run_lies(short: Short, tmp_path: Path, text: str, trips: bool) -> None:
+@pytest.mark.parametrize(
+    ("text", "trips"), [("> 1kB", True), ("< 1kB", False), ("< 900000GB", True), ("> 1MB for 1h", False)]
+)
+def test_free_disk_is_measured_in_bytes_where_the_run_lies(
+    short: Short, tmp_path: Path, text: str, trips: bool
+) -> None:
     """Sizes are decimal; `for` adds patience."""
     (rule,) = abort.rules(short(abort_if=[{"free-disk": text}]), Recorder(), tmp_path)
 
@@ -58,8 +60,12 @@ def test_the_harness_s_own_load_is_a_share_of_one_processor(short: Short, tmp_pa
     assert rule.tripped(0.0)
 
 
-@pytest.mark.parametrize("rule", [{"free-memory": "< 1GB"}, {"free-disk": "nearly none"}, {"harness-cpu": "> lots"}])
-def test_a_rule_that_cannot_be_read_is_a_mistake_of_the_caller(short: Short, tmp_path: Path, rule: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "rule", [{"free-memory": "< 1GB"}, {"free-disk": "nearly none"}, {"harness-cpu": "> lots"}]
+)
+def test_a_rule_that_cannot_be_read_is_a_mistake_of_the_caller(
+    short: Short, tmp_path: Path, rule: dict[str, str]
+) -> None:
     """The message tells what is expected and what was found."""
     with pytest.raises(UsageError, match=r"abort_if: expected harness-cpu or free-disk .*, found"):
         abort.rules(short(abort_if=[rule]), Recorder(), tmp_path)
@@ -68,14 +74,27 @@ def test_a_rule_that_cannot_be_read_is_a_mistake_of_the_caller(short: Short, tmp
 def _call(number: int, status: Status) -> Operation:
     at = number / 10
     return Operation(
-        at=at, id=number, workload="jobs", op="job.submit", place="h1", intended=at, start=at, end=at, status=status, ref=str(number)
+        at=at,
+        id=number,
+        workload="jobs",
+        op="job.submit",
+        place="h1",
+        intended=at,
+        start=at,
+        end=at,
+        status=status,
+        ref=str(number),
     )
 
 
 @pytest.mark.parametrize(("failed", "trips"), [(3, False), (5, False), (6, True)])
-def test_a_threshold_with_abort_counts_from_its_least_samples_on(short: Short, tmp_path: Path, failed: int, trips: bool) -> None:
+def test_a_threshold_with_abort_counts_from_its_least_samples_on(
+    short: Short, tmp_path: Path, failed: int, trips: bool
+) -> None:
     """Half of ten may fail; with nine samples nothing is decided."""
-    thresholds: dict[str, Any] = {"jobs.errors": [{"expr": "ratio <= 50%", "abort": {"after": "0s"}, "min_samples": 10}]}
+    thresholds: dict[str, Any] = {
+        "jobs.errors": [{"expr": "ratio <= 50%", "abort": {"after": "0s"}, "min_samples": 10}]
+    }
     recorder = Recorder()
     recorder.begin_run()
     (rule,) = abort.rules(short(thresholds=thresholds), recorder, tmp_path)
@@ -100,4 +119,6 @@ def test_watching_tells_the_first_rule_that_trips() -> None:
 
     assert asyncio.run(asyncio.wait_for(abort.watch(rules, interval=0.01), 5.0)) == "third look"
     with pytest.raises(TimeoutError):
-        asyncio.run(asyncio.wait_for(abort.watch([abort.Rule("never", lambda: False, 0.0)], interval=0.01), 0.1))
+        asyncio.run(
+            asyncio.wait_for(abort.watch([abort.Rule("never", lambda: False, 0.0)], interval=0.01), 0.1)
+        )

@@ -19,7 +19,8 @@ REAL = Path(__file__).parents[2] / "scenarios" / "regression" / "catalog.yaml"
 def verdict(outcome: Outcome, *failed: str) -> Verdict:
     """A verdict with these failed checks."""
     checks = tuple(
-        CheckResult(name=name, when="always", outcome=Outcome.FAIL, samples=1, summary="1 of 9 lost") for name in failed
+        CheckResult(name=name, when="always", outcome=Outcome.FAIL, samples=1, summary="1 of 9 lost")
+        for name in failed
     )
     return Verdict(scenario="x", seed=1, world="real", outcome=outcome, reason="because", checks=checks)
 
@@ -38,7 +39,9 @@ def verdict(outcome: Outcome, *failed: str) -> Verdict:
         (verdict(Outcome.UNKNOWN), verdict(Outcome.FAIL, "no-lost-job"), False),
     ],
 )
-def test_a_proof_is_a_clean_pass_and_a_failure_at_the_named_check(clean: Verdict, mutated: Verdict, proven: bool) -> None:
+def test_a_proof_is_a_clean_pass_and_a_failure_at_the_named_check(
+    clean: Verdict, mutated: Verdict, proven: bool
+) -> None:
     """Anything else leaves it open whether the guard sees the defect."""
     assert catalog.Proof(ENTRY, clean, mutated).proven is proven
 
@@ -49,7 +52,12 @@ def test_a_proof_tells_the_evidence() -> None:
     nothing = catalog.Proof(ENTRY, verdict(Outcome.PASS), verdict(Outcome.PASS)).row()
 
     assert found == {
-        "id": "x", "clean": "pass", "mutant": "m", "with mutant": "fail", "proven": "yes", "evidence": "no-lost-job: 1 of 9 lost",
+        "id": "x",
+        "clean": "pass",
+        "mutant": "m",
+        "with mutant": "fail",
+        "proven": "yes",
+        "evidence": "no-lost-job: 1 of 9 lost",
     }
     assert (nothing["proven"], nothing["evidence"]) == ("NO", "because")
 
@@ -61,8 +69,14 @@ def test_the_catalogue_of_this_repository_names_what_exists() -> None:
     entries = catalog.read(REAL)
 
     assert [entry.id for entry in entries] == [
-        "efsm-socket-error", "context-leaks", "hanging-after-timeout", "process-cleanup", "pid-file-cleanup", "wrong-python-env",
-        "start-stop-conflicts", "concurrent-races",
+        "efsm-socket-error",
+        "context-leaks",
+        "hanging-after-timeout",
+        "process-cleanup",
+        "pid-file-cleanup",
+        "wrong-python-env",
+        "start-stop-conflicts",
+        "concurrent-races",
     ]
     root = REAL.parents[2]
     for entry in entries:
@@ -82,7 +96,9 @@ def test_the_catalogue_of_this_repository_names_what_exists() -> None:
         ("entries: [", "is not a catalogue"),
     ],
 )
-def test_a_file_that_is_no_catalogue_is_a_mistake_of_the_caller(tmp_path: Path, text: str, message: str) -> None:
+def test_a_file_that_is_no_catalogue_is_a_mistake_of_the_caller(
+    tmp_path: Path, text: str, message: str
+) -> None:
     """The message says what is wrong, and what a catalogue looks like."""
     path = tmp_path / "catalog.yaml"
     path.write_text(text, "utf-8")

@@ -1,4 +1,4 @@
-"""The face toward the terminal: what it prints, how it ends, and that no mistake of a user shows a traceback."""
+"""The face toward the terminal: what it prints, how it ends, and that no mistake shows a traceback."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def harness(tmp_path: Path) -> Harness:
     """Calls the command line in this process, with reports below a folder of the test's own."""
 
     def call(*words: str | Path) -> Result:
-        found = CliRunner().invoke(main, [str(word) for word in words], env={"HARNESS_REPORT": str(tmp_path / "reports")})
+        found = CliRunner().invoke(
+            main, [str(word) for word in words], env={"HARNESS_REPORT": str(tmp_path / "reports")}
+        )
         assert "Traceback" not in found.output
         assert found.exception is None or isinstance(found.exception, SystemExit)
         return found
@@ -79,10 +81,12 @@ def short(fake_installed: FakeDriver, tmp_path: Path) -> Path:
     return path
 
 
-# -- run -----------------------------------------------------------------------------------------------------------
+# -- run -------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_that_passes_ends_with_zero_and_leaves_its_folder(harness: Harness, short: Path, tmp_path: Path) -> None:
+def test_a_run_that_passes_ends_with_zero_and_leaves_its_folder(
+    harness: Harness, short: Path, tmp_path: Path
+) -> None:
     """Verdict, how to run it again, and where the report lies; the folder holds what is documented."""
     found = harness("run", short)
 
@@ -91,7 +95,15 @@ def test_a_run_that_passes_ends_with_zero_and_leaves_its_folder(harness: Harness
     assert f"harness run {short} --world real --seed 3" in " ".join(found.output.split())
     (folder,) = (tmp_path / "reports").iterdir()
     assert folder.name.endswith("-short-real-3")
-    names = {"manifest.json", "history.jsonl", "verdict.json", "junit.xml", "report.html", "scenario.yaml", "logs"}
+    names = {
+        "manifest.json",
+        "history.jsonl",
+        "verdict.json",
+        "junit.xml",
+        "report.html",
+        "scenario.yaml",
+        "logs",
+    }
     assert names <= {path.name for path in folder.iterdir()}
 
 
@@ -104,7 +116,9 @@ def test_a_run_tells_json_to_machines(harness: Harness, short: Path) -> None:
     assert all(Path(d["report"]).is_dir() for d in documents)
 
 
-def test_a_run_that_fails_ends_with_one_and_tells_why(harness: Harness, short: Path, fake_installed: FakeDriver) -> None:
+def test_a_run_that_fails_ends_with_one_and_tells_why(
+    harness: Harness, short: Path, fake_installed: FakeDriver
+) -> None:
     """The check, its line in the file and the evidence."""
 
     async def orphan() -> list[dict[str, Any]]:
@@ -121,7 +135,10 @@ def test_a_run_that_fails_ends_with_one_and_tells_why(harness: Harness, short: P
 
 @pytest.mark.parametrize(
     ("override", "code"),
-    [("checks.always=[{runs: {of: nothing, max: 1}}]", 3), ("steady=[{within: 100ms, expect: {backlog: 7}}]", 4)],
+    [
+        ("checks.always=[{runs: {of: nothing, max: 1}}]", 3),
+        ("steady=[{within: 100ms, expect: {backlog: 7}}]", 4),
+    ],
 )
 def test_every_other_end_has_its_code(harness: Harness, short: Path, override: str, code: int) -> None:
     """Unknown is 3, a target that is never steady is 4."""
@@ -131,7 +148,9 @@ def test_every_other_end_has_its_code(harness: Harness, short: Path, override: s
 def test_the_worst_of_several_runs_decides(harness: Harness, short: Path, tmp_path: Path) -> None:
     """One that fails among those that pass: 1, and a summary of all."""
     other = tmp_path / "other.yaml"
-    other.write_text(SHORT.replace("name: short", "name: other").replace("no-orphan-process", "ports-free"), "utf-8")
+    other.write_text(
+        SHORT.replace("name: short", "name: other").replace("no-orphan-process", "ports-free"), "utf-8"
+    )
 
     found = harness("run", short, other)
 
@@ -141,7 +160,9 @@ def test_the_worst_of_several_runs_decides(harness: Harness, short: Path, tmp_pa
 
 
 @pytest.mark.parametrize("seed", ["7", "0"])
-def test_the_command_line_beats_the_environment_and_the_file(harness: Harness, short: Path, tmp_path: Path, seed: str) -> None:
+def test_the_command_line_beats_the_environment_and_the_file(
+    harness: Harness, short: Path, tmp_path: Path, seed: str
+) -> None:
     """The manifest stores which setting won and where it came from."""
     harness("run", short, "--seed", seed)
 
@@ -152,7 +173,7 @@ def test_the_command_line_beats_the_environment_and_the_file(harness: Harness, s
     assert manifest["settings"]["reports"]["source"] == "environment"
 
 
-# -- what a user can get wrong -------------------------------------------------------------------------------------
+# -- what a user can get wrong ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -164,7 +185,11 @@ def test_the_command_line_beats_the_environment_and_the_file(harness: Harness, s
         (("[no-lost-job]", "[no-lost-jobs]"), ":13:12", "no-lost-jobs"),
         (("for: 250ms", "for: 250"), ":11:", "250"),
         (("seed: 3", "seed: 3\nseed: 4"), ":7:1", "seed"),
-        (("checks:", "faults:\n  - {id: x, kind: process.kil, where: h1, at: 1s}\nchecks:"), ":13:19", "process.kil"),
+        (
+            ("checks:", "faults:\n  - {id: x, kind: process.kil, where: h1, at: 1s}\nchecks:"),
+            ":13:19",
+            "process.kil",
+        ),
     ],
 )
 def test_a_wrong_scenario_is_shown_with_file_line_and_column(
@@ -251,7 +276,9 @@ def test_reports_that_cannot_be_written_are_told_before_anything_starts(
     assert fake_installed.told == []
 
 
-def test_an_error_that_nobody_expected_is_one_line(harness: Harness, short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_nobody_expected_is_one_line(
+    harness: Harness, short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Exit 5, the error's own words, and how to see more."""
 
     def explode(*args: object, **options: object) -> None:
@@ -265,7 +292,7 @@ def test_an_error_that_nobody_expected_is_one_line(harness: Harness, short: Path
     assert found.stderr == "harness: ZeroDivisionError: a bug (set HARNESS_DEBUG=1 to see where)\n"
 
 
-# -- the other commands --------------------------------------------------------------------------------------------
+# -- the other commands ----------------------------------------------------------------------------------------
 
 
 def test_validate_names_every_scenario_of_this_repository(harness: Harness) -> None:
@@ -280,7 +307,9 @@ def test_validate_names_every_scenario_of_this_repository(harness: Harness) -> N
 def test_explain_tells_the_timeline_and_draws_it_from_the_seed(harness: Harness) -> None:
     """Nothing is played; the same seed draws the same times, another one other times."""
     path = SCENARIOS / "chaos" / "handler_kill.yaml"
-    first, again, other = (harness("explain", path, "--seed", seed, "--json").stdout for seed in ("7", "7", "8"))
+    first, again, other = (
+        harness("explain", path, "--seed", seed, "--json").stdout for seed in ("7", "7", "8")
+    )
 
     assert first == again != other
     told = json.loads(first)
@@ -310,16 +339,26 @@ def test_the_schema_is_a_json_schema_that_knows_the_driver(harness: Harness) -> 
 @pytest.mark.parametrize(
     ("command", "key", "names"),
     [
-        ("faults", "kind", {"process.kill", "process.pause", "zmq.state", "handler.silent", "handler.slow", "store.locked"}),
-        ("checks", "check", {"no-lost-job", "runs-per-job", "steps-done", "brought-back", "efsm-raised", "growth"}),
+        (
+            "faults",
+            "kind",
+            {"process.kill", "process.pause", "zmq.state", "handler.silent", "handler.slow", "store.locked"},
+        ),
+        (
+            "checks",
+            "check",
+            {"no-lost-job", "runs-per-job", "steps-done", "brought-back", "efsm-raised", "growth"},
+        ),
     ],
 )
-def test_what_is_registered_is_listed_with_a_line_of_help(harness: Harness, command: str, key: str, names: set[str]) -> None:
+def test_what_is_registered_is_listed_with_a_line_of_help(
+    harness: Harness, command: str, key: str, names: set[str]
+) -> None:
     """For people and for machines."""
     rows = json.loads(harness(command, "--json").stdout)
 
     assert {row[key] for row in rows} >= names
-    assert sorted(names)[0] in harness(command).output
+    assert min(names) in harness(command).output
 
 
 def test_report_judges_a_stored_run_again(harness: Harness, short: Path, tmp_path: Path) -> None:
@@ -341,7 +380,9 @@ def test_the_catalogue_is_listed(harness: Harness) -> None:
     path = SCENARIOS / "regression" / "catalog.yaml"
 
     assert len(json.loads(harness("catalog", path, "--json").stdout)) == 8
-    assert [e["mutant"] for e in json.loads(harness("catalog", path, "--only", "efsm", "--json").stdout)] == ["efsm-not-recovered"]
+    assert [e["mutant"] for e in json.loads(harness("catalog", path, "--only", "efsm", "--json").stdout)] == [
+        "efsm-not-recovered"
+    ]
     assert harness("catalog", path, "--only", "unheard-of").exit_code == 2
 
 

@@ -23,7 +23,14 @@ pytestmark = pytest.mark.unit
 def test_the_codes_are_those_that_are_documented() -> None:
     """Scripts and build servers rely on these numbers; they never change."""
     assert {code.name: code.value for code in ExitCode} == {
-        "PASS": 0, "FAIL": 1, "USAGE": 2, "UNKNOWN": 3, "UNSTEADY": 4, "ERROR": 5, "ABORTED": 6, "NONDETERMINISTIC": 7,
+        "PASS": 0,
+        "FAIL": 1,
+        "USAGE": 2,
+        "UNKNOWN": 3,
+        "UNSTEADY": 4,
+        "ERROR": 5,
+        "ABORTED": 6,
+        "NONDETERMINISTIC": 7,
         "INTERRUPTED": 130,
     }
 
@@ -31,7 +38,13 @@ def test_the_codes_are_those_that_are_documented() -> None:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (HarnessError, 5), (UsageError, 2), (ScenarioError, 2), (TargetError, 4), (NeverReady, 4), (FaultError, 5), (LeakError, 1),
+        (HarnessError, 5),
+        (UsageError, 2),
+        (ScenarioError, 2),
+        (TargetError, 4),
+        (NeverReady, 4),
+        (FaultError, 5),
+        (LeakError, 1),
         (Interrupted, 130),
     ],
 )

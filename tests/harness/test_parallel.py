@@ -46,10 +46,14 @@ def test_each_run_is_played_and_read_back(file: Path, tmp_path: Path) -> None:
     assert len({run.folder.path for run in played}) == 2
 
 
-def test_a_process_that_ends_without_a_verdict_is_an_error_that_tells_its_last_words(file: Path, tmp_path: Path) -> None:
+def test_a_process_that_ends_without_a_verdict_is_an_error_that_tells_its_last_words(
+    file: Path, tmp_path: Path
+) -> None:
     """The file is gone by the time the run is to begin."""
     planned = session.plan([file], seeds=[1])
     file.unlink()
 
-    with pytest.raises(HarnessError, match=r"the run of quick ended with code 2 and no verdict: .*no such file or folder"):
+    with pytest.raises(
+        HarnessError, match=r"the run of quick ended with code 2 and no verdict: .*no such file or folder"
+    ):
         list(play_in_processes(planned, tmp_path / "reports", 2))

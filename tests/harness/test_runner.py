@@ -1,4 +1,6 @@
-"""One run from set-up to verdict, on a target made of plain objects: whatever fails, it is torn down and judged truly."""
+"""One run from set-up to verdict, on a target made of plain objects: whatever fails, it is torn down and judged
+truly.
+"""
 
 from __future__ import annotations
 
@@ -57,11 +59,13 @@ def problems(result: RunResult) -> dict[str, str]:
     return {e.place: e.detail["error"] for e in result.history.of(Event) if e.name == "teardown-problem"}
 
 
-# -- verdicts ------------------------------------------------------------------------------------------------------
+# -- verdicts --------------------------------------------------------------------------------------------------
 
 
 def test_a_run_in_which_all_holds_passes(driver: FakeDriver, short: Short, play: Play) -> None:
-    """Set-up, load, settle, teardown in this order; five jobs were judged; time 0 is the begin of the run phase."""
+    """Set-up, load, settle, teardown in this order; five jobs were judged; time 0 is the begin of the run
+    phase.
+    """
     result = play(short())
 
     assert (result.verdict.outcome, result.error) == (Outcome.PASS, None)
@@ -155,10 +159,12 @@ def test_an_abort_rule_ends_the_run(short: Short, play: Play) -> None:
     assert result.verdict.duration < 4.0
 
 
-# -- what can go wrong before and in the run -----------------------------------------------------------------------
+# -- what can go wrong before and in the run -------------------------------------------------------------------
 
 
-def test_a_start_that_fails_is_a_target_that_is_not_steady(driver: FakeDriver, short: Short, play: Play) -> None:
+def test_a_start_that_fails_is_a_target_that_is_not_steady(
+    driver: FakeDriver, short: Short, play: Play
+) -> None:
     """What the target said is the reason; everything is torn down; no run phase ever began."""
     driver.script["start"] = raising(NeverReady("the port is taken"))
 
@@ -194,7 +200,9 @@ def test_a_probe_that_hangs_holds_up_nothing(driver: FakeDriver, short: Short, p
     assert "probe-problem" in [e.name for e in result.history.of(Event)]
 
 
-def test_a_driver_that_raises_in_a_call_is_evidence_not_an_end(driver: FakeDriver, short: Short, play: Play) -> None:
+def test_a_driver_that_raises_in_a_call_is_evidence_not_an_end(
+    driver: FakeDriver, short: Short, play: Play
+) -> None:
     """The call is recorded as unknown, and the run goes on."""
     driver.script["call"] = raising(RuntimeError("broken driver"))
 
@@ -204,7 +212,9 @@ def test_a_driver_that_raises_in_a_call_is_evidence_not_an_end(driver: FakeDrive
     assert result.verdict.outcome is Outcome.FAIL
 
 
-def test_a_workload_that_cannot_be_played_is_an_error_of_the_harness(driver: FakeDriver, short: Short, play: Play) -> None:
+def test_a_workload_that_cannot_be_played_is_an_error_of_the_harness(
+    driver: FakeDriver, short: Short, play: Play
+) -> None:
     """Arguments that cannot be made end the run in one sentence; the target is torn down all the same."""
     workload = [{"id": "jobs", "op": "job.submit", "with": {"handler": "x*"}, "rate": "20/s", "for": "1s"}]
 
@@ -215,10 +225,14 @@ def test_a_workload_that_cannot_be_played_is_an_error_of_the_harness(driver: Fak
     assert driver.order == ["start", *TORN_DOWN]
 
 
-def test_a_step_that_does_not_come_out_as_expected_ends_the_run(driver: FakeDriver, short: Short, play: Play) -> None:
+def test_a_step_that_does_not_come_out_as_expected_ends_the_run(
+    driver: FakeDriver, short: Short, play: Play
+) -> None:
     """The reason names the step, what was expected and what came."""
     scenario = short(
-        kind="regression", workload=[], given=[{"op": "job.submit", "id": "first", "with": {"handler": "h1"}, "expect": "fail"}]
+        kind="regression",
+        workload=[],
+        given=[{"op": "job.submit", "id": "first", "with": {"handler": "h1"}, "expect": "fail"}],
     )
 
     result = play(scenario)
@@ -258,7 +272,7 @@ def test_a_world_that_the_scenario_or_the_driver_does_not_know_is_a_mistake_of_t
     assert driver.told == []
 
 
-# -- faults --------------------------------------------------------------------------------------------------------
+# -- faults ----------------------------------------------------------------------------------------------------
 
 
 class StubbornAgent:
@@ -282,7 +296,9 @@ def stubborn() -> Iterator[Place]:
 
     with tempfile.TemporaryDirectory(prefix="hx-") as name:
         agent = StubbornAgent(Path(name))
-        yield Place(PlaceKind.HANDLER, "h1", "handlers", pid=os.getpid(), control=str(socket_path(name, os.getpid())))
+        yield Place(
+            PlaceKind.HANDLER, "h1", "handlers", pid=os.getpid(), control=str(socket_path(name, os.getpid()))
+        )
         agent.server.close()
         agent.server.journal.close()
 
@@ -292,7 +308,9 @@ def test_a_fault_that_cannot_be_healed_is_an_error_after_a_full_teardown(
 ) -> None:
     """The record says that healing failed, the verdict which fault it was, and everything is taken down."""
     driver.places_now = [stubborn]
-    scenario = short(faults=[{"id": "mute", "kind": "handler.silent", "where": "h1", "at": "50ms", "for": "100ms"}])
+    scenario = short(
+        faults=[{"id": "mute", "kind": "handler.silent", "where": "h1", "at": "50ms", "for": "100ms"}]
+    )
 
     result = play(scenario)
 
@@ -303,7 +321,7 @@ def test_a_fault_that_cannot_be_healed_is_an_error_after_a_full_teardown(
     assert driver.order == ["start", *TORN_DOWN]
 
 
-# -- teardown ------------------------------------------------------------------------------------------------------
+# -- teardown --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("step", ["collect", "stop term", "collect files", "audit", "close"])
@@ -325,7 +343,9 @@ def test_each_step_of_the_teardown_may_hang(driver: FakeDriver, short: Short, pl
     """It is cut at the limit, and all the others are done."""
     driver.script[step] = hang
 
-    result = play(short(limits={"teardown": "200ms"}, checks={"always": [{"registered-handlers": {"count": 1}}]}))
+    result = play(
+        short(limits={"teardown": "200ms"}, checks={"always": [{"registered-handlers": {"count": 1}}]})
+    )
 
     assert driver.order == ["start", *TORN_DOWN]
     assert problems(result) == {step: "not done after 0.2 s"}
@@ -345,13 +365,13 @@ def test_a_stop_that_hangs_is_given_time_for_force_and_then_left(
     assert problems(result) == {"stop": "not done after 0.3 s"}
 
 
-# -- interrupts ----------------------------------------------------------------------------------------------------
+# -- interrupts ------------------------------------------------------------------------------------------------
 
 
 async def _interrupted(run: Run, driver: FakeDriver, moment: str, times: int) -> RunResult:
     """Play, and interrupt `times` times once the target is told `moment`."""
     running = asyncio.create_task(run.run())
-    while moment not in driver.told:
+    while moment not in driver.told:  # noqa: ASYNC110 - it is told by plain calls
         await asyncio.sleep(0.005)
     for _ in range(times):
         run.interrupt()
@@ -372,7 +392,11 @@ def test_one_interrupt_at_any_moment_takes_all_down_in_good_order(
         driver.script["start"] = hang
     limits = {"run": "30s", "settle": "2s", "teardown": "3s"}
     busy = moment == "call"
-    scenario = short(limits=limits, **({"workload": LONG} if busy else {}), steady=[{"within": "2s", "expect": {"backlog": 0}}])
+    scenario = short(
+        limits=limits,
+        **({"workload": LONG} if busy else {}),
+        steady=[{"within": "2s", "expect": {"backlog": 0}}],
+    )
 
     async def slowly() -> None:
         await asyncio.sleep(0.2)
@@ -400,7 +424,9 @@ def test_one_interrupt_at_any_moment_takes_all_down_in_good_order(
 def test_a_second_interrupt_kills_what_is_left_at_once(
     driver: FakeDriver, short: Short, tmp_path: Path, moment: str, order: list[str]
 ) -> None:
-    """Whatever hangs is cut short; what still runs is killed, and the search for left-overs and the close still come."""
+    """Whatever hangs is cut short; what still runs is killed, and the search for left-overs and the close still
+    come.
+    """
     driver.script[moment] = hang
     limits = {"run": "30s", "settle": "2s", "teardown": "60s"}
     scenario = short(limits=limits, **({"workload": LONG} if moment == "call" else {}))
@@ -435,12 +461,14 @@ def test_an_interrupt_counts_also_when_something_breaks_on_the_way_down(
     assert result.verdict.outcome is Outcome.INTERRUPTED
 
 
-def test_a_caller_that_is_cancelled_leaves_nothing_running(driver: FakeDriver, short: Short, tmp_path: Path) -> None:
+def test_a_caller_that_is_cancelled_leaves_nothing_running(
+    driver: FakeDriver, short: Short, tmp_path: Path
+) -> None:
     """Cancelling the coroutine is an interrupt: the teardown is finished before it ends."""
 
     async def cancelled() -> RunResult:
         running = asyncio.create_task(Run(short(workload=LONG), driver, 1, tmp_path).run())
-        while "call" not in driver.told:
+        while "call" not in driver.told:  # noqa: ASYNC110 - it is told by plain calls
             await asyncio.sleep(0.005)
         running.cancel()
         return await asyncio.wait_for(running, 20.0)
@@ -449,12 +477,19 @@ def test_a_caller_that_is_cancelled_leaves_nothing_running(driver: FakeDriver, s
     assert driver.order == ["start", *TORN_DOWN]
 
 
-# -- cycles --------------------------------------------------------------------------------------------------------
+# -- cycles ----------------------------------------------------------------------------------------------------
 
 
-def test_cycles_are_played_and_the_target_started_once_more(driver: FakeDriver, short: Short, play: Play) -> None:
+def test_cycles_are_played_and_the_target_started_once_more(
+    driver: FakeDriver, short: Short, play: Play
+) -> None:
     """Two cycles, then one start for what was accepted to be done, then the teardown."""
-    scenario = short(kind="cycles", workload=[], cycles={"count": 2, "steps": ["start", "stop"]}, checks={"finally": ["no-orphan-process"]})
+    scenario = short(
+        kind="cycles",
+        workload=[],
+        cycles={"count": 2, "steps": ["start", "stop"]},
+        checks={"finally": ["no-orphan-process"]},
+    )
 
     result = play(scenario)
 
@@ -463,7 +498,9 @@ def test_cycles_are_played_and_the_target_started_once_more(driver: FakeDriver, 
     assert [s.step for s in result.history.of(Step)] == ["start", "stop", "start", "stop"]
 
 
-def test_a_target_that_does_not_start_after_its_cycles_fails_the_run(driver: FakeDriver, short: Short, play: Play) -> None:
+def test_a_target_that_does_not_start_after_its_cycles_fails_the_run(
+    driver: FakeDriver, short: Short, play: Play
+) -> None:
     """It is evidence like that of any cycle, not a target that was never steady."""
     starts = 0
 
@@ -474,7 +511,12 @@ def test_a_target_that_does_not_start_after_its_cycles_fails_the_run(driver: Fak
             raise NeverReady("the lock is still held")
 
     driver.script["start"] = start
-    scenario = short(kind="cycles", workload=[], cycles={"count": 2, "steps": ["start", "stop"]}, checks={"finally": ["no-orphan-process"]})
+    scenario = short(
+        kind="cycles",
+        workload=[],
+        cycles={"count": 2, "steps": ["start", "stop"]},
+        checks={"finally": ["no-orphan-process"]},
+    )
 
     result = play(scenario)
 
@@ -486,7 +528,10 @@ def test_a_target_that_does_not_start_after_its_cycles_fails_the_run(driver: Fak
 def test_cycles_cut_at_their_limit_prove_nothing(short: Short, play: Play) -> None:
     """The reason tells how many of how many were played."""
     scenario = short(
-        kind="cycles", workload=[], limits={"run": "100ms", "settle": "1s"}, checks={"finally": ["no-orphan-process"]},
+        kind="cycles",
+        workload=[],
+        limits={"run": "100ms", "settle": "1s"},
+        checks={"finally": ["no-orphan-process"]},
         cycles={"count": 50, "steps": ["start", "stop"], "gap": "60ms..60ms"},
     )
 
@@ -497,7 +542,7 @@ def test_cycles_cut_at_their_limit_prove_nothing(short: Short, play: Play) -> No
     assert result.verdict.reason.endswith(" of 50 cycles")
 
 
-# -- lengths -------------------------------------------------------------------------------------------------------
+# -- lengths ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -510,5 +555,5 @@ def test_cycles_cut_at_their_limit_prove_nothing(short: Short, play: Play) -> No
     ],
 )
 def test_the_length_that_faults_are_planned_for(short: Short, sections: dict[str, Any], seconds: float) -> None:
-    """The longest workload or all steps, never more than the limit, which also stands in where nothing tells."""
+    """The longest workload or all steps, never more than the limit, which stands in where nothing tells."""
     assert planned_length(short(**sections)) == seconds

@@ -48,7 +48,9 @@ def telling(*numbers: Mapping[str, float]) -> Callable[[], Any]:
     return script
 
 
-async def test_each_number_becomes_a_sample_at_its_place(driver: FakeDriver, target: Target, recorder: Recorder) -> None:
+async def test_each_number_becomes_a_sample_at_its_place(
+    driver: FakeDriver, target: Target, recorder: Recorder
+) -> None:
     """``name@place`` gives a sample its place."""
     driver.script["probe"] = telling({"backlog": 3.0, "rss@h1": 1e6})
 
@@ -74,7 +76,9 @@ async def test_a_probe_without_an_answer_tells_nothing_and_says_so(
     assert (event.name, event.detail) == ("probe-problem", {"error": "no answer to a probe within 0.05 s"})
 
 
-async def test_a_time_out_of_the_target_s_own_is_not_ours(driver: FakeDriver, target: Target, recorder: Recorder) -> None:
+async def test_a_time_out_of_the_target_s_own_is_not_ours(
+    driver: FakeDriver, target: Target, recorder: Recorder
+) -> None:
     """A driver that raises TimeoutError is broken and must not pass for one that is slow."""
 
     async def give_up() -> None:
@@ -86,10 +90,12 @@ async def test_a_time_out_of_the_target_s_own_is_not_ours(driver: FakeDriver, ta
         await sampling.look(target, recorder)
 
 
-async def test_sampling_looks_again_and_again_until_the_block_ends(driver: FakeDriver, target: Target, recorder: Recorder) -> None:
+async def test_sampling_looks_again_and_again_until_the_block_ends(
+    driver: FakeDriver, target: Target, recorder: Recorder
+) -> None:
     """Several samples within the block, none after it."""
     async with sampling.sampling(target, recorder, interval=0.01):
-        while driver.told.count("probe") < 3:
+        while driver.told.count("probe") < 3:  # noqa: ASYNC110 - it is told by plain calls
             await asyncio.sleep(0.005)
     seen = driver.told.count("probe")
     await asyncio.sleep(0.05)
@@ -97,7 +103,9 @@ async def test_sampling_looks_again_and_again_until_the_block_ends(driver: FakeD
     assert driver.told.count("probe") == seen
 
 
-async def test_what_is_expected_must_hold_all_at_once(driver: FakeDriver, target: Target, recorder: Recorder) -> None:
+async def test_what_is_expected_must_hold_all_at_once(
+    driver: FakeDriver, target: Target, recorder: Recorder
+) -> None:
     """Two numbers that each held at some time, but never together, are waited for."""
     driver.script["probe"] = telling({"a": 1.0, "b": 0.0}, {"a": 0.0, "b": 1.0}, {"a": 1.0, "b": 1.0})
     expect = {"a": Comparison.parse("value == 1"), "b": Comparison.parse("value == 1")}
@@ -107,8 +115,12 @@ async def test_what_is_expected_must_hold_all_at_once(driver: FakeDriver, target
     assert driver.told.count("probe") == 3
 
 
-async def test_what_never_comes_is_told_with_what_was_seen(driver: FakeDriver, target: Target, recorder: Recorder) -> None:
-    """The message says what was waited for, how long, and what was seen last; a number that nobody told is named too."""
+async def test_what_never_comes_is_told_with_what_was_seen(
+    driver: FakeDriver, target: Target, recorder: Recorder
+) -> None:
+    """The message says what was waited for, how long, and what was seen last; a number that nobody told is
+    named too.
+    """
     driver.script["probe"] = telling({"a": 2.0})
     expect = {"a": Comparison.parse("value == 1"), "b": Comparison.parse("value <= 5")}
 

@@ -1,4 +1,6 @@
-"""Runs as `harness run` plays them, with real processes: interrupted at any phase they end with 130 and leave nothing behind."""
+"""Runs as `harness run` plays them, with real processes: interrupted at any phase they end with 130 and leave
+nothing behind.
+"""
 
 from __future__ import annotations
 
@@ -49,11 +51,15 @@ class Playing:
         self._reports = folder / "reports"
         file = folder / "long.yaml"
         file.write_text(LONG.replace("LENGTH", length), "utf-8")
-        # Short, since the agents' sockets lie below it, and the test's own, to see that nothing is left in it.
+        # Short, since the agents' sockets lie below it; of the test's own, to see that nothing is left in it.
         self.temporary = Path(tempfile.mkdtemp(prefix="hi-", dir="/tmp"))
         command = [sys.executable, "-m", "harness", "run", str(file), "--report", str(self._reports), *words]
         self.process = subprocess.Popen(
-            command, env={**os.environ, "TMPDIR": str(self.temporary)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            command,
+            env={**os.environ, "TMPDIR": str(self.temporary)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
             start_new_session=True,
         )
 
@@ -62,7 +68,9 @@ class Playing:
         return next(iter(self._reports.iterdir()), None) if self._reports.is_dir() else None
 
     def reached(self, phase: str) -> bool:
-        """Whether the run is in this phase. The history is not written before the run begins: setup is when the governor lives."""
+        """Whether the run is in this phase. The history is not written before the run begins: setup is when the
+        governor lives.
+        """
         folder = self.folder()
         if folder is None:
             return False
@@ -100,7 +108,12 @@ class Playing:
         folder = self.folder()
         told = list(folder.rglob("governor.json")) if folder else []
         addresses = [json.loads(path.read_text("utf-8")) for path in told]
-        return [int(str(a[key]).rpartition(":")[2]) for a in addresses for key in ("http_url", "registration_address") if a.get(key)]
+        return [
+            int(str(a[key]).rpartition(":")[2])
+            for a in addresses
+            for key in ("http_url", "registration_address")
+            if a.get(key)
+        ]
 
     def close(self) -> None:
         """End whatever a failed test left."""
@@ -146,7 +159,9 @@ def playing(tmp_path: Path) -> Iterator[Callable[..., Playing]]:
 def test_an_interrupt_at_any_phase_leaves_nothing_behind(
     playing: Callable[..., Playing], phase: str, length: str, signals: list[signal.Signals]
 ) -> None:
-    """Exit 130, a written report whose verdict is interrupted, no process, no port, no temporary folder, no traceback."""
+    """Exit 130, a written report whose verdict is interrupted, no process, no port, no temporary folder, no
+    traceback.
+    """
     words = ["--set", "limits.settle=300ms"] if phase == "teardown" else []
     run = playing(length, *words)
     run.await_phase(phase)
@@ -188,7 +203,7 @@ def test_an_interrupt_ends_parallel_runs_and_begins_no_other(playing: Callable[.
     assert list(run.temporary.glob("hx-*")) == []
 
 
-# -- files and plans -----------------------------------------------------------------------------------------------
+# -- files and plans -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -204,7 +219,9 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.unit
 def test_folders_are_searched_and_files_taken_as_they_are(folder: Path) -> None:
-    """Long variants, golden records and the catalogue are no scenarios of a folder; a file that is named is always taken."""
+    """Long variants, golden records and the catalogue are no scenarios of a folder; a file that is named is
+    always taken.
+    """
 
     def names(*paths: Path) -> list[str]:
         return [path.name for path in session.find_files(paths)]
@@ -218,10 +235,13 @@ def test_folders_are_searched_and_files_taken_as_they_are(folder: Path) -> None:
 @pytest.mark.unit
 def test_a_run_can_be_said_again_in_one_line(folder: Path) -> None:
     """With its seed, its world and its settings, quoted for the shell."""
-    (planned,) = session.plan([folder / "b.yaml"], seeds=[7], overrides=["workload.1.for=2s", "checks.always=[no-lost-job]"])
+    (planned,) = session.plan(
+        [folder / "b.yaml"], seeds=[7], overrides=["workload.1.for=2s", "checks.always=[no-lost-job]"]
+    )
 
     assert planned.again == (
-        f"harness run {folder}/b.yaml --world real --seed 7 --set workload.1.for=2s --set 'checks.always=[no-lost-job]'"
+        f"harness run {folder}/b.yaml --world real --seed 7 --set workload.1.for=2s --set "
+        "'checks.always=[no-lost-job]'"
     )
 
 
@@ -232,7 +252,14 @@ def test_the_plan_has_a_run_for_every_file_and_seed(folder: Path) -> None:
     def order(runs: list[PlannedRun]) -> list[tuple[str, int]]:
         return [(run.loaded.scenario.name, run.seed) for run in runs]
 
-    assert order(session.plan([folder], seeds=[1, 2])) == [("a", 1), ("a", 2), ("b", 1), ("b", 2), ("c", 1), ("c", 2)]
+    assert order(session.plan([folder], seeds=[1, 2])) == [
+        ("a", 1),
+        ("a", 2),
+        ("b", 1),
+        ("b", 2),
+        ("c", 1),
+        ("c", 2),
+    ]
     assert order(session.plan([folder], only="c")) == [("c", 1)]
 
 
@@ -253,7 +280,9 @@ def test_all_problems_of_all_files_are_told_at_once(folder: Path) -> None:
 @pytest.mark.unit
 def test_an_unknown_mutant_is_refused_with_those_there_are(folder: Path) -> None:
     """Before anything is played."""
-    with pytest.raises(UsageError, match=r"there is no mutant 'nonsense' of schedule_zero; there are: .*never-retried"):
+    with pytest.raises(
+        UsageError, match=r"there is no mutant 'nonsense' of schedule_zero; there are: .*never-retried"
+    ):
         session.plan([folder / "b.yaml"], mutant="nonsense")
 
 

@@ -39,11 +39,17 @@ def test_a_table_is_text_for_people_and_json_for_machines(capsys: pytest.Capture
     terminal.print_table(rows, as_json=True)
     machines = capsys.readouterr().out
 
-    assert [line.split() for line in people.splitlines()] == [["name", "about"], ["a", "first"], ["b", "second"]]
+    assert [line.split() for line in people.splitlines()] == [
+        ["name", "about"],
+        ["a", "first"],
+        ["b", "second"],
+    ]
     assert json.loads(machines) == rows
 
 
-def test_an_empty_table_prints_nothing_to_people_and_an_empty_list_to_machines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_table_prints_nothing_to_people_and_an_empty_list_to_machines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """A machine must always be able to parse it."""
     terminal.print_table([], as_json=False)
     terminal.print_table([], as_json=True)
@@ -55,5 +61,5 @@ def test_a_run_that_ended_before_it_began_cannot_be_judged_again(tmp_path: Path)
     """The message says what the folder lacks."""
     folder = RunFolder.create(tmp_path, "x", "real", 1)
 
-    with pytest.raises(UsageError, match="it has no manifest.json and no history.jsonl"):
+    with pytest.raises(UsageError, match=r"it has no manifest\.json and no history\.jsonl"):
         terminal.report_again(folder.path, as_json=False)

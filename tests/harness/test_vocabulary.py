@@ -17,7 +17,12 @@ def test_the_vocabulary_knows_the_driver_with_its_operations_and_places() -> Non
     driver = words.drivers["schedule_zero"]
     assert driver.worlds == (World.REAL,)
     assert set(driver.ops) == {
-        "job.submit", "schedule.add", "schedule.pause", "schedule.resume", "schedule.remove", "health.check",
+        "job.submit",
+        "schedule.add",
+        "schedule.pause",
+        "schedule.resume",
+        "schedule.remove",
+        "health.check",
     }
     assert driver.places == ("governor", "scheduler", "scheduler.req", "store")
     assert set(driver.scheduler_options.model_fields) >= {"store", "lease", "attempts", "call_timeout"}
@@ -27,10 +32,18 @@ def test_every_fault_and_check_is_there_with_a_line_of_help() -> None:
     """A kind that is registered but not known to scenarios could not be used."""
     words = vocabulary.build()
 
-    assert set(words.faults) >= {"process.kill", "process.pause", "zmq.state", "handler.silent", "handler.slow", "store.locked"}
+    assert set(words.faults) >= {
+        "process.kill",
+        "process.pause",
+        "zmq.state",
+        "handler.silent",
+        "handler.slow",
+        "store.locked",
+    }
     assert words.faults["zmq.state"].takes_trigger
     assert words.faults["process.kill"].accepts == ("process", "handler")
     assert words.checks["stopped-cleanly"].sections == {"finally", "each", "then"}
-    assert all(word.about for word in (*words.faults.values(), *words.checks.values()))
+    assert all(fault.about for fault in words.faults.values())
+    assert all(check.about for check in words.checks.values())
     assert words.samples == {"registered-handlers", "backlog"}
     assert {"efsm-raised", "job-retried", "handler-busy"} <= words.events

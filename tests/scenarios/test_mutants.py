@@ -1,4 +1,5 @@
-"""Every scenario can fail: with the scheduler broken on purpose, the file fails at the check that is there for it, with its evidence.
+"""Every scenario can fail: with the scheduler broken on purpose, the file fails at the check that is there for
+it, with its evidence.
 
 The files are those that users run, made shorter by overrides; what they demand is not touched.
 """
@@ -21,7 +22,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.regression]
 
 @dataclass(frozen=True)
 class Broken:
-    """A scenario, the mutant it must catch, the check that must fail and what its evidence must say, and what makes it short."""
+    """A scenario, the mutant it must catch, the check that must fail and what its evidence must say, and what
+    makes it short.
+    """
 
     scenario: str
     mutant: str
@@ -37,41 +40,89 @@ class Broken:
 
 _STEADY = ("workload.0.stages.0.for=500ms", "workload.0.stages.1.for=2s", "workload.1.count=2")
 _SURGE = (
-    "workload.0.stages.0.for=500ms", "workload.0.stages.1.for=1500ms", "workload.0.stages.1.rate=20/s",
-    "workload.0.stages.2.for=500ms", "workload.0.stages.2.rate=20/s",
+    "workload.0.stages.0.for=500ms",
+    "workload.0.stages.1.for=1500ms",
+    "workload.0.stages.1.rate=20/s",
+    "workload.0.stages.2.for=500ms",
+    "workload.0.stages.2.rate=20/s",
 )
 _KILLS = ("workload.0.for=4s", "faults.0.every=1s..2s", "faults.0.restart=1s", "limits.settle=5s")
 _FIRE = ("workload.0.for=5s", "workload.1.count=1")
 
 BROKEN = (
-    Broken("load/steady", "every-tenth-job-dropped", "no-lost-job", "is recorded as success, but no handler ran it", _STEADY),
-    Broken("load/steady", "accepted-not-stored", "no-lost-job", "has no outcome: the scheduler's log does not know it", _STEADY),
+    Broken(
+        "load/steady",
+        "every-tenth-job-dropped",
+        "no-lost-job",
+        "is recorded as success, but no handler ran it",
+        _STEADY,
+    ),
+    Broken(
+        "load/steady",
+        "accepted-not-stored",
+        "no-lost-job",
+        "has no outcome: the scheduler's log does not know it",
+        _STEADY,
+    ),
     Broken("load/surge", "loop-blocked", "surge.latency p50 < 500ms", "job.submit", _SURGE),
     Broken(
-        "cycles/governor", "pid-file-kept", "no-stale-pidfile", "runs False", ("cycles.count=1", "cycles.steps.3.stop={how: [term]}")
+        "cycles/governor",
+        "pid-file-kept",
+        "no-stale-pidfile",
+        "runs False",
+        ("cycles.count=1", "cycles.steps.3.stop={how: [term]}"),
     ),
     Broken(
-        "cycles/governor", "lifeline-ignored", "no-orphan-process", "schedule_zero.handler",
+        "cycles/governor",
+        "lifeline-ignored",
+        "no-orphan-process",
+        "schedule_zero.handler",
         ("cycles.count=1", "cycles.steps.3.stop={how: [kill]}"),
     ),
-    Broken("cycles/handlers", "handler-not-stopped", "steps-done", "still runs 3 s after h2 was removed", ("cycles.count=1",)),
     Broken(
-        "cycles/handlers", "never-restarted", "steps-done", "h3 not started again since the crash",
+        "cycles/handlers",
+        "handler-not-stopped",
+        "steps-done",
+        "still runs 3 s after h2 was removed",
+        ("cycles.count=1",),
+    ),
+    Broken(
+        "cycles/handlers",
+        "never-restarted",
+        "steps-done",
+        "h3 not started again since the crash",
         ("cycles.count=1", "cycles.steps.6.wait.within=2s"),
     ),
-    Broken("chaos/handler_kill", "never-restarted", "brought-back", "was not started again by its governor", _KILLS),
+    Broken(
+        "chaos/handler_kill", "never-restarted", "brought-back", "was not started again by its governor", _KILLS
+    ),
     Broken("chaos/handler_kill", "never-retried", "jobs.job-errors ratio < 1%", "unreachable", _KILLS),
     Broken("chaos/handlers_under_fire", "never-retried", "jobs.job-errors ratio < 1%", "meanwhile: ", _FIRE),
     Broken(
-        "chaos/handlers_under_fire", "handler-forgets-requests", "runs-per-job", "times, at most 2 allowed",
-        ("workload.0.for=9s", "workload.1.count=1", "faults.0.at=100ms", "faults.3.at=1500ms", "limits.settle=15s"),
+        "chaos/handlers_under_fire",
+        "handler-forgets-requests",
+        "runs-per-job",
+        "times, at most 2 allowed",
+        (
+            "workload.0.for=9s",
+            "workload.1.count=1",
+            "faults.0.at=100ms",
+            "faults.3.at=1500ms",
+            "limits.settle=15s",
+        ),
     ),
     Broken(
-        "chaos/handlers_under_fire", "efsm-not-recovered", "jobs.job-errors ratio < 1%", "efsm (zmq.state at scheduler.req)",
+        "chaos/handlers_under_fire",
+        "efsm-not-recovered",
+        "jobs.job-errors ratio < 1%",
+        "efsm (zmq.state at scheduler.req)",
         (*_FIRE, "limits.settle=5s"),
     ),
     Broken(
-        "chaos/handlers_under_fire", "busy-store-ignored", "no-lost-job", "busy (store.locked at store)",
+        "chaos/handlers_under_fire",
+        "busy-store-ignored",
+        "no-lost-job",
+        "busy (store.locked at store)",
         (*_FIRE, "faults.4.at=2s", "limits.settle=8s"),
     ),
 )
@@ -116,11 +167,15 @@ def test_every_entry_of_the_catalogue_catches_its_mutant(entry: catalog.Entry, t
     verdict = session.Session(tmp_path).play(planned).verdict
 
     assert verdict.outcome is Outcome.FAIL, verdict.reason
-    assert [c.name for c in verdict.checks if c.outcome is Outcome.FAIL and entry.expect in c.name] != [], verdict.reason
+    assert [c.name for c in verdict.checks if c.outcome is Outcome.FAIL and entry.expect in c.name] != [], (
+        verdict.reason
+    )
 
 
 def test_every_scenario_has_a_mutant_that_it_must_catch() -> None:
-    """A scenario that nothing shows to fail is a defect: each file stands in the list above or in the catalogue."""
+    """A scenario that nothing shows to fail is a defect: each file stands in the list above or in the
+    catalogue.
+    """
     guarded = {broken.path for broken in BROKEN} | {entry.path for entry in CATALOGUE}
 
     assert set(session.find_files([ROOT])) - guarded == set()

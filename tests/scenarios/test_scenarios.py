@@ -27,20 +27,29 @@ def test_the_scenarios_that_are_promised_are_there() -> None:
     names = {path.relative_to(ROOT).with_suffix("").as_posix() for path in FILES}
 
     assert names >= {
-        "load/steady", "load/surge", "cycles/governor", "cycles/handlers", "chaos/handler_kill", "chaos/handlers_under_fire",
+        "load/steady",
+        "load/surge",
+        "cycles/governor",
+        "cycles/handlers",
+        "chaos/handler_kill",
+        "chaos/handlers_under_fire",
     }
     assert len([name for name in names if name.startswith("regression/")]) == 8
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_a_scenario_file_is_complete(path: Path) -> None:
-    """It says what it is about, has a seed, runs in the real world, lies in the folder of its kind, and demands something."""
+    """It says what it is about, has a seed, runs in the real world, lies in the folder of its kind, and demands
+    something.
+    """
     scenario = _load(path).scenario
 
     assert scenario.about
     assert scenario.seed is not None
     assert World.REAL in scenario.worlds
-    assert scenario.name == path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").replace("_", "-")
+    assert scenario.name == path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").replace(
+        "_", "-"
+    )
     folder = path.relative_to(ROOT).parts[0]
     assert scenario.kind.value == folder or (folder == "regression" and scenario.kind is Kind.CYCLES)
     checks = scenario.checks

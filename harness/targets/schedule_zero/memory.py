@@ -1,6 +1,7 @@
 """The jobs of a scheduler that keeps no file, as it tells them itself over its API.
 
-With ``store: memory`` there is nothing to read after the stop, so the executions are fetched, page by page, while the scheduler lives.
+With ``store: memory`` there is nothing to read after the stop, so the executions are fetched, page by page,
+while the scheduler lives.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class MemoryJobs:
             self._cursor = following
 
     async def backlog(self, base: str) -> int | None:
-        """How many accepted jobs have not ended, those of schedules that run now included; None when it does not answer."""
+        """How many accepted jobs have not ended, those of schedules that run now included; None when it does
+        not answer.
+        """
         if not await self.look(base):
             return None
         answer = await self._api.request("GET", f"{base}/api/health", timeout=TIMEOUT)
@@ -74,11 +77,25 @@ class MemoryJobs:
 
     def _job(self, told: dict[str, Any]) -> Job:
         started, ended = self._when(told.get("started_at")), self._when(told.get("ended_at"))
-        at = ended if ended is not None else started if started is not None else self._to_scenario(time.monotonic())
+        at = (
+            ended
+            if ended is not None
+            else started
+            if started is not None
+            else self._to_scenario(time.monotonic())
+        )
         return Job(
-            at=at, job_id=told["job_id"], handler=told["handler_id"], method=told["method"],
-            schedule_id=told.get("schedule_id") or "", scheduled_for=self._when(told.get("scheduled_for")), started=started,
-            ended=ended, attempts=len(told.get("attempts") or ()), outcome=told.get("outcome") or "", error=told.get("error") or "",
+            at=at,
+            job_id=told["job_id"],
+            handler=told["handler_id"],
+            method=told["method"],
+            schedule_id=told.get("schedule_id") or "",
+            scheduled_for=self._when(told.get("scheduled_for")),
+            started=started,
+            ended=ended,
+            attempts=len(told.get("attempts") or ()),
+            outcome=told.get("outcome") or "",
+            error=told.get("error") or "",
         )
 
     def _when(self, text: str | None) -> float | None:

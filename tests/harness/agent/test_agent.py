@@ -87,7 +87,9 @@ def test_nonsense_is_refused_and_the_agent_lives_on(
 
 
 @pytest.mark.parametrize("line", [b"no json\n", b"[]\n", b"{}\n", b"\xff\xfe\n"])
-def test_a_line_that_is_no_command_is_answered_as_an_error(agent: AgentServer, client: AgentClient, line: bytes) -> None:
+def test_a_line_that_is_no_command_is_answered_as_an_error(
+    agent: AgentServer, client: AgentClient, line: bytes
+) -> None:
     """And the next one is heard."""
     with socket.socket(socket.AF_UNIX) as raw:
         raw.settimeout(5.0)
@@ -99,7 +101,9 @@ def test_a_line_that_is_no_command_is_answered_as_an_error(agent: AgentServer, c
 
 def test_nobody_at_the_door_is_told_with_the_command(door: Path) -> None:
     """A process that is gone, or never had an agent."""
-    with pytest.raises(FaultError, match=r"no agent answers at .*/none.sock: .*No such file.*\(command 'status'\)"):
+    with pytest.raises(
+        FaultError, match=r"no agent answers at .*/none.sock: .*No such file.*\(command 'status'\)"
+    ):
         AgentClient(str(door / "none.sock")).call("status")
 
 
@@ -109,7 +113,7 @@ def test_an_agent_that_does_not_answer_is_given_up(door: Path) -> None:
     with socket.socket(socket.AF_UNIX) as frozen:
         frozen.bind(str(path))
         frozen.listen(1)
-        with pytest.raises(FaultError, match="no agent answers at .*timed out"):
+        with pytest.raises(FaultError, match=r"no agent answers at .*timed out"):
             AgentClient(str(path), timeout=0.1).call("status")
 
 
@@ -141,7 +145,11 @@ def _child(door: Path, code: str, *, site: Path | None = None, **more: str) -> s
     variables = {protocol.ENV_DIR: str(door), protocol.ENV_JOURNAL: str(door / "journal"), **more}
     base = dict(os.environ) if site is None else {**os.environ, "PYTHONPATH": str(site)}
     return subprocess.run(
-        [sys.executable, "-c", code], env=protocol.child_environment(base, **variables), capture_output=True, text=True, timeout=30
+        [sys.executable, "-c", code],
+        env=protocol.child_environment(base, **variables),
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
 
 
@@ -164,7 +172,7 @@ def test_a_sitecustomize_that_ours_hides_runs_all_the_same(door: Path, tmp_path:
 
 def test_a_process_whose_agent_cannot_start_says_so_and_runs(door: Path) -> None:
     """The code under test must not fail for the harness's sake."""
-    done = _child(door, "print('body')", **{protocol.ENV_PLUGINS: "no.such.module"})
+    done = _child(door, "print('body')", HARNESS_AGENT_PLUGINS="no.such.module")
 
     assert done.stdout == "body\n"
     assert done.stderr.startswith("harness agent did not start: ModuleNotFoundError")

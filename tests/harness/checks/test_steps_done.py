@@ -21,17 +21,26 @@ def test_steps_that_succeeded_pass(result: Any, write: Any) -> None:
 
 def test_a_failed_step_is_told_with_its_cycle_handler_and_reason(result: Any, write: Any) -> None:
     """What the target said of it stands in the evidence."""
-    found = result("steps-done", write.step(2, "add", status=Status.FAIL, handler="h2", error="no free port", took=1.5))
+    found = result(
+        "steps-done", write.step(2, "add", status=Status.FAIL, handler="h2", error="no free port", took=1.5)
+    )
 
     assert found.outcome is Outcome.FAIL
     assert found.summary == "1 of 1 step failed"
     assert found.evidence[0].text == "cycle 2: add h2 at 20.000 s came to fail after 1.5 s: no free port"
 
 
-def test_cycles_are_judged_by_their_steps_though_nobody_asked(scenario: Callable[..., Scenario], write: Any) -> None:
-    """A step that failed ends its cycle, so a scenario of cycles that does not name the check is judged by it all the same."""
+def test_cycles_are_judged_by_their_steps_though_nobody_asked(
+    scenario: Callable[..., Scenario], write: Any
+) -> None:
+    """A step that failed ends its cycle, so a scenario of cycles that does not name the check is judged by it
+    all the same.
+    """
     demanded = scenario(
-        kind="cycles", workload=[], cycles={"count": 1, "steps": ["start", "stop"]}, checks={"finally": ["no-orphan-process"]}
+        kind="cycles",
+        workload=[],
+        cycles={"count": 1, "steps": ["start", "stop"]},
+        checks={"finally": ["no-orphan-process"]},
     )
 
     results = judge(demanded, History(Header(), [write.step(1, "start", status=Status.FAIL, error="no")]))
