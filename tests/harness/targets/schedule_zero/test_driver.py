@@ -178,7 +178,7 @@ def test_handlers_are_removed_added_and_restarted(deployed: Callable[..., Any]) 
 
 @pytest.mark.integration
 def test_jobs_of_a_scheduler_without_a_file_are_told_by_itself(deployed: Callable[..., Any]) -> None:
-    """Ended ones and one that runs are in the records; the backlog counts what was accepted and has not ended."""
+    """Ended ones and running ones are in the records; the backlog counts what has not ended."""
 
     async def body(target: ScheduleZeroTarget) -> None:
         assert "store" not in {place.name for place in target.places()}
