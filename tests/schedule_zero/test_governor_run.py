@@ -6,15 +6,15 @@ import contextlib
 import json
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from schedule_zero.cli import main as command_line
 from schedule_zero.exits import ExitCode
 from schedule_zero.governor_run import ForegroundGovernor
 from schedule_zero.governor_run import govern as govern_in_foreground
@@ -30,9 +30,8 @@ def test_the_command_line_orders_a_running_governor(
 
     def order(*words: str) -> tuple[int, str]:
         where = ["--deployment", "t", "--root", str(world.folder), "--config", str(tmp_path / "t.json")]
-        command = [sys.executable, "-m", "schedule_zero.cli", "governor", *words, *where]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-        return done.returncode, (done.stdout + done.stderr).strip()
+        done = CliRunner().invoke(command_line, ["governor", *words, *where])
+        return done.exit_code, done.output.strip()
 
     code, out = order("status", "--json")
     assert (code, {name: info["status"] for name, info in json.loads(out).items()}) == (
