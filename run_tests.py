@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Named suites of tests, for people and CI; thin over pytest.
 
-    python run_tests.py                      the quick suite
-    python run_tests.py all --coverage       every test, with coverage of every process
-    python run_tests.py chaos -n 1           tests and scenario files of one kind
-    python run_tests.py tests/test_x.py -k y -- --pdb
+python run_tests.py                      the quick suite
+python run_tests.py all --coverage       every test, with coverage of every process
+python run_tests.py chaos -n 1           tests and scenario files of one kind
+python run_tests.py tests/test_x.py -k y -- --pdb
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    import pytest
 
 ROOT = Path(__file__).resolve().parent
 USAGE = 2
@@ -48,8 +51,8 @@ class Suite:
         return inside and (not self.having or self.having in markers) and not markers & set(self.without)
 
 
-def _with_scenarios(kind: str, about: str, **options: int) -> Suite:
-    return Suite(about, having=kind, paths=("tests", f"scenarios/{kind}"), **options)
+def _with_scenarios(kind: str, about: str, *, workers: int = MOST_WORKERS) -> Suite:
+    return Suite(about, having=kind, paths=("tests", f"scenarios/{kind}"), workers=workers)
 
 
 SUITES = {
@@ -78,7 +81,8 @@ def main(arguments: Sequence[str]) -> int:
     command = pytest_command(options, rest)
     if not options.quiet:
         print("$ python", *command[1:], flush=True)  # the line to copy for a run of one's own
-    os.execv(sys.executable, command)  # noqa: S606 - pytest's exit code and signals are ours without a word
+    # Not a child: exit code and signals are pytest's own without a word.
+    return os.execv(sys.executable, command)
 
 
 def pytest_command(options: argparse.Namespace, rest: Sequence[str]) -> list[str]:
@@ -103,11 +107,11 @@ def pytest_command(options: argparse.Namespace, rest: Sequence[str]) -> list[str
 def _suite(name: str) -> Suite:
     if name in SUITES:
         return SUITES[name]
-    if Path(name.split("::")[0]).exists():
-        return Suite("a path", paths=(name,))
-    near = difflib.get_close_matches(name, SUITES, 1)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
-    _fail(f"{name!r} is neither a suite nor a path.{guess} Suites: {', '.join(SUITES)}.")
+    if not Path(name.split("::")[0]).exists():
+        near = difflib.get_close_matches(name, SUITES, 1)
+        guess = f" Did you mean {near[0]!r}?" if near else ""
+        _fail(f"{name!r} is neither a suite nor a path.{guess} Suites: {', '.join(SUITES)}.")
+    return Suite("a path", paths=(name,))
 
 
 def _workers(asked: str, suite: Suite) -> int:
@@ -123,8 +127,8 @@ def _list() -> int:
 
     counter = _Counter()
     folders = sorted({path for suite in SUITES.values() for path in suite.paths if Path(path).exists()})
-    code = pytest.main(["--collect-only", "-qq", "--no-header", "--no-summary", *folders], plugins=[counter])
-    if code != pytest.ExitCode.OK:
+    code = pytest.main(["--collect-only", "-qq", "--disable-warnings", *folders], plugins=[counter])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):  # none is left by the counter
         return int(code)
     for name, suite in SUITES.items():
         count = sum(suite.holds(path, markers) for path, markers in counter.found)
@@ -133,25 +137,30 @@ def _list() -> int:
 
 
 class _Counter:
-    """A pytest plugin that notes each collected test instead of printing it."""
+    """A pytest plugin that notes each collected test instead of having it printed."""
 
     def __init__(self) -> None:
         self.found: list[tuple[Path, frozenset[str]]] = []
 
-    def pytest_collection_finish(self, session: object) -> None:
-        items = getattr(session, "items", [])
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
             markers = frozenset(mark.name for mark in item.iter_markers())
             self.found.append((item.path.relative_to(ROOT), markers))
+
+    def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> None:
         items.clear()  # nothing is left to be printed
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="run_tests.py", description="Run a named suite of tests.", epilog="What follows `--` goes to pytest."
+        prog="run_tests.py",
+        description="Run a named suite of tests.",
+        epilog="What follows `--` goes to pytest.",
     )
     parser.add_argument("suite", nargs="?", default="quick", help=f"a path, or one of: {', '.join(SUITES)}")
-    parser.add_argument("--coverage", action="store_true", help="measure coverage, children included (htmlcov/)")
+    parser.add_argument(
+        "--coverage", action="store_true", help="measure coverage, children included (htmlcov/)"
+    )
     parser.add_argument("--list", action="store_true", help="list the suites and how many tests each holds")
     parser.add_argument("-m", metavar="EXPR", default="", help="only tests whose markers match")
     parser.add_argument("-k", metavar="EXPR", default="", help="only tests whose names match")

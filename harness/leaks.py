@@ -1,4 +1,5 @@
-"""What a piece of code leaves behind: processes, threads, ZeroMQ sockets and contexts, descriptors, listening ports.
+"""What a piece of code leaves behind: processes, threads, ZeroMQ sockets and contexts, descriptors, listening
+ports.
 
 >>> before = Snapshot.take()
 >>> before.leaks(timeout=0.1)
@@ -38,9 +39,11 @@ _NO_LEAK = ("/proc/", "/dev/")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What exists at one moment. Processes are pairs of pid and start time, descriptors pairs of number and what is open.
+    """What exists at one moment. Processes are pairs of pid and start time, descriptors pairs of number and
+    what is open.
 
-    Every open ZeroMQ socket and context owns descriptors, so a snapshot without ``objects`` misses none; it only cannot tell
+    Every open ZeroMQ socket and context owns descriptors, so a snapshot without ``objects`` misses none; it
+    only cannot tell
     which are new. It takes 1 ms, one with them 30 ms or more.
     """
 
@@ -55,7 +58,9 @@ class Snapshot:
 
     @classmethod
     def take(cls, *, objects: bool = True, mark: str = "") -> Snapshot:
-        """Look now. With `objects`, garbage is collected first, so that what nobody can reach is not blamed on anybody."""
+        """Look now. With `objects`, garbage is collected first, so that what nobody can reach is not blamed
+        on anybody.
+        """
         sockets, contexts = _zmq_objects() if objects else ([], [])
         return cls(
             processes=frozenset(_processes(mark)),
@@ -69,7 +74,9 @@ class Snapshot:
         )
 
     def leaks(self, *, timeout: float = SETTLE) -> list[str]:
-        """What is there now and was not then, one line each; looks again until nothing is, or `timeout` seconds are over."""
+        """What is there now and was not then, one line each; looks again until nothing is, or `timeout`
+        seconds are over.
+        """
         deadline = time.monotonic() + timeout
         pause = _TICK
         while True:
@@ -81,7 +88,9 @@ class Snapshot:
             pause = min(pause * 1.5, 0.25)
 
     def require_none(self, *, timeout: float = SETTLE) -> None:
-        """Raise `LeakError` that names every leak. Processes that were left are killed: whoever comes next must not meet them."""
+        """Raise `LeakError` that names every leak. Processes that were left are killed: whoever comes next
+        must not meet them.
+        """
         if found := self.leaks(timeout=timeout):
             self.end_processes()
             lines = "\n".join(f"  - {line}" for line in found)
@@ -115,13 +124,17 @@ class Snapshot:
 
     def _zmq_lines(self) -> list[str]:
         sockets, contexts = _zmq_objects()
-        if not self.objects:  # which of them are new is not known, but their names help whoever looks for the descriptor
+        if (
+            not self.objects
+        ):  # which of them are new is not known, but their names help whoever looks for the descriptor
             return [f"(open ZeroMQ sockets: {', '.join(map(_socket_name, sockets))})"] if sockets else []
         new_sockets = [socket for socket in sockets if id(socket) not in self.sockets]
         new_contexts = [context for context in contexts if id(context) not in self.contexts]
         lines = []
         if new_sockets:
-            lines.append(f"{len(new_sockets)} open ZeroMQ socket(s): {', '.join(map(_socket_name, new_sockets))}")
+            lines.append(
+                f"{len(new_sockets)} open ZeroMQ socket(s): {', '.join(map(_socket_name, new_sockets))}"
+            )
         if new_contexts:
             lines.append(f"{len(new_contexts)} ZeroMQ context(s) that nobody has ended")
         return lines
@@ -154,11 +167,16 @@ def guarded(*, objects: bool = True, timeout: float = SETTLE) -> Iterator[Snapsh
 def _zmq_objects() -> tuple[list[Any], list[Any]]:
     """Open sockets, open contexts. A socket or context that another one shadows is the other one's."""
     gc.collect()
-    sockets, contexts = [], []
+    sockets: list[Any] = []
+    contexts: list[Any] = []
     for candidate in gc.get_objects():
         # type(), not isinstance(): asking a weak proxy or a lazy object for its class can run its code.
         kind = type(candidate)
-        if not issubclass(kind, zmq.Socket | zmq.Context) or candidate.closed or getattr(candidate, "_shadow", False):
+        if (
+            not issubclass(kind, zmq.Socket | zmq.Context)
+            or candidate.closed
+            or getattr(candidate, "_shadow", False)
+        ):
             continue
         (sockets if issubclass(kind, zmq.Socket) else contexts).append(candidate)
     return sockets, contexts
@@ -214,7 +232,7 @@ def _is_harmless(process: psutil.Process) -> bool:
 
 
 def _descriptors() -> Iterator[tuple[int, str]]:
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - called twice a test: Path costs three times as much
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - Path costs three times as much
         with contextlib.suppress(OSError):
             yield int(name), os.readlink(f"/proc/self/fd/{name}")  # noqa: PTH115
 

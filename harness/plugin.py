@@ -75,7 +75,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="KEY=VALUE",
         help="override a value of scenario files, e.g. cycles.count=200",
     )
-    add("--harness-report", metavar="DIR", help="folder for the runs' folders (default: reports in the root folder)")
+    add(
+        "--harness-report",
+        metavar="DIR",
+        help="folder for the runs' folders (default: reports in the root folder)",
+    )
     add("--harness-mutant", default="", metavar="NAME", help="break the target on purpose")
 
 
@@ -92,7 +96,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFi
     from harness.pytest.items import ScenarioFile, is_asked_for, is_scenario
 
     config = parent.config
-    asked = [(config.invocation_params.dir / str(argument).split("::")[0]).resolve() for argument in config.args]
+    asked = [
+        (config.invocation_params.dir / str(argument).split("::")[0]).resolve() for argument in config.args
+    ]
     if not is_scenario(file_path) or not is_asked_for(file_path, asked):
         return None
     return ScenarioFile.from_parent(parent, path=file_path)

@@ -17,7 +17,7 @@ _MORE_THAN_A_UNIT = ("integration", "regression", "governor", "slow", "load", "c
 _LEAVES = {
     "tests/harness/faults/test_injector.py": "a heal that hangs on purpose keeps its thread",
     "tests/schedule_zero/test_database.py": "a database that cannot be closed in time keeps its files",
-    "tests/schedule_zero/test_job_executor.py": "threads of calls that never end are left to the end of the process",
+    "tests/schedule_zero/test_job_executor.py": "calls that never end keep their threads",
     "tests/schedule_zero/test_lifeline.py": "a lost lifeline keeps its pipe: its process is about to end",
 }
 """Modules whose tests cannot but leave something, and why."""
@@ -32,7 +32,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def module_leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail the last test of a module when the module, its own fixtures ended, leaves anything: 60 ms a module."""
+    """Fail the last test of a module when the module, its own fixtures ended, leaves anything: 60 ms a
+    module.
+    """
     with contextlib.nullcontext() if request.node.nodeid in _LEAVES else guarded():
         yield
 
@@ -41,7 +43,8 @@ def module_leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[Non
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a process, a thread, a socket or a descriptor: about 3 ms a test.
 
-    A test that shares a fixture with its module may well leave something in it; the module's own guard sees to that.
+    A test that shares a fixture with its module may well leave something in it; the module's own guard sees
+    to that.
     """
     exempt = request.node.nodeid.split("::")[0] in _LEAVES or _shares(request.node)
     with contextlib.nullcontext() if exempt else guarded(objects=False):

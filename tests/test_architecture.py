@@ -22,7 +22,9 @@ ROOMS = {
     "report": ("errors", "scenario", "history", "checks"),
     "agent": ("errors",),
 }
-"""What each room may import besides itself; `schedule_zero` is in nobody's list. Rooms above them see `BELOW`."""
+"""What each room may import besides itself; `schedule_zero` is in nobody's list. Rooms above them see
+`BELOW`.
+"""
 BELOW = ("errors", "scenario", "history", "agent")
 MIDDLE = ("targets", "workload", "faults", "mocks", "lifecycle")
 """Rooms that may see `BELOW` and each other, and nothing above: no runner, no session, no checks, no report."""
@@ -78,7 +80,11 @@ def _refused(name: str, target: str) -> str:
     if package != "harness" or not theirs or theirs == mine or target.startswith("harness.targets.base"):
         return "" if mine not in ROOMS or package != "harness" or theirs in (mine, "") else f"above {mine}"
     if mine in ROOMS:
-        return "" if theirs in ROOMS[mine] else f"{mine} may see {', '.join(ROOMS[mine]) or 'nothing of the harness'}"
+        return (
+            ""
+            if theirs in ROOMS[mine]
+            else f"{mine} may see {', '.join(ROOMS[mine]) or 'nothing of the harness'}"
+        )
     if mine in MIDDLE:
         return "" if theirs in (*BELOW, *MIDDLE, "leaks") else f"above {mine}"
     return ""
@@ -128,8 +134,12 @@ def test_imports_are_found_wherever_they_stand(tmp_path: Path, monkeypatch: pyte
         "def f():\n    import schedule_zero.store\n    from ..report import text\n    from . import base\n"
     )
     assert sorted(imports(path)) == [
-        (1, "typing"), (3, "harness"), (3, "harness.runner"), (5, "schedule_zero.store"),
-        (6, "harness.report"), (7, "harness.checks"),
+        (1, "typing"),
+        (3, "harness"),
+        (3, "harness.runner"),
+        (5, "schedule_zero.store"),
+        (6, "harness.report"),
+        (7, "harness.checks"),
     ]
 
 
@@ -151,7 +161,9 @@ def test_public_names_are_documented(path: Path) -> None:
 
 def _undocumented(tree: ast.Module | ast.ClassDef) -> Iterator[str]:
     for node in tree.body:
-        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or node.name.startswith("_"):
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or node.name.startswith(
+            "_"
+        ):
             continue
         overrides = any(isinstance(mark, ast.Name) and mark.id == "override" for mark in node.decorator_list)
         if ast.get_docstring(node) is None and not overrides and not _is_protocol(tree):

@@ -34,7 +34,6 @@ class AgentServer:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(self._path))
         self._listener.listen(8)
-        self._thread: threading.Thread | None = None
 
     def command(self, name: str, function: Command) -> None:
         """Add a command; its keyword arguments are those of the request."""

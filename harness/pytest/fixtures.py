@@ -43,13 +43,17 @@ def mock_handler_factory() -> Iterator[Callable[..., MockHandler]]:
 
 @pytest.fixture
 def mock_handler(mock_handler_factory: Callable[..., MockHandler]) -> MockHandler:
-    """One running `MockHandler` that echoes; ``.behave(...)`` changes what it does, ``.calls`` is what it was asked."""
+    """One running `MockHandler` that echoes; ``.behave(...)`` changes what it does, ``.calls`` is what it was
+    asked.
+    """
     return mock_handler_factory()
 
 
 @pytest.fixture
 def zmq_client(mock_handler: MockHandler) -> Iterator[ZMQClient]:
-    """A `ZMQClient` connected to `mock_handler`, with a time-out of 5,000 ms; terminated at the end of the test."""
+    """A `ZMQClient` connected to `mock_handler`, with a time-out of 5,000 ms; terminated at the end of the
+    test.
+    """
     from harness.targets.schedule_zero.fixtures import client
 
     made = client(mock_handler.address)
@@ -80,7 +84,9 @@ def fault() -> Iterator[Callable[..., Fault[Any]]]:
 
 @pytest.fixture
 def governor(tmp_path: Path) -> Iterator[ProcessGovernor]:
-    """A `ProcessGovernor` of one worker handler ``h1`` on free ports; not started; stopped at the end of the test."""
+    """A `ProcessGovernor` of one worker handler ``h1`` on free ports; not started; stopped at the end of the
+    test.
+    """
     from harness.targets.schedule_zero import fixtures
 
     made = fixtures.governor(tmp_path, fixtures.worker_config("h1"))
@@ -92,7 +98,9 @@ def governor(tmp_path: Path) -> Iterator[ProcessGovernor]:
 
 @pytest.fixture
 def governor_driver(governor: ProcessGovernor) -> GovernorRounds:
-    """Drives `governor` through cycles: ``governor_driver.cycle(20)`` raises when a step fails or something is left behind."""
+    """Drives `governor` through cycles: ``governor_driver.cycle(20)`` raises when a step fails or something
+    is left behind.
+    """
     from harness.lifecycle.governor_driver import GovernorDriver
     from harness.targets.schedule_zero import fixtures
 
@@ -104,7 +112,8 @@ def governor_driver(governor: ProcessGovernor) -> GovernorRounds:
 def scheduler_server(tmp_path: Path) -> Iterator[SchedulerServer]:
     """A running scheduler in processes of its own, without handlers.
 
-    Register a `MockHandler` with it: ``mock_handler_factory(register_with=scheduler_server.registration_address)``.
+    Register a `MockHandler` with it:
+    ``mock_handler_factory(register_with=scheduler_server.registration_address)``.
     """
     from harness.targets.schedule_zero.fixtures import SchedulerServer
 
@@ -114,9 +123,11 @@ def scheduler_server(tmp_path: Path) -> Iterator[SchedulerServer]:
 
 @pytest.fixture
 def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Verdict]:
-    """Runs a scenario file and returns its verdict: ``assert scenario("chaos.yaml", seed=7).outcome is Outcome.PASS``.
+    """Runs a scenario file and returns its verdict: ``assert scenario("chaos.yaml", seed=7).outcome is
+    Outcome.PASS``.
 
-    Relative paths are looked for from the root of the project. `overrides` are those of ``--set``, `mutant` breaks
+    Relative paths are looked for from the root of the project. `overrides` are those of ``--set``, `mutant`
+    breaks
     the target, `only` names one of several scenarios in a file. Raises `UsageError` when that is not one run.
     """
     from harness import session
@@ -124,16 +135,27 @@ def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Ve
     from harness.scenario.model import World
 
     def run(
-        path: str | Path, *, seed: int | None = None, world: str | None = None, overrides: tuple[str, ...] = (),
-        mutant: str = "", only: str = "",
+        path: str | Path,
+        *,
+        seed: int | None = None,
+        world: str | None = None,
+        overrides: tuple[str, ...] = (),
+        mutant: str = "",
+        only: str = "",
     ) -> Verdict:
         planned = session.plan(
-            [request.config.rootpath / path], world=World(world) if world else None,
-            seeds=None if seed is None else [seed], overrides=overrides, mutant=mutant, only=only,
+            [request.config.rootpath / path],
+            world=World(world) if world else None,
+            seeds=None if seed is None else [seed],
+            overrides=overrides,
+            mutant=mutant,
+            only=only,
         )
         if len(planned) != 1:
             names = ", ".join(f"{run.loaded.scenario.name} with seed {run.seed}" for run in planned)
-            raise UsageError(f"{path}: expected one run, found {names or 'none'}; choose it by `only` and `seed`")
+            raise UsageError(
+                f"{path}: expected one run, found {names or 'none'}; choose it by `only` and `seed`"
+            )
         return session.Session(tmp_path / "reports").play(planned[0]).verdict
 
     return run
@@ -154,7 +176,9 @@ def leak_guard() -> Iterator[Snapshot]:
 
 @pytest.fixture
 def free_port() -> Iterator[int]:
-    """A TCP port on the loopback that nobody listens on, and that no other test of this machine is given meanwhile."""
+    """A TCP port on the loopback that nobody listens on, and that no other test of this machine is given
+    meanwhile.
+    """
     with contextlib.ExitStack() as stack:
         while True:
             with socket.socket() as probe:

@@ -27,7 +27,9 @@ _GRACE = 60.0
 
 
 def is_scenario(path: Path) -> bool:
-    """Whether the file's first key is ``scenario``, with a number: other YAML files of a project are none of ours."""
+    """Whether the file's first key is ``scenario``, with a number: other YAML files of a project are none of
+    ours.
+    """
     try:
         with path.open("rb") as file:
             return bool(_FIRST_KEY.match(file.read(4096)))
@@ -52,7 +54,8 @@ def is_asked_for(path: Path, arguments: list[Path]) -> bool:
 
 
 def longest(scenario: Scenario) -> float:
-    """Seconds after which a run of this scenario must be over, all its limits used up and its target hard to stop.
+    """Seconds after which a run of this scenario must be over, all its limits used up and its target hard to
+    stop.
 
     Teardown has four steps with one limit each: collect, stop, collect files, audit.
     """
@@ -73,7 +76,9 @@ class ScenarioFile(pytest.File):
     """One YAML file with one or more scenarios."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """One item for each scenario, seed and world; a file with mistakes is a collection error that names each."""
+        """One item for each scenario, seed and world; a file with mistakes is a collection error that names
+        each.
+        """
         try:
             runs = list(self._runs())
         except HarnessError as error:
@@ -98,12 +103,16 @@ class ScenarioFile(pytest.File):
             scenario = run.loaded.scenario
             known = drivers()[scenario.target.driver].worlds
             for world in scenario.worlds:
-                if world.value == option("--harness-world") or (not option("--harness-world") and world in known):
+                if world.value == option("--harness-world") or (
+                    not option("--harness-world") and world in known
+                ):
                     yield dataclasses.replace(run, world=world)
 
 
 class ScenarioItem(pytest.Item):
-    """One run. Its markers are the scenario's kind, its world, ``integration``, and a time-out made of its limits."""
+    """One run. Its markers are the scenario's kind, its world, ``integration``, and a time-out made of its
+    limits.
+    """
 
     def __init__(self, *, planned: PlannedRun, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -112,7 +121,8 @@ class ScenarioItem(pytest.Item):
         for marker in dict.fromkeys((scenario.kind.value, planned.world.value, "integration")):
             self.add_marker(marker)
         if self.config.pluginmanager.hasplugin("timeout"):
-            # By signal: it unwinds the run, which heals and tears down. By thread it would end the process at once.
+            # By signal: it unwinds the run, which heals and tears down. By thread it would end the process at
+            # once.
             self.add_marker(pytest.mark.timeout(longest(scenario), method="signal"))
         self.user_properties += [("seed", planned.seed), ("world", planned.world.value)]
 
@@ -123,7 +133,10 @@ class ScenarioItem(pytest.Item):
 
         reports = self.config.getoption("--harness-report") or self.config.rootpath / "reports"
         finished = session.Session(Path(reports)).play(self.planned)
-        self.user_properties += [("verdict", finished.verdict.outcome.value), ("report", str(finished.folder.path))]
+        self.user_properties += [
+            ("verdict", finished.verdict.outcome.value),
+            ("report", str(finished.folder.path)),
+        ]
         if finished.verdict.outcome is Outcome.INTERRUPTED:
             raise KeyboardInterrupt
         if finished.verdict.outcome is not Outcome.PASS:

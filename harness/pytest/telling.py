@@ -1,4 +1,6 @@
-"""A failed run told in lines of text: verdict, evidence, the lines of the file, the command that runs it again."""
+"""A failed run told in lines of text: verdict, evidence, the lines of the file, the command that runs it
+again.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,7 +36,8 @@ class SchedulerServer:
         topology: dict[str, Any] = {"scheduler": dict(settings or {})}
         if handlers:
             topology["handlers"] = {"name": "h{n}", "count": handlers}
-        scenario = Scenario.model_validate(
+        self._folder = folder
+        self._scenario = Scenario.model_validate(
             {
                 "scenario": 1, "name": "fixture", "kind": "regression", "target": {"driver": "schedule_zero"},
                 "topology": topology, "given": [{"op": "health.check"}],
@@ -43,9 +45,17 @@ class SchedulerServer:
         )
         self.recorder = Recorder()
         self._runner = asyncio.Runner()
-        self._target = ScheduleZeroDriver().create(scenario, TargetContext(folder, random.Random(0), self.recorder))  # noqa: S311
+
+    async def _create(self) -> None:
+        """Within the loop: made outside of one, the HTTP client would make itself a loop that nobody runs or closes."""
+        context = TargetContext(self._folder, random.Random(0), self.recorder)  # noqa: S311
+        self._target = ScheduleZeroDriver().create(self._scenario, context)
 
     def __enter__(self) -> Self:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._runner.close)
+            self._runner.run(self._create())
+            undo.pop_all()
         try:
             self._runner.run(self._target.start())
             self.recorder.begin_run()

@@ -1,0 +1,144 @@
+"""Scenario files as test items: which are taken, how they are chosen, what a failure tells."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.pytest.items import is_asked_for, is_scenario, longest
+from harness.scenario.loader import load_text
+
+pytestmark = pytest.mark.integration
+Run = Callable[..., pytest.RunResult]
+Text = Callable[[str], str]
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("scenario: 1\nname: x\n", True),
+        ("# a comment\n\n---\n# more\nscenario: 2\n", True),
+        ("\ufeffscenario: 1\n", True),
+        ("name: x\nscenario: 1\n", False),
+        ("scenario:\n  name: default\n", False),
+        ("scenarios: [a]\n", False),
+        ("jobs:\n  scenario: 1\n", False),
+        ("", False),
+    ],
+)
+def test_what_is_a_scenario(text: str, taken: bool, tmp_path: Path) -> None:
+    """A file is ours when its first key is `scenario` with a number; a YAML file of anyone else's is not."""
+    (tmp_path / "a.yaml").write_text(text, "utf-8")
+    assert is_scenario(tmp_path / "a.yaml") is taken
+    assert not is_scenario(tmp_path / "missing.yaml")
+
+
+def test_long_variants_are_taken_when_named() -> None:
+    """A folder `long` is passed over unless it, or a file in it, is what pytest was called with."""
+    path = Path("/p/scenarios/long/day.yaml")
+    assert not is_asked_for(path, [Path("/p")])
+    assert is_asked_for(path, [Path("/p"), path])
+    assert is_asked_for(path, [Path("/p/scenarios/long")])
+
+
+def test_an_item_has_the_time_its_limits_add_up_to(short_scenario: Text) -> None:
+    """30 s of set-up, twice, 20 s of run, 10 s to settle, 4 steps of teardown of 10 s each, and a minute."""
+    assert longest(load_text(short_scenario("x"))[0].scenario) == 2 * 30 + 20 + 10 + 4 * 10 + 60
+
+
+def test_collection(project: Run, short_scenario: Text) -> None:
+    """One item a scenario, seed and world; foreign files are passed over; a wrong file is an error with its
+    place.
+    """
+    two = f"{short_scenario('one')}---\n{short_scenario('two').replace('seed: 5', 'seeds: {count: 2}')}"
+    files = {"a.yaml": two, "other.yaml": "services: {}\n", "long/day.yaml": short_scenario("day")}
+    result = project(files, "--collect-only", "-q")
+    assert [line for line in result.outlines if "::" in line] == [
+        "a.yaml::one[real-5]",
+        "a.yaml::two[real-1]",
+        "a.yaml::two[real-2]",
+    ]
+    result = project({"bad.yaml": short_scenario("bad").replace("run: 20s", "run: 20")}, "--collect-only", "-q")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["*bad.yaml:6:*limits.run*"])
+
+
+def test_options_choose(project: Run, short_scenario: Text) -> None:
+    """--harness-seed, -k and -m choose; nothing is left in a world no file names, nor with -p no:harness."""
+    files = {"a.yaml": f"{short_scenario('one')}---\n{short_scenario('two')}"}
+    ask = ("--collect-only", "-q")
+    result = project(files, *ask, "--harness-seed", "77", "-k", "two", "-m", "regression and real")
+    assert [line for line in result.outlines if "::" in line] == ["a.yaml::two[real-77]"]
+    assert project(files, *ask, "--harness-world", "sim").ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert project(files, *ask, "-p", "no:harness").ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def test_a_world_that_cannot_be_played_is_told(project: Run, short_scenario: Text) -> None:
+    """A world that the driver does not know is a mistake in the file, told with its place and no traceback."""
+    result = project({"a.yaml": short_scenario("one").replace("[real]", "[real, sim]")})
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*a.yaml:4:*sim*"])
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_two_at_once_and_junit(project: Run, short_scenario: Text, tmp_path: Path) -> None:
+    """Under -n 2 both pass in processes of their own, beyond the project's time-out; JUnit holds seed, world,
+    report.
+    """
+    files = {"a.yaml": short_scenario("one"), "b.yaml": short_scenario("two")}
+    xml = tmp_path / "junit.xml"
+    result = project(
+        files, "-n", "2", "--timeout", "1", f"--junitxml={xml}", f"--harness-report={tmp_path / 'runs'}"
+    )
+    result.assert_outcomes(passed=2)
+    cases = list(ET.parse(xml).iter("testcase"))
+    assert sorted(case.attrib["name"] for case in cases) == ["one[real-5]", "two[real-5]"]
+    for case in cases:
+        told = {p.attrib["name"]: p.attrib["value"] for p in case.iter("property")}
+        assert (told["seed"], told["world"], told["verdict"]) == ("5", "real", "pass")
+        assert json.loads(Path(told["report"], "verdict.json").read_text())["outcome"] == "pass"
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+def test_a_failure_tells_what_broke(project: Run, short_scenario: Text) -> None:
+    """Verdict, evidence, the line of the file, the report and the command that runs it again; no traceback of
+    ours.
+    """
+    result = project({"a.yaml": short_scenario("one")}, "--harness-mutant", "accepted-not-stored")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "one: FAIL - *no-lost-job*",
+            "  fail: no-lost-job (always): *",
+            "    *a.yaml:12: always: *no-lost-job*",
+            "    - job * accepted at * has no outcome*",
+            "  report: *report.html",
+            "  again:  harness run *a.yaml --world real --seed 5 --mutant accepted-not-stored",
+        ]
+    )
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_a_run_cut_by_its_time_out_leaves_nothing(project: Run, short_scenario: Text) -> None:
+    """The time-out unwinds a run in its midst: the target is torn down, and nothing of it is left."""
+    text = short_scenario("one").replace("count: 12}", "count: 1}\n  - {advance: 15s}")
+    conftest = """
+import pytest
+from harness.leaks import guarded
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.own_markers = [mark for mark in item.own_markers if mark.name != "timeout"]
+        item.add_marker(pytest.mark.timeout(5, method="signal"))
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    with guarded(objects=False):
+        return (yield)
+"""
+    result = project({"a.yaml": text, "conftest.py": conftest})
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*Timeout*5*"])
+    assert "left behind" not in result.stdout.str() + result.stderr.str()

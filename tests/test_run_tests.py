@@ -1,0 +1,125 @@
+"""run_tests.py asks pytest for what its suites say, and says so when it cannot."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def runner() -> ModuleType:
+    """The script as a module."""
+    spec = importlib.util.spec_from_file_location("run_tests_under_test", ROOT / "run_tests.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def command(runner: ModuleType, *arguments: str) -> list[str]:
+    """What pytest would be called with."""
+    own, rest = runner._split(arguments)
+    words: list[str] = runner.pytest_command(runner._parser().parse_args(own), rest)
+    assert words[:3] == [sys.executable, "-m", "pytest"]
+    return words[3:]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The script in a process of its own."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "run_tests.py"), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=100.0,
+        cwd=ROOT.parent,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["-n", "1"], ["tests", "-m", "(unit and not slow)"]),
+        (["all", "-n", "1"], ["tests"]),
+        (["chaos", "-n", "1"], ["tests", "scenarios/chaos", "-m", "(chaos)"]),
+        (
+            ["zmq", "-n", "0", "-m", "not slow", "-k", "x or y"],
+            ["tests", "-m", "(zmq) and (not slow)", "-k", "x or y"],
+        ),
+        (["all", "-n", "3"], ["tests", "-n", "3", "--dist", "worksteal"]),
+        (["load"], ["tests", "scenarios/load", "-m", "(load)"]),
+        (
+            ["unit", "-n", "1", "-q", "--coverage"],
+            ["tests", "-m", "(unit)", "--cov", "--cov-report=term", "--cov-report=html", "-q"],
+        ),
+        (["all", "-n", "1", "--", "--pdb", "-x", "--", "y"], ["tests", "--pdb", "-x", "--", "y"]),
+    ],
+)
+def test_options_become_those_of_pytest(runner: ModuleType, arguments: list[str], expected: list[str]) -> None:
+    """Suite, -m, -k, -n, -q, --coverage and what follows `--` reach pytest; load alone is never run side by
+    side.
+    """
+    assert command(runner, *arguments) == expected
+
+
+def test_workers_are_as_many_as_processors_and_no_more_than_make_sense(
+    runner: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """auto is one worker a processor, at most eight."""
+    for processors, workers in ((1, 1), (2, 2), (64, 8)):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid, n=processors: set(range(n)))
+        assert runner._workers("auto", runner.SUITES["all"]) == workers
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["chaso"], "'chaso' is neither a suite nor a path. Did you mean 'chaos'?"),
+        (["tests/no_such_file.py"], "'tests/no_such_file.py' is neither a suite nor a path."),
+        (["quick", "-n", "many"], "-n: expected a number of workers or auto, found 'many'."),
+    ],
+)
+def test_a_mistake_is_told_in_one_sentence(arguments: list[str], told: str) -> None:
+    """Exit code 2, the sentence, and no traceback."""
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("body", "code"), [("assert True", 0), ("assert False", 1)])
+@pytest.mark.integration
+def test_the_exit_code_is_pytests(body: str, code: int, tmp_path: Path) -> None:
+    """A path is a suite; pytest's own code comes back, also 5 when -k leaves nothing."""
+    path = tmp_path / "test_it.py"
+    path.write_text(f"def test_it():\n    {body}\n")
+    options = ("-n", "1", "--", "-p", "no:cacheprovider", "--rootdir", str(tmp_path))
+    assert run(str(path), "-q", *options).returncode == code
+    assert run(str(path), "-q", "-k", "other", *options).returncode == 5
+
+
+@pytest.mark.integration
+def test_the_list_counts_what_each_suite_holds(runner: ModuleType) -> None:
+    """Every suite is listed with its number of tests; none is empty, all holds the most, unit and quick are
+    within it.
+    """
+    done = run("--list")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = re.findall(r"^(\w+) +(\d+) tests  (.+)$", done.stdout, re.MULTILINE)
+    counts = {name: int(count) for name, count, _ in rows}
+    assert list(counts) == list(runner.SUITES)
+    assert [about for *_, about in rows] == [suite.about for suite in runner.SUITES.values()]
+    assert all(counts.values())
+    assert counts["quick"] <= counts["unit"] < counts["all"]
+    assert counts["unit"] + counts["integration"] <= counts["all"]
