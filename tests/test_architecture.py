@@ -176,3 +176,12 @@ def _is_protocol(tree: ast.Module | ast.ClassDef) -> bool:
     """The members of a protocol may be said by its own docstring."""
     bases = tree.bases if isinstance(tree, ast.ClassDef) else []
     return any(isinstance(base, ast.Name) and base.id == "Protocol" for base in bases)
+
+
+def test_tools_of_developers_are_not_needed_to_run() -> None:
+    """`pip install -e .` is enough for `harness run`: only the pytest face imports pytest, nothing hypothesis."""
+    tools = ("pytest", "_pytest", "hypothesis", "xdist", "coverage")
+    users = {
+        module_name(path) for path in MODULES for _, target in imports(path) if target.split(".")[0] in tools
+    }
+    assert {name for name in users if not name.startswith(("harness.pytest", "harness.plugin"))} == set()
