@@ -41,7 +41,7 @@ def module_leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[Non
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that leaves a process, a thread, a socket or a descriptor: about 3 ms a test.
+    """Fail a test that leaves a process, a thread, a socket or a descriptor: about 2 ms a test.
 
     A test that shares a fixture with its module may well leave something in it; the module's own guard sees
     to that.
