@@ -1,7 +1,7 @@
 """S5 - how long a governor takes until its server and one handler are ready.
 
-Held against two interpreters, one after the other, that only import what server and handler import: below that nobody who
-starts them one by one can get. The governor starts them side by side, which is how it can be quicker.
+Held against two interpreters, one after the other, that only import what server and handler import: below that nobody
+who starts them one by one can get. The governor starts them side by side, which is how it can be quicker.
 
 Run: python benchmarks/governor_start.py
 """
@@ -14,8 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import Goal, interleaved, show
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.common import Goal, interleaved, show
 from harness.targets.schedule_zero import fixtures
 
 ROUNDS = 7

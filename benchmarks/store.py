@@ -1,7 +1,7 @@
 """S7 - jobs a second through store, scheduler and handler call, durably on SQLite.
 
-Held against APScheduler 4 on its own SQLAlchemy store with SQLite in WAL mode and ``synchronous=FULL``, whose jobs do nothing. Ours
-call a handler over ZeroMQ and record their outcome besides.
+Held against APScheduler 4 on its own SQLAlchemy store with SQLite in WAL mode and ``synchronous=FULL``, whose jobs do
+nothing. Ours call a handler over ZeroMQ and record their outcome besides.
 
 Run: python benchmarks/store.py
 """
@@ -14,12 +14,14 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from apscheduler import AsyncScheduler, JobReleased
 from apscheduler.datastores.sqlalchemy import SQLAlchemyDataStore
-from common import Goal, interleaved, show
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from benchmarks.common import Goal, interleaved, show
 from harness.mocks.mock_handler import MockHandler
 from schedule_zero.requests import RunNow
 from schedule_zero.service import SchedulerService
@@ -104,7 +106,11 @@ def main() -> int:
             return float(asyncio.run(measure(Path(folder))))  # type: ignore[operator]
 
     sides = interleaved({"schedule_zero": lambda: side(ours), "bare APScheduler": lambda: side(bare)}, ROUNDS)
-    return 0 if show("Durable jobs", "jobs/s", sides, [Goal("S7", "schedule_zero", "bare APScheduler", at_least=1.0)]) else 1
+    return (
+        0
+        if show("Durable jobs", "jobs/s", sides, [Goal("S7", "schedule_zero", "bare APScheduler", at_least=1.0)])
+        else 1
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Rules that stop a run early: a machine too busy to measure on, a disk about to fill, a threshold broken for too long."""
+"""Rules that stop a run early: a machine too busy to measure on, a disk about to fill, a threshold broken for too
+long."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ class Rule:
 
 
 def rules(scenario: Scenario, recorder: Recorder, folder: Path) -> list[Rule]:
-    """Every rule of the scenario: ``abort_if`` and the thresholds with ``abort``. Raises `UsageError` for one that cannot be read."""
+    """Every rule of the scenario: ``abort_if`` and the thresholds with ``abort``. Raises `UsageError` for one that
+    cannot be read."""
     found = [_machine_rule(name, text, folder) for entry in scenario.abort_if for name, text in entry.items()]
     for subject, thresholds in scenario.thresholds.items():
         found += [_threshold_rule(scenario, recorder, subject, t) for t in thresholds if t.abort]

@@ -1,7 +1,8 @@
 """The regression catalogue: every defect once met, what guards against it, and the proof that the guard would catch it.
 
-``scenarios/regression/catalog.yaml`` lists entries. Each names a defect, the test and the scenario that guard it, and the *mutant* of
-the target that brings the defect back. An entry is proven when its scenario passes on the clean target and fails on the mutant.
+``scenarios/regression/catalog.yaml`` lists entries. Each names a defect, the test and the scenario that guard it, and
+the *mutant* of the target that brings the defect back. An entry is proven when its scenario passes on the clean target
+and fails on the mutant.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ CAUGHT = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.UNSTEADY)
 
 
 class Entry(BaseModel):
-    """One defect: its ``id``, what it was, the pytest node that guards it, the scenario (relative to the catalogue), the mutant."""
+    """One defect: its ``id``, what it was, the pytest node that guards it, the scenario (relative to the catalogue),
+    the mutant."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,7 +60,9 @@ class Proof:
     def proven(self) -> bool:
         """Whether the guard passes without the mutant, and with it fails at the check that the entry names."""
         caught = self.mutated.outcome in CAUGHT
-        named = any(self.entry.expect in c.name for c in self.mutated.failures) or self.mutated.outcome is Outcome.UNSTEADY
+        named = (
+            any(self.entry.expect in c.name for c in self.mutated.failures) or self.mutated.outcome is Outcome.UNSTEADY
+        )
         return self.clean.outcome is Outcome.PASS and caught and (named or not self.entry.expect)
 
     def row(self) -> dict[str, str]:

@@ -45,7 +45,8 @@ def _errors_as_exit_codes(function: Function) -> Function:
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise  # click's own way of ending, which it prints itself
         except BrokenPipeError:
-            # Whoever read our output has seen enough (`harness list | head`); the interpreter must not try to flush it again.
+            # Whoever read our output has seen enough (`harness list | head`);
+            # the interpreter must not try to flush it again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(ExitCode.PASS)
         except Exception as error:
@@ -92,9 +93,18 @@ def main() -> None:
 
 paths_argument = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-set_option = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value, e.g. cycles.count=200.")
-world_option = click.option("--world", type=click.Choice(["real", "sim"]), envvar="HARNESS_WORLD", help="Where to run; default: the file's first.")
-seed_option = click.option("--seed", type=click.IntRange(min=0), envvar="HARNESS_SEED", help="Run with this seed instead of the file's.")
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one value, e.g. cycles.count=200."
+)
+world_option = click.option(
+    "--world",
+    type=click.Choice(["real", "sim"]),
+    envvar="HARNESS_WORLD",
+    help="Where to run; default: the file's first.",
+)
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), envvar="HARNESS_SEED", help="Run with this seed instead of the file's."
+)
 
 
 @_command()
@@ -103,15 +113,43 @@ seed_option = click.option("--seed", type=click.IntRange(min=0), envvar="HARNESS
 @seed_option
 @click.option("--seeds", metavar="A..B", help="Run once for each of these seeds.")
 @set_option
-@click.option("--report", "reports", type=click.Path(path_type=Path), default=Path("reports"), envvar="HARNESS_REPORT", show_default=True, help="Folder for the runs' folders.")
-@click.option("-n", "workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at once, each in a process of its own.")
-@click.option("--mutant", default="", help="Break the target on purpose, to see that the scenario can fail (see `harness catalog`).")
+@click.option(
+    "--report",
+    "reports",
+    type=click.Path(path_type=Path),
+    default=Path("reports"),
+    envvar="HARNESS_REPORT",
+    show_default=True,
+    help="Folder for the runs' folders.",
+)
+@click.option(
+    "-n",
+    "workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Runs at once, each in a process of its own.",
+)
+@click.option(
+    "--mutant",
+    default="",
+    help="Break the target on purpose, to see that the scenario can fail (see `harness catalog`).",
+)
 @click.option("--only", default="", metavar="NAME", help="Of files with several scenarios, run the one of this name.")
 @click.option("-q", "--quiet", is_flag=True, help="Print verdicts only.")
 @json_option
 def run(
-    paths: tuple[Path, ...], world: str | None, seed: int | None, seeds: str | None, overrides: tuple[str, ...],
-    reports: Path, workers: int, mutant: str, only: str, quiet: bool, as_json: bool,
+    paths: tuple[Path, ...],
+    world: str | None,
+    seed: int | None,
+    seeds: str | None,
+    overrides: tuple[str, ...],
+    reports: Path,
+    workers: int,
+    mutant: str,
+    only: str,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Run scenario files or folders of them and judge what happened.
 

@@ -24,7 +24,7 @@ from harness.scenario.model import Expect, Given, Scenario, World
 from harness.scenario.streams import Streams
 from harness.targets.base import Driver, Target, TargetContext
 from harness.teardown import Teardown, problems
-from harness.workload.driver import drive
+from harness.workload.driver import call_once, drive
 from harness.workload.payloads import Payloads
 
 START_GRACE = 2.5
@@ -49,8 +49,8 @@ class RunResult:
 class Run:
     """One run. `run()` is called once; `interrupt()` may be called at any moment from the same loop.
 
-    ``folder`` is where the target may leave its files and logs. The history is written to ``history_path`` while the run
-    goes on; None keeps it in memory.
+    ``folder`` is where the target may leave its files and logs. The history is written to ``history_path`` while the
+    run goes on; None keeps it in memory.
     """
 
     scenario: Scenario
@@ -65,6 +65,7 @@ class Run:
     _task: asyncio.Task[None] | None = field(default=None, init=False)
     _interrupts: int = field(default=0, init=False)
     _ended: str = field(default="", init=False)
+    _failed_step: str = field(default="", init=False)
     _injector: Injector | None = field(default=None, init=False)
 
     async def run(self) -> RunResult:
@@ -113,7 +114,8 @@ class Run:
             self._interrupts = max(self._interrupts, 1)
         except Exception as raised:  # noqa: BLE001 - any error must become a verdict: the machine is clean by now
             error = raised
-        if self._interrupts:  # also when the teardown was all that it could hit, or something else broke on the way down
+        # Also when the teardown was all that an interrupt could hit, or when something else broke on the way down.
+        if self._interrupts:
             return Interrupted("interrupted; everything was healed and torn down")
         return error
 
@@ -138,7 +140,8 @@ class Run:
             await self._teardown(limits.teardown)
 
     async def _start(self) -> None:
-        """Start the target; raises `NeverReady` when that takes longer than the scenario allows, whatever the target thinks of it."""
+        """Start the target; raises `NeverReady` when that takes longer than the scenario allows, whatever the target
+        thinks of it."""
         limit = self.scenario.limits.setup
         try:
             async with asyncio.timeout(limit + START_GRACE) as timeout:
@@ -193,33 +196,40 @@ class Run:
             await asyncio.gather(load, return_exceptions=True)
 
     async def _load(self, payloads: Payloads, stop: asyncio.Event) -> None:
-        for step in (*self.scenario.given, *self.scenario.when):
-            await self._step(step, payloads)
+        for step in self.scenario.given:
+            if problem := await self._step(step, payloads):
+                raise TargetError(f"given {problem}")
+        for step in self.scenario.when:
+            if problem := await self._step(step, payloads):
+                self._failed_step = f"when {problem}"
+                return
         ids = itertools.count(1)
         async with asyncio.TaskGroup() as group:
             for item in self.scenario.workload:
                 group.create_task(
-                    drive(item, self._target, self._recorder, payloads=payloads, streams=self._streams, stop=stop, ids=ids),
+                    drive(
+                        item, self._target, self._recorder, payloads=payloads, streams=self._streams, stop=stop, ids=ids
+                    ),
                     name=f"workload {item.id}",
                 )
 
-    async def _step(self, step: Given, payloads: Payloads) -> None:
+    async def _step(self, step: Given, payloads: Payloads) -> str:
+        """Play one step; what it should have come to and did come to, if those differ."""
         if step.advance is not None:
             await asyncio.sleep(step.advance)
-            return
-        from harness.workload.driver import call_once
-
+            return ""
         for _ in range(step.count):
             operation = await call_once(step, self._target, self._recorder, payloads=payloads)
             if step.expect not in ("any", operation.status.value):
                 got = f"{operation.status.value} {operation.error}".strip()
-                raise TargetError(f"step {step.id or step.op}: expected {step.expect}, got {got}")
+                return f"{step.id or step.op}: expected {step.expect}, got {got}"
+        return ""
 
     async def _settle(self, limit: float) -> None:
         """Wait until nothing is left to do and every ``eventually`` is decided, `limit` seconds at most.
 
-        An expectation that holds now holds after every heal, since healing ends with the run phase; one that does not is
-        waited for until its window is over.
+        An expectation that holds now holds after every heal, since healing ends with the run phase; one that does not
+        is waited for until its window is over.
         """
         loop = asyncio.get_running_loop()
         begin = loop.time()
@@ -231,7 +241,8 @@ class Run:
             await asyncio.sleep(sampling.INTERVAL)
 
     async def _cycles(self) -> None:
-        """Play the cycles; where each of them stopped the target, start it once more: it must still do what it accepted."""
+        """Play the cycles; where each of them stopped the target, start it once more: it must still do what it
+        accepted."""
         cycles = self.scenario.cycles
         assert cycles is not None
         if cycles.start == "once":
@@ -243,21 +254,28 @@ class Run:
         async with self._phase(PhaseName.RUN):
             played = await driver.play(cycles, self.scenario.topology.handler_names(), limit=self.scenario.limits.run)
             if played.cut:
-                self._ended = f"cut at its limit of {self.scenario.limits.run:g} s, after {played.cycles} of {cycles.count} cycles"
+                limit = self.scenario.limits.run
+                self._ended = f"cut at its limit of {limit:g} s, after {played.cycles} of {cycles.count} cycles"
         async with self._phase(PhaseName.SETTLE):
             if cycles.start == "once" or await self._starts_again(played.cycles + 1):
                 await self._settle(self.scenario.limits.settle)
 
     async def _starts_again(self, cycle: int) -> bool:
-        """Start the target after its last cycle; that it does not start is evidence about it, as in every cycle before."""
+        """Start the target after its last cycle; that it does not start is evidence about it, as in every cycle
+        before."""
         begin = self._recorder.now()
         try:
             await self._start()
         except TargetError as error:
             self._recorder.append(
                 Step(
-                    at=self._recorder.now(), cycle=cycle, step="start", start=begin, end=self._recorder.now(),
-                    status=Status.FAIL, detail={"error": str(error)},
+                    at=self._recorder.now(),
+                    cycle=cycle,
+                    step="start",
+                    start=begin,
+                    end=self._recorder.now(),
+                    status=Status.FAIL,
+                    detail={"error": str(error)},
                 )
             )
             return False
@@ -278,6 +296,8 @@ class Run:
         else:
             checks = judge(self.scenario, history, lines=self.lines)
             outcome, reason = sum_up(self.scenario, checks)
+            if self._failed_step and outcome is not Outcome.FAIL:
+                outcome, reason = Outcome.FAIL, self._failed_step
             unclean = problems(history.of(Event))
             if self._ended.startswith(BY_RULE):
                 outcome, reason = Outcome.ABORTED, self._ended
@@ -286,13 +306,19 @@ class Run:
             elif self._ended and outcome is Outcome.PASS:
                 outcome, reason = Outcome.UNKNOWN, self._ended
         return Verdict(
-            scenario=self.scenario.name, seed=self.seed, world=self.world.value, outcome=outcome, reason=reason,
-            checks=checks, duration=history.duration,
+            scenario=self.scenario.name,
+            seed=self.seed,
+            world=self.world.value,
+            outcome=outcome,
+            reason=reason,
+            checks=checks,
+            duration=history.duration,
         )
 
 
 def planned_length(scenario: Scenario) -> float:
-    """Seconds that the run phase will last as far as the file tells, and at most its limit: what faults are planned for."""
+    """Seconds that the run phase will last as far as the file tells, and at most its limit: what faults are planned
+    for."""
     lengths = [w.duration() or 0.0 for w in scenario.workload]
     steps = sum(step.advance or 0.0 for step in (*scenario.given, *scenario.when))
     return min(max([*lengths, steps]) or scenario.limits.run, scenario.limits.run)

@@ -55,7 +55,8 @@ async def sampling(target: Target, recorder: Recorder, *, interval: float = INTE
 async def until(
     target: Target, recorder: Recorder, expect: Mapping[str, Comparison], *, within: float, interval: float = 0.1
 ) -> None:
-    """Return when every expectation holds at once; raises `NeverReady` after `within` seconds with what was seen last."""
+    """Return when every expectation holds at once; raises `NeverReady` after `within` seconds with what was seen
+    last."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within
     numbers: Mapping[str, float] = {}

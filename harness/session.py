@@ -31,7 +31,8 @@ LONG = "long"
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
-    """The scenario files that `paths` name: files as they are, folders searched. Raises `UsageError` when there are none."""
+    """The scenario files that `paths` name: files as they are, folders searched. Raises `UsageError` when there are
+    none."""
     found: list[Path] = []
     for path in paths:
         if path.is_file():
@@ -81,12 +82,19 @@ class PlannedRun:
 
 
 def plan(
-    paths: Sequence[Path], *, world: World | None = None, seeds: Sequence[int] | None = None,
-    overrides: Sequence[str] = (), mutant: str = "", only: str = "",
+    paths: Sequence[Path],
+    *,
+    world: World | None = None,
+    seeds: Sequence[int] | None = None,
+    overrides: Sequence[str] = (),
+    mutant: str = "",
+    only: str = "",
 ) -> list[PlannedRun]:
-    """Every run that these files ask for. Raises `ScenarioError` with all problems of all files before anything is played.
+    """Every run that these files ask for. Raises `ScenarioError` with all problems of all files before anything is
+    played.
 
-    `only` names the one scenario to take. Without `world` it is the first world that a file names and that its driver knows; without `seeds` those of the file.
+    `only` names the one scenario to take. Without `world` it is the first world that a file names and that its driver
+    knows; without `seeds` those of the file.
     """
     words = vocabulary.build()
     runs = []
@@ -96,8 +104,8 @@ def plan(
         if mutant:
             drivers()[loaded.scenario.target.driver].require_mutant(mutant)
         chosen = world or _first_world(loaded)
-        for seed in seeds if seeds is not None else loaded.scenario.all_seeds():
-            runs.append(PlannedRun(loaded, seed, chosen, tuple(overrides), mutant))
+        wanted = seeds if seeds is not None else loaded.scenario.all_seeds()
+        runs += [PlannedRun(loaded, seed, chosen, tuple(overrides), mutant) for seed in wanted]
     return runs
 
 
@@ -139,7 +147,8 @@ class Finished:
 
 @dataclass
 class Session:
-    """Plays runs one after the other below one reports folder. `interrupted` turns true at the first Ctrl-C or SIGTERM."""
+    """Plays runs one after the other below one reports folder. `interrupted` turns true at the first Ctrl-C or
+    SIGTERM."""
 
     reports: Path
     command: Sequence[str] = field(default_factory=lambda: list(sys.argv))
@@ -152,14 +161,27 @@ class Session:
         loaded, scenario = planned.loaded, planned.loaded.scenario
         folder = RunFolder.create(self.reports, scenario.name, planned.world.value, planned.seed)
         manifest = manifests.build(
-            scenario=scenario.name, world=planned.world.value, seed=planned.seed, file=str(planned.path),
-            about=scenario.about, kind=scenario.kind.value, command=self.command, again=planned.again,
-            settings=dict(self.settings), source=loaded.source.text,
+            scenario=scenario.name,
+            world=planned.world.value,
+            seed=planned.seed,
+            file=str(planned.path),
+            about=scenario.about,
+            kind=scenario.kind.value,
+            command=self.command,
+            again=planned.again,
+            settings=dict(self.settings),
+            source=loaded.source.text,
         )
         manifest.write(folder.manifest)
         run = Run(
-            scenario, drivers()[scenario.target.driver], planned.seed, folder.path, planned.world,
-            history_path=folder.history, mutant=planned.mutant, lines=loaded.line_of,
+            scenario,
+            drivers()[scenario.target.driver],
+            planned.seed,
+            folder.path,
+            planned.world,
+            history_path=folder.history,
+            mutant=planned.mutant,
+            lines=loaded.line_of,
             on_recorder=lambda recorder: self.on_start(planned, folder, recorder),
         )
         with asyncio.Runner() as runner:
@@ -179,7 +201,8 @@ class Session:
 
 @contextlib.contextmanager
 def _handled(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Have SIGINT and SIGTERM call `interrupt` while the block runs; outside the main thread nothing can be changed, and nothing is."""
+    """Have SIGINT and SIGTERM call `interrupt` while the block runs; outside the main thread nothing can be changed,
+    and nothing is."""
     loop = asyncio.get_running_loop()
     handled = []
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -199,7 +222,8 @@ def _handled(interrupt: Callable[[], None]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _held_back(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Have SIGINT and SIGTERM call `interrupt` and nothing else: what is written in the block, a moment's work, is written whole."""
+    """Have SIGINT and SIGTERM call `interrupt` and nothing else: what is written in the block, a moment's work, is
+    written whole."""
     before = []
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
@@ -216,6 +240,12 @@ def _held_back(interrupt: Callable[[], None]) -> Iterator[None]:
 def worst(outcomes: Sequence[Outcome]) -> Outcome:
     """The outcome that decides the exit code of several runs; `PASS` when there are none."""
     order = (
-        Outcome.INTERRUPTED, Outcome.ERROR, Outcome.UNSTEADY, Outcome.FAIL, Outcome.ABORTED, Outcome.UNKNOWN, Outcome.PASS,
+        Outcome.INTERRUPTED,
+        Outcome.ERROR,
+        Outcome.UNSTEADY,
+        Outcome.FAIL,
+        Outcome.ABORTED,
+        Outcome.UNKNOWN,
+        Outcome.PASS,
     )
     return min(outcomes, key=order.index, default=Outcome.PASS)

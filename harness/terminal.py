@@ -28,10 +28,16 @@ if TYPE_CHECKING:
 
 
 def run_all(
-    planned: Sequence[PlannedRun], reports: Path, *, workers: int = 1, quiet: bool = False, as_json: bool = False,
+    planned: Sequence[PlannedRun],
+    reports: Path,
+    *,
+    workers: int = 1,
+    quiet: bool = False,
+    as_json: bool = False,
     settings: Mapping[str, Setting] | None = None,
 ) -> ExitCode:
-    """Play every run, print its verdict, and return the exit code of the worst. After an interrupt nothing more is begun."""
+    """Play every run, print its verdict, and return the exit code of the worst. After an interrupt nothing more is
+    begun."""
     from harness.session import worst
 
     begin = time.monotonic()
@@ -48,9 +54,7 @@ def run_all(
     else:
         finished = _one_after_another(planned, reports, quiet=quiet, as_json=as_json, settings=settings or {})
         verdicts = [one.verdict for one in finished]
-        documents = [
-            jsonout.as_json(one.verdict, folder=one.folder.path, again=one.planned.again) for one in finished
-        ]
+        documents = [jsonout.as_json(one.verdict, folder=one.folder.path, again=one.planned.again) for one in finished]
     if as_json:
         click.echo(jsonout.dumps(documents))
     elif len(planned) > 1:
@@ -173,8 +177,13 @@ def report_again(path: Path, *, as_json: bool) -> ExitCode:
         checks = judge(loaded.scenario, stored.history, lines=lines)
         outcome, reason = sum_up(loaded.scenario, checks)
         verdict = Verdict(
-            scenario=loaded.scenario.name, seed=stored.manifest.seed, world=stored.manifest.world, outcome=outcome,
-            reason=reason, checks=checks, duration=stored.history.duration,
+            scenario=loaded.scenario.name,
+            seed=stored.manifest.seed,
+            world=stored.manifest.world,
+            outcome=outcome,
+            reason=reason,
+            checks=checks,
+            duration=stored.history.duration,
         )
     write_reports(stored.folder, loaded.scenario, stored.history, verdict, stored.manifest)
     if as_json:
@@ -185,7 +194,8 @@ def report_again(path: Path, *, as_json: bool) -> ExitCode:
 
 
 def _lines_of(manifest: Manifest, fallback: LoadedScenario) -> Any:
-    """Lines in the file as it was written, which is what the report shows; those of the resolved scenario if that is gone."""
+    """Lines in the file as it was written, which is what the report shows; those of the resolved scenario if that is
+    gone."""
     from harness.errors import ScenarioError
     from harness.scenario.loader import load_text
 

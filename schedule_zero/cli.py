@@ -112,7 +112,13 @@ def executions(
     api: ApiClient,
 ) -> None:
     """Show what was run, the latest first."""
-    query = {"handler_id": handler_id, "schedule_id": schedule_id, "outcome": outcome, "limit": limit}
+    query = {
+        "handler_id": handler_id,
+        "schedule_id": schedule_id,
+        "outcome": outcome,
+        "limit": limit,
+        "order": "newest",
+    }
     answer = api.call("GET", "/api/executions", query=query)
     show(answer, as_json, ("job_id", "handler_id", "method", "outcome", "attempts", "ended_at", "error"))
 

@@ -88,13 +88,14 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """Which executions a query wants; `since` bounds `ended_at` from below, inclusive."""
+    """Which executions a query wants; `since` bounds `ended_at` from below, `newest` puts the latest first."""
 
     handler_id: str | None = None
     schedule_id: str | None = None
     outcome: Outcome | None = None
     since: datetime | None = None
     after: Cursor | None = None
+    newest: bool = False
 
 
 def insert_record(connection: sqlite3.Connection, record: ExecutionRecord) -> bool:
@@ -151,9 +152,11 @@ class ExecutionLog:
     async def query(
         self, filters: Filters | None = None, *, limit: int = 100, offset: int = 0
     ) -> list[ExecutionRecord]:
-        """Finished executions, oldest first by (ended_at, job id); `limit` is cut to 1000."""
-        where, values = _where(filters or Filters())
-        query = f"SELECT {_COLUMNS} FROM executions WHERE {where} ORDER BY ended_at, job_id LIMIT ? OFFSET ?"
+        """Finished executions by (ended_at, job id), oldest first unless told; `limit` is cut to 1000."""
+        wanted = filters or Filters()
+        where, values = _where(wanted)
+        order = "ended_at DESC, job_id DESC" if wanted.newest else "ended_at, job_id"
+        query = f"SELECT {_COLUMNS} FROM executions WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
         values += [max(0, min(limit, MAX_LIMIT)), max(0, offset)]
         rows = await self._db.read(lambda c: c.execute(query, values).fetchall())
         return [_from_row(row) for row in rows]
@@ -218,7 +221,7 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
             conditions.append(condition)
             values.append(value)
     if filters.after is not None:
-        conditions.append("(ended_at, job_id) > (?, ?)")
+        conditions.append(f"(ended_at, job_id) {'<' if filters.newest else '>'} (?, ?)")
         values += [filters.after.ended_at, filters.after.job_id]
     return " AND ".join(conditions), values
 

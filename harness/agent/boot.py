@@ -30,7 +30,9 @@ def start() -> AgentServer | None:
         seed=int(os.environ.get(protocol.ENV_SEED, "0")),
     )
     _running.append(agent)
-    agent.journal.write("born", pid=os.getpid(), argv=sys.orig_argv, prefix=sys.prefix, decoy=os.environ.get(protocol.ENV_DECOY, ""))
+    agent.journal.write(
+        "born", pid=os.getpid(), argv=sys.orig_argv, prefix=sys.prefix, decoy=os.environ.get(protocol.ENV_DECOY, "")
+    )
     for name in filter(None, os.environ.get(protocol.ENV_PLUGINS, "").split(",")):
         importlib.import_module(name).install(agent)
     agent.start()

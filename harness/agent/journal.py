@@ -13,7 +13,8 @@ from typing import Any
 class Journal:
     """Appends events to a file, one ``write`` a line, so that a process killed in between leaves whole lines.
 
-    ``CLOCK_MONOTONIC`` is one clock for all processes of a machine, which is what lets the harness put them in one order.
+    ``CLOCK_MONOTONIC`` is one clock for all processes of a machine, which is what lets the harness put them in one
+    order.
     """
 
     def __init__(self, path: Path) -> None:

@@ -16,7 +16,8 @@ ENV_MUTANT = "HARNESS_MUTANT"
 ENV_RUN = "HARNESS_RUN"
 """The run's tag. A process that carries it was started by this run: what faults may touch and orphans are found by."""
 ENV_DECOY = "HARNESS_DECOY"
-"""Set by the decoy ``python`` that a run may put first on ``PATH``: whoever has it was started by the wrong interpreter."""
+"""Set by the decoy ``python`` that a run may put first on ``PATH``: whoever has it was started by the wrong
+interpreter."""
 ENV_SEED = "HARNESS_SEED"
 """The run's seed, for what draws inside a process."""
 

@@ -27,6 +27,7 @@ class AgentServer:
         self.journal = journal
         self.seed = seed
         self.switches: dict[str, Any] = {}
+        self._obeyed: set[str] = set()
         self._commands: dict[str, Command] = {"switch": self._switch, "status": self._status}
         self._facts: dict[str, Callable[[], Any]] = {}
         self._thread: threading.Thread | None = None
@@ -43,13 +44,18 @@ class AgentServer:
         """Add something to what ``status`` tells: what `fact` returns at that moment, as JSON."""
         self._facts[name] = fact
 
+    def obey(self, switch: str) -> None:
+        """Say that code of this process looks at that switch; setting one that nobody looks at changes nothing."""
+        self._obeyed.add(switch)
+
     def start(self) -> None:
         """Begin to answer, on a daemon thread: the process ends without asking the agent."""
         self._thread = threading.Thread(target=self._serve, name="harness-agent", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop answering and take the socket away, for an agent in a process that goes on; a second call does nothing."""
+        """Stop answering and take the socket away, for an agent in a process that goes on; a second call does
+        nothing."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread, which closing alone would not
         self._listener.close()
@@ -60,7 +66,7 @@ class AgentServer:
     def _switch(self, name: str, value: Any = None) -> dict[str, Any]:
         before = self.switches.get(name)
         self.switches[name] = value
-        return {"before": before}
+        return {"before": before, "obeyed": name in self._obeyed}
 
     def _status(self) -> dict[str, Any]:
         facts = {name: fact() for name, fact in self._facts.items()}

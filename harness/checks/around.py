@@ -34,9 +34,8 @@ class Surroundings:
 
     def __init__(self, history: History) -> None:
         self.spans = _spans(history)
-        self._handlers = frozenset(
-            name for kind in (Job, Execution) for record in history.of(kind) if (name := record.handler)
-        )
+        handlers = {job.handler for job in history.of(Job)} | {run.handler for run in history.of(Execution)}
+        self._handlers = frozenset(handlers - {""})
         self._problems = tuple(event for event in history.of(Event) if event.name == "teardown-problem")
 
     def during(self, begin: float, end: float, places: Collection[str] = ()) -> str:

@@ -55,7 +55,13 @@ def _check(name: str, audit: str, noun: str, about: str, several: str = "") -> C
 
 
 CHECKS = (
-    _check("no-orphan-process", "processes", "orphaned process", "no process of the target outlives its stop", "orphaned processes"),
+    _check(
+        "no-orphan-process",
+        "processes",
+        "orphaned process",
+        "no process of the target outlives its stop",
+        "orphaned processes",
+    ),
     _check("no-stale-pidfile", "pidfiles", "stale pid file", "no pid file outlives its process"),
     _check(
         "ports-free",
@@ -65,7 +71,13 @@ CHECKS = (
         "ports still taken",
     ),
     _check("no-leaked-socket", "sockets", "leaked socket", "no ZeroMQ socket stays open that no one uses"),
-    _check("store-readable", "store", "fault in the store", "the store is sound by its own integrity check", "faults in the store"),
+    _check(
+        "store-readable",
+        "store",
+        "fault in the store",
+        "the store is sound by its own integrity check",
+        "faults in the store",
+    ),
     _check(
         "same-interpreter",
         "interpreters",

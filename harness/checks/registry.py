@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
-from harness.checks import audits, brought_back, explainable, growth, no_lost_job, runs, steps_done, stopped_cleanly, target_state
+from harness.checks import (
+    audits,
+    brought_back,
+    explainable,
+    growth,
+    no_lost_job,
+    runs,
+    steps_done,
+    stopped_cleanly,
+    target_state,
+)
 from harness.checks.base import ENTRY_POINTS, Check
 from harness.errors import UsageError
 
@@ -32,9 +42,7 @@ def checks() -> dict[str, Check]:
     for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: (entry.name, entry.value)):
         check = entry.load()
         if not isinstance(check, Check):
-            raise UsageError(
-                f"the entry point {entry.name} = {entry.value} of {ENTRY_POINTS} is no Check: {check!r}"
-            )
+            raise UsageError(f"the entry point {entry.name} = {entry.value} of {ENTRY_POINTS} is no Check: {check!r}")
         if check.name in found:
             raise UsageError(f"two checks are called {check.name!r}; the second is {entry.value}")
         found[check.name] = check

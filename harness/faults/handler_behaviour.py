@@ -71,7 +71,14 @@ class HandlerBehaviour(Fault[ArgsT]):
         return undo
 
     def _switch_worker(self, agent: AgentClient) -> Callable[[], Mapping[str, Any]]:
-        before = agent.call("switch", name=self.switch, value=dict(self.value())).get("before")
+        answer = agent.call("switch", name=self.switch, value=dict(self.value()))
+        before = answer.get("before")
+        if not answer.get("obeyed", True):
+            agent.call("switch", name=self.switch, value=before)
+            raise FaultError(
+                f"{self.place.name}: its handler class does not look at the switch {self.switch!r}, so {self.kind} "
+                f"would change nothing; use the worker, or have your class obey({self.switch!r}) and look at it"
+            )
 
         def undo() -> Mapping[str, Any]:
             try:

@@ -111,7 +111,8 @@ class Ledger:
         self._tell(entry.fault, FaultEvent.HEALED, told, at=at[-1] if at else None)
 
     def struck(self, entry: Entry, at: Sequence[float]) -> None:
-        """An armed fault is known to have struck at these moments (monotonic s): it counts as injected since the first."""
+        """An armed fault is known to have struck at these moments (monotonic s): it counts as injected since the
+        first."""
         entry.armed = False
         self._tell(entry.fault, FaultEvent.INJECTED, {"struck": len(at)}, at=self._to_scenario(at[0]))
 

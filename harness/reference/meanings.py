@@ -42,7 +42,6 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     },
     "ReportSpec": {
         "formats": "`html` and `junit` can be left out; the history is always written",
-        "if_failed": "the line that runs it again; it is always printed",
     },
     "TargetSpec": {"driver": "which registered driver runs it", "governor": "who keeps its processes alive"},
     "GovernorSpec": {
@@ -185,7 +184,11 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "heartbeat": "how often handlers report",
         "heartbeat_timeout": "silence after which a handler counts as disconnected",
     },
-    "HandlerOptions": {"module": "where the handler class is", "class": "its name"},
+    "HandlerOptions": {
+        "module": "where the handler class is",
+        "class": "its name",
+        "config": "its keyword arguments, besides those of every handler",
+    },
     "SubmitArgs": {
         "handler": "which handler, or a glob to draw one from",
         "method": "which of its methods",

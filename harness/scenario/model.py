@@ -78,7 +78,6 @@ class ReportSpec(Model):
     """Which files a run leaves besides history and verdict."""
 
     formats: tuple[Literal["html", "junit", "jsonl"], ...] = ("html", "junit", "jsonl")
-    if_failed: tuple[Literal["replay-command"], ...] = ("replay-command",)
 
 
 class Scenario(Model):

@@ -14,7 +14,7 @@ from harness.scenario.values import Length
 class GovernorSpec(OpenModel):
     """Who keeps the target's processes alive, and how."""
 
-    kind: Literal["process", "thread"] = "process"
+    kind: Literal["process"] = "process"
     restart: Literal["always", "on-failure", "never"] = "on-failure"
     max_restarts: Whole = Field(default=3, ge=0)
     restart_delay: Length = 0.5

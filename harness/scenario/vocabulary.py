@@ -65,8 +65,8 @@ class Vocabulary:
     """All words.
 
     ``samples`` are numbers that can be expected (``registered-handlers``), ``events`` what ``sometimes`` may
-    name, ``triggers`` what ``when: {event: ...}`` may name besides ends of calls and heals (empty: not checked), ``mocks`` the behaviours of
-    mock handlers.
+    name, ``triggers`` what ``when: {event: ...}`` may name besides ends of calls and heals (empty: not checked),
+    ``mocks`` the behaviours of mock handlers.
     """
 
     drivers: Mapping[str, DriverWords] = field(default_factory=dict)
@@ -98,5 +98,13 @@ WORKLOAD_METRICS: Mapping[str, Measure] = {
 }
 """What can be measured of every workload: the second word of a threshold such as ``steady.latency``."""
 
-CYCLE_METRICS = ("start.ready", "stop.exit", "restart.ready", "add.ready", "remove.gone")
+CYCLE_METRICS = (
+    "start.ready",
+    "stop.exit",
+    "restart.ready",
+    "add.ready",
+    "remove.gone",
+    "bounce.ready",
+    "crash.ready",
+)
 """Durations of the steps of a life cycle."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.scenario.model import Scenario, World
 
 
-class PlaceKind(str, Enum):
+class PlaceKind(StrEnum):
     """What can be pointed at by a fault's ``where``."""
 
     PROCESS = "process"
@@ -32,7 +32,7 @@ class PlaceKind(str, Enum):
     STORE = "store"
 
 
-class StopHow(str, Enum):
+class StopHow(StrEnum):
     """By which signal a target is told to end."""
 
     TERM = "term"
@@ -45,8 +45,9 @@ class StopHow(str, Enum):
 class Place:
     """One thing in the target that a fault can act on.
 
-    ``name`` is unique within its kind: ``h1``, ``scheduler``, ``governor``, ``scheduler.req``, ``store``. ``group`` is the word a
-    counting selector uses (``{handlers: 2}``). ``pid`` belongs to process and handler places, ``path`` to stores, and
+    ``name`` is unique within its kind: ``h1``, ``scheduler``, ``governor``, ``scheduler.req``, ``store``. ``group`` is
+    the word a counting selector uses (``{handlers: 2}``). ``pid`` belongs to process and handler places, ``path`` to
+    stores, and
     ``control`` is the address of the agent inside the process, where there is one (see `harness.agent`).
     """
 
@@ -85,7 +86,8 @@ class OpSpec:
 
 @dataclass(frozen=True)
 class StopResult:
-    """How a stop went: seconds it took, the exit code of the target's main process (negative: signal), and whether force was needed."""
+    """How a stop went: seconds it took, the exit code of the target's main process (negative: signal), and whether
+    force was needed."""
 
     took: float
     code: int | None
@@ -111,7 +113,8 @@ class Target(Protocol):
         """Everything a fault can point at, as it is right now (processes change when they are restarted)."""
 
     async def probe(self) -> Mapping[str, float]:
-        """Numbers as they are right now: at least ``registered-handlers`` and ``backlog``; empty when nothing answers."""
+        """Numbers as they are right now: at least ``registered-handlers`` and ``backlog``; empty when nothing
+        answers."""
 
     async def add_handler(self, name: str) -> None:
         """Start one handler that the topology names; returns when it is registered."""
@@ -123,7 +126,8 @@ class Target(Protocol):
         """Stop and start one handler; returns when it is registered again."""
 
     async def collect(self) -> Iterable[AnyRecord]:
-        """What the system and its handlers themselves recorded (`Job`, `Execution`, `Event`, `Process`): asked once, before the stop."""
+        """What the system and its handlers themselves recorded (`Job`, `Execution`, `Event`, `Process`): asked once,
+        before the stop."""
 
     async def collect_files(self) -> Iterable[AnyRecord]:
         """Records that are only complete after the stop (the handlers' own files)."""

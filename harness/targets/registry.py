@@ -1,4 +1,5 @@
-"""The drivers there are: our own, and those that other packages add through the entry-point group ``harness.targets``."""
+"""The drivers there are: our own, and those that other packages add through the entry-point group
+``harness.targets``."""
 
 from __future__ import annotations
 

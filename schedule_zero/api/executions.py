@@ -16,7 +16,7 @@ _MOST_OFFSET = 10**12
 
 
 class ExecutionsHandler(ApiHandler):
-    """Finished executions, oldest first by (ended_at, job_id)."""
+    """Finished executions by (ended_at, job_id), oldest first; with ``order=newest`` the latest first."""
 
     async def get(self) -> None:
         """Answer a page; ``next_cursor`` leads to the next one and is stable while new executions arrive."""
@@ -41,6 +41,7 @@ class ExecutionsHandler(ApiHandler):
             outcome=None if outcome is None else _outcome(outcome),
             since=None if since is None else _instant(since),
             after=None if cursor is None else _cursor(cursor),
+            newest=_newest(self.get_query_argument("order", "oldest")),
         )
 
 
@@ -60,6 +61,12 @@ class ExecutionErrorsHandler(ApiHandler):
         self.answer(
             {"executions": await self.service.execution_errors(limit=self.whole("limit", 100, MAX_LIMIT))}
         )
+
+
+def _newest(text: str) -> bool:
+    if text not in ("oldest", "newest"):
+        raise InvalidRequest("order", f"expected oldest or newest, found {text[:40]!r}")
+    return text == "newest"
 
 
 def _outcome(text: str) -> Outcome:

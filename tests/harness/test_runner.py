@@ -225,20 +225,21 @@ def test_a_workload_that_cannot_be_played_is_an_error_of_the_harness(
     assert driver.order == ["start", *TORN_DOWN]
 
 
+@pytest.mark.parametrize(("section", "outcome"), [("given", Outcome.UNSTEADY), ("when", Outcome.FAIL)])
 def test_a_step_that_does_not_come_out_as_expected_ends_the_run(
-    driver: FakeDriver, short: Short, play: Play
+    driver: FakeDriver, short: Short, play: Play, section: str, outcome: Outcome
 ) -> None:
-    """The reason names the step, what was expected and what came."""
-    scenario = short(
-        kind="regression",
-        workload=[],
-        given=[{"op": "job.submit", "id": "first", "with": {"handler": "h1"}, "expect": "fail"}],
-    )
+    """What was given and is not so leaves nothing to judge; what happens otherwise under test has failed.
+
+    The reason names the step, what was expected and what came.
+    """
+    step = {"op": "job.submit", "id": "first", "with": {"handler": "h1"}, "expect": "fail"}
+    scenario = short(kind="regression", workload=[], **{section: [step]})
 
     result = play(scenario)
 
-    assert result.verdict.outcome is Outcome.UNSTEADY
-    assert result.verdict.reason == "step first: expected fail, got ok"
+    assert result.verdict.outcome is outcome
+    assert result.verdict.reason == f"{section} first: expected fail, got ok"
 
 
 def test_a_target_that_cannot_be_made_is_an_error_and_leaves_nothing(
@@ -371,7 +372,7 @@ def test_a_stop_that_hangs_is_given_time_for_force_and_then_left(
 async def _interrupted(run: Run, driver: FakeDriver, moment: str, times: int) -> RunResult:
     """Play, and interrupt `times` times once the target is told `moment`."""
     running = asyncio.create_task(run.run())
-    while moment not in driver.told:  # noqa: ASYNC110 - it is told by plain calls
+    while moment not in driver.told:
         await asyncio.sleep(0.005)
     for _ in range(times):
         run.interrupt()
@@ -468,7 +469,7 @@ def test_a_caller_that_is_cancelled_leaves_nothing_running(
 
     async def cancelled() -> RunResult:
         running = asyncio.create_task(Run(short(workload=LONG), driver, 1, tmp_path).run())
-        while "call" not in driver.told:  # noqa: ASYNC110 - it is told by plain calls
+        while "call" not in driver.told:
             await asyncio.sleep(0.005)
         running.cancel()
         return await asyncio.wait_for(running, 20.0)

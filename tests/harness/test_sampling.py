@@ -95,7 +95,7 @@ async def test_sampling_looks_again_and_again_until_the_block_ends(
 ) -> None:
     """Several samples within the block, none after it."""
     async with sampling.sampling(target, recorder, interval=0.01):
-        while driver.told.count("probe") < 3:  # noqa: ASYNC110 - it is told by plain calls
+        while driver.told.count("probe") < 3:
             await asyncio.sleep(0.005)
     seen = driver.told.count("probe")
     await asyncio.sleep(0.05)

@@ -90,7 +90,7 @@ def test_help_is_quick() -> None:
         (("schedules", "pause", "s"), ("PATCH", "/api/schedules/s", {"paused": True})),
         (("schedules", "resume", "s"), ("PATCH", "/api/schedules/s", {"paused": False})),
         (("jobs", "show", "j"), ("GET", "/api/jobs/j", None)),
-        (("executions", "--outcome", "error"), ("GET", "/api/executions?outcome=error&limit=50", None)),
+        (("executions", "--outcome", "error"), ("GET", "/api/executions?outcome=error&limit=50&order=newest", None)),
         (
             ("jobs", "run", "h", "m", "--params", '{"a": 1}'),
             ("POST", "/api/run_now", {"handler_id": "h", "job_method": "m", "job_params": {"a": 1}}),

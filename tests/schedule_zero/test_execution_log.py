@@ -196,3 +196,19 @@ def test_the_log_is_bounded_by_age_and_count_but_keeps_what_goes_on() -> None:
             assert await log.get("running") is not None
 
     run(scene)
+
+
+def test_the_newest_come_first_when_asked_and_pages_follow_that_order() -> None:
+    """With ``newest`` the order is turned round, and a cursor leads further back, not forward."""
+
+    async def scene() -> None:
+        async with opened() as log:
+            for minute in range(4):
+                await log.record_outcome(record(f"j{minute}", minute=minute))
+            first = await log.query(Filters(newest=True), limit=2)
+            after = Cursor(micros(NOW + timedelta(minutes=2)) or 0, "j2")
+            rest = await log.query(Filters(newest=True, after=after))
+        assert [found.job_id for found in first] == ["j3", "j2"]
+        assert [found.job_id for found in rest] == ["j1", "j0"]
+
+    run(scene)

@@ -79,7 +79,7 @@ def with_log(scene: Callable[[ExecutionLog], Awaitable[ExecutionRecord | None]])
 
 async def until_known(log: ExecutionLog) -> None:
     """Wait until the log knows job j; the scene's deadline bounds the wait."""
-    while await log.get("j") is None:  # noqa: ASYNC110 - the log tells nobody that it was written
+    while await log.get("j") is None:
         await asyncio.sleep(0.001)
 
 

@@ -1,4 +1,5 @@
-"""Python imports this at start-up when the harness has put its folder first on ``PYTHONPATH``: starts the agent, then steps aside."""
+"""Python imports this at start-up when the harness has put its folder first on ``PYTHONPATH``: starts the agent, then
+steps aside."""
 
 import importlib.machinery
 import importlib.util

@@ -48,7 +48,8 @@ class ApiClient:
         try:
             asked = asyncio.ensure_future(self._client.fetch(request, raise_error=False))
             asked.add_done_callback(_heard)
-            # Tornado reports whatever comes of a fetch that was cancelled; a fetch that nobody waits for any more ends unheard.
+            # Tornado reports whatever comes of a fetch that was cancelled;
+            # a fetch that nobody waits for any more ends unheard.
             response = await asyncio.shield(asked)
         except (HTTPTimeoutError, HTTPStreamClosedError) as error:
             return Answer(Status.INFO, 0, None, f"{type(error).__name__}: {error}")

@@ -27,7 +27,14 @@ async def until_gone(search: Search, deadline: float) -> Found:
 
 
 async def audit(
-    scope: str, now: Callable[[], float], *, run: str, root: Path, ports: Sequence[int], database: Path | None, timeout: float
+    scope: str,
+    now: Callable[[], float],
+    *,
+    run: str,
+    root: Path,
+    ports: Sequence[int],
+    database: Path | None,
+    timeout: float,
 ) -> list[Audit]:
     """Every search once; `ports` are those the deployment listened on, `run` is the tag of its processes.
 

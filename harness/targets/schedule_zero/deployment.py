@@ -10,22 +10,20 @@ from ruamel.yaml import YAML
 
 from harness.scenario.model import HandlerGroup, Scenario
 from harness.scenario.values import format_duration
-from harness.targets.schedule_zero.options import SchedulerOptions
+from harness.targets.schedule_zero.options import HandlerOptions, SchedulerOptions
 
 NAME = "under-test"
 WORKER = ("harness.targets.schedule_zero.worker", "Worker")
 
 
 def handler_entry(group: HandlerGroup, name: str, *, seed: int) -> dict[str, Any]:
-    """The configuration of one handler process."""
-    module, cls = WORKER
-    p99 = group.service.p99 if group.service.p99 is not None else group.service.p50
-    return {
-        "handler_id": name,
-        "module": group.options.get("module", module),
-        "class": group.options.get("class", cls),
-        "config": {"concurrency": group.concurrency, "p50": group.service.p50, "p99": p99, "seed": seed},
-    }
+    """The configuration of one handler process: a worker, or a class that the scenario names with its ``config``."""
+    options = HandlerOptions.model_validate(group.options)
+    config: dict[str, Any] = {"concurrency": group.concurrency, **options.config}
+    if (options.module, options.cls) == WORKER:
+        p99 = group.service.p99 if group.service.p99 is not None else group.service.p50
+        config |= {"p50": group.service.p50, "p99": p99, "seed": seed}
+    return {"handler_id": name, "module": options.module, "class": options.cls, "config": config}
 
 
 def write(scenario: Scenario, path: Path, *, seed: int) -> SchedulerOptions:

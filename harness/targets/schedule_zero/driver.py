@@ -71,7 +71,8 @@ class ScheduleZeroTarget:
         self._options = deployment.write(scenario, root / "deployment.yaml", seed=seed)
         self._database = root / "jobs.db" if self._options.store == "sqlite" else None
         base = self._base_environment(scenario, root)
-        # Unix socket paths hold 107 bytes, and a report folder may lie deep: the agents' sockets get a short place of their own.
+        # Unix socket paths hold 107 bytes, and a report folder may lie deep:
+        # the agents' sockets get a short place of their own.
         # It is made when nothing can fail any more: who never had a target cannot close it.
         self._agent_dir = Path(tempfile.mkdtemp(prefix="hx-"))
         environment = protocol.child_environment(
@@ -132,7 +133,8 @@ class ScheduleZeroTarget:
             self._governor.require_alive("while its handlers were awaited")
             if loop.time() >= deadline:
                 raise NeverReady(
-                    f"waited for {count} connected handlers; seen: {states or 'none'}; log:\n{self._governor.log_tail()}"
+                    f"waited for {count} connected handlers; seen: {states or 'none'}; "
+                    f"log:\n{self._governor.log_tail()}"
                 )
             await asyncio.sleep(0.03)
 
@@ -302,8 +304,13 @@ class ScheduleZeroTarget:
         """Processes, pid files, ports and the store, once everything should be gone."""
         found: list[AnyRecord] = [
             *await audits.audit(
-                scope, self._recorder.now, run=self.run_tag, root=self._governor.root, ports=sorted(self._ports),
-                database=self._database, timeout=timeout,
+                scope,
+                self._recorder.now,
+                run=self.run_tag,
+                root=self._governor.root,
+                ports=sorted(self._ports),
+                database=self._database,
+                timeout=timeout,
             )
         ]
         found.append(interpreters(self._journals, scope, self._recorder.now()))
@@ -324,7 +331,9 @@ async def _ended(name: str, process: psutil.Process, *, timeout: float = 3.0) ->
     deadline = loop.time() + timeout
     while _lives(process):
         if loop.time() >= deadline:
-            raise TargetError(f"the process of {name} (pid {process.pid}) still runs {timeout:g} s after {name} was removed")
+            raise TargetError(
+                f"the process of {name} (pid {process.pid}) still runs {timeout:g} s after {name} was removed"
+            )
         await asyncio.sleep(0.03)
 
 

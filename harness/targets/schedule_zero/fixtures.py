@@ -1,4 +1,5 @@
-"""The scheduler's parts as a test wants them: a running server, a client, a governor. The pytest plugin serves them as fixtures."""
+"""The scheduler's parts as a test wants them: a running server, a client, a governor. The pytest plugin serves them as
+fixtures."""
 
 from __future__ import annotations
 
@@ -28,8 +29,8 @@ __all__ = ["ProcessGovernor", "SchedulerServer", "ZMQClient", "client", "governo
 class SchedulerServer:
     """A whole scheduler in processes of its own, driven from a plain synchronous test.
 
-    ``with SchedulerServer(folder, handlers=2) as server:`` starts governor, server and workers ``h1``, ``h2``; at the end of
-    the block everything is gone. `settings` are keys of ``topology.scheduler``.
+    ``with SchedulerServer(folder, handlers=2) as server:`` starts governor, server and workers ``h1``, ``h2``; at the
+    end of the block everything is gone. `settings` are keys of ``topology.scheduler``.
     """
 
     def __init__(self, folder: Path, *, handlers: int = 0, settings: Mapping[str, Any] | None = None) -> None:
@@ -39,8 +40,12 @@ class SchedulerServer:
         self._folder = folder
         self._scenario = Scenario.model_validate(
             {
-                "scenario": 1, "name": "fixture", "kind": "regression", "target": {"driver": "schedule_zero"},
-                "topology": topology, "given": [{"op": "health.check"}],
+                "scenario": 1,
+                "name": "fixture",
+                "kind": "regression",
+                "target": {"driver": "schedule_zero"},
+                "topology": topology,
+                "given": [{"op": "health.check"}],
             }
         )
         self.recorder = Recorder()
@@ -48,7 +53,7 @@ class SchedulerServer:
 
     async def _create(self) -> None:
         """Within the loop: made outside of one, the HTTP client would make itself a loop that nobody runs or closes."""
-        context = TargetContext(self._folder, random.Random(0), self.recorder)  # noqa: S311
+        context = TargetContext(self._folder, random.Random(0), self.recorder)
         self._target = ScheduleZeroDriver().create(self._scenario, context)
 
     def __enter__(self) -> Self:
@@ -64,7 +69,9 @@ class SchedulerServer:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._close()
 
     def _close(self) -> None:
@@ -129,8 +136,12 @@ def governor(folder: Path, *handlers: HandlerConfig, restart: RestartSettings | 
     """A governor of this process for a deployment of its own below `folder`, on free ports; not started."""
     name = "test-governor"
     service = ServiceConfig(
-        deployment=name, database=folder / name / "jobs.db", registry_path=folder / name / "registry.yaml",
+        deployment=name,
+        database=folder / name / "jobs.db",
+        registry_path=folder / name / "registry.yaml",
         data_dir=folder / name,
     )
-    deployment = Deployment(name=name, root=folder, service=service, handlers=handlers, restart=restart or RestartSettings())
+    deployment = Deployment(
+        name=name, root=folder, service=service, handlers=handlers, restart=restart or RestartSettings()
+    )
     return ProcessGovernor(deployment)

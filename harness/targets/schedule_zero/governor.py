@@ -70,12 +70,26 @@ class GovernorProcess:
             raise TargetError(f"the governor runs already (pid {self.pid})")
         self._runtime_file.unlink(missing_ok=True)
         command = [
-            sys.executable, "-m", "schedule_zero.cli", "governor", "start",
-            "--deployment", NAME, "--config", str(self._config), "--root", str(self.root),
+            sys.executable,
+            "-m",
+            "schedule_zero.cli",
+            "governor",
+            "start",
+            "--deployment",
+            NAME,
+            "--config",
+            str(self._config),
+            "--root",
+            str(self.root),
         ]
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment, start_new_session=True,
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                start_new_session=True,
                 cwd=self.root,
             )
 
@@ -101,7 +115,9 @@ class GovernorProcess:
                 return found
             self.require_alive("before it had told its addresses")
             if loop.time() >= deadline:
-                raise NeverReady(f"waited for the governor's addresses in {self._runtime_file}; log:\n{self.log_tail()}")
+                raise NeverReady(
+                    f"waited for the governor's addresses in {self._runtime_file}; log:\n{self.log_tail()}"
+                )
             await asyncio.sleep(_TICK)
 
     def require_alive(self, when: str) -> None:
@@ -175,7 +191,8 @@ def _recorded_process(path: Path) -> psutil.Process | None:
 
 
 def kill_tagged(run: str, *, variable: str = "HARNESS_RUN") -> list[int]:
-    """SIGKILL every process whose environment carries this run's tag; returns their pids. The caller itself is never one."""
+    """SIGKILL every process whose environment carries this run's tag; returns their pids. The caller itself is never
+    one."""
     killed = []
     for process in psutil.process_iter():
         try:

@@ -1,7 +1,7 @@
 """What the agent does inside the scheduler's processes, at its named barriers.
 
-While nothing is armed, three listeners stand: one that tells when a client recovered, and two that note each execution in a
-handler. They touch no socket and change nothing.
+While nothing is armed, three listeners stand: one that tells when a client recovered, and two that note each execution
+in a handler. They touch no socket and change nothing.
 """
 
 from __future__ import annotations

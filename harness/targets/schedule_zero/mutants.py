@@ -1,7 +1,8 @@
-"""The scheduler broken on purpose: each mutant brings one defect into its processes, so that a scenario can be seen to fail.
+"""The scheduler broken on purpose: each mutant brings one defect into its processes, so that a scenario can be seen to
+fail.
 
-A mutant is applied inside each process of the target by the agent, before the scheduler's own code runs, and patches that code
-in one place. `REGISTRY` tells what each one breaks. Nothing here is reachable in a run that names no mutant.
+A mutant is applied inside each process of the target by the agent, before the scheduler's own code runs, and patches
+that code in one place. `REGISTRY` tells what each one breaks. Nothing here is reachable in a run that names no mutant.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What a scenario may say to this driver: keys of ``target`` and ``topology.scheduler``, and the arguments of its operations."""
+"""What a scenario may say to this driver: keys of ``target`` and ``topology.scheduler``, and the arguments of its
+operations."""
 
 from __future__ import annotations
 
@@ -41,6 +42,8 @@ class HandlerOptions(BaseModel):
 
     module: str = "harness.targets.schedule_zero.worker"
     cls: str = Field(default="Worker", alias="class")
+    config: dict[str, Any] = {}
+    """Keyword arguments of that class, besides those of every handler."""
 
 
 class SubmitArgs(_Options):

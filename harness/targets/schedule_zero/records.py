@@ -1,7 +1,7 @@
 """What the scheduler and its handlers themselves recorded, as records of the history.
 
-Read from the files, after the stop, and with this module's own SQL: a scheduler that misreports over its API, or reads its own
-log wrongly, is not asked to testify for itself.
+Read from the files, after the stop, and with this module's own SQL: a scheduler that misreports over its API, or reads
+its own log wrongly, is not asked to testify for itself.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ ToScenario = Callable[[float], float]
 _EXECUTIONS = """
     SELECT job_id, handler_id, method, schedule_id, scheduled_for, started_at, ended_at, attempts, outcome, error
     FROM executions ORDER BY coalesce(ended_at, started_at, 0), job_id"""
-_JOBS = "SELECT id, task_id, schedule_id, scheduled_fire FROM jobs WHERE id NOT IN (SELECT job_id FROM executions) ORDER BY seq"
+_JOBS = """
+    SELECT id, task_id, schedule_id, scheduled_fire FROM jobs
+    WHERE id NOT IN (SELECT job_id FROM executions) ORDER BY seq"""
 
 
 def read_jobs(database: Path, to_scenario: ToScenario) -> Iterator[Job]:
@@ -42,7 +44,11 @@ def read_jobs(database: Path, to_scenario: ToScenario) -> Iterator[Job]:
         for job_id, task_id, schedule_id, scheduled in connection.execute(_JOBS):
             handler = str(task_id).partition(":")[2] or str(task_id)
             yield Job(
-                at=to_scenario(time.monotonic()), job_id=job_id, handler=handler, method="", schedule_id=schedule_id or "",
+                at=to_scenario(time.monotonic()),
+                job_id=job_id,
+                handler=handler,
+                method="",
+                schedule_id=schedule_id or "",
                 scheduled_for=when(scheduled),
             )
     finally:
@@ -53,9 +59,17 @@ def _finished(row: tuple[Any, ...], when: Callable[[int | None], float | None]) 
     job_id, handler, method, schedule_id, scheduled, started, ended, attempts, outcome, error = row
     end = when(ended)
     return Job(
-        at=end if end is not None else (when(started) or 0.0), job_id=job_id, handler=handler, method=method,
-        schedule_id=schedule_id or "", scheduled_for=when(scheduled), started=when(started), ended=end,
-        attempts=len(json.loads(attempts or "[]")), outcome=outcome or "", error=error or "",
+        at=end if end is not None else (when(started) or 0.0),
+        job_id=job_id,
+        handler=handler,
+        method=method,
+        schedule_id=schedule_id or "",
+        scheduled_for=when(scheduled),
+        started=when(started),
+        ended=end,
+        attempts=len(json.loads(attempts or "[]")),
+        outcome=outcome or "",
+        error=error or "",
     )
 
 
@@ -104,6 +118,12 @@ def _execution(
     start = to_scenario(begun["mono"])
     outcome = "" if ok is None else "ok" if ok else "error"
     return Execution(
-        at=start if end is None else end, handler=begun["handler"], request_id=begun["request_id"], method=begun["method"],
-        start=start, end=end, outcome=outcome, pid=pid,
+        at=start if end is None else end,
+        handler=begun["handler"],
+        request_id=begun["request_id"],
+        method=begun["method"],
+        start=start,
+        end=end,
+        outcome=outcome,
+        pid=pid,
     )

@@ -2,10 +2,12 @@
 
 The code under test then meets libzmq's own EFSM (``Operation cannot be accomplished in current state``, pyzmq#1741):
 
-- ``double-send``: just before it sends, a request that means nothing goes out on its socket, so its own send is the second one;
-- ``abandon-reply``: the same with a proper ``ping`` whose answer arrives later, as after a time-out: besides EFSM there is now a late
-  reply that must not be taken for another's;
-- ``recv-first``: just after it has sent, its reply is taken from under it, so its own receive finds no request outstanding.
+- ``double-send``: just before it sends, a request that means nothing goes out on its socket, so its own send is the
+  second one;
+- ``abandon-reply``: the same with a proper ``ping`` whose answer arrives later, as after a time-out: besides EFSM there
+  is now a late reply that must not be taken for another's;
+- ``recv-first``: just after it has sent, its reply is taken from under it, so its own receive finds no request
+  outstanding.
 """
 
 from __future__ import annotations
@@ -23,7 +25,11 @@ from schedule_zero import barriers
 
 _PING = b'{"method":"ping","params":{},"request_id":"abandoned-by-fault"}'
 _NOISE = b'{"method":"_no_such_method","params":{},"request_id":"double-send-by-fault"}'
-_BARRIER = {"double-send": "client.before_send", "abandon-reply": "client.before_send", "recv-first": "client.after_send"}
+_BARRIER = {
+    "double-send": "client.before_send",
+    "abandon-reply": "client.before_send",
+    "recv-first": "client.after_send",
+}
 _STEAL_TIMEOUT = 2000
 """How long ``recv-first`` waits for the reply it steals, ms; then the call is left alone."""
 
@@ -36,7 +42,7 @@ class _Armed:
     ) -> None:
         self._agent, self.id, self.how = agent, id, how
         self._nth, self._odds, self._left = nth, odds, times
-        self._random = random.Random(f"{seed}/{id}")  # noqa: S311 - a seeded choice, not a secret
+        self._random = random.Random(f"{seed}/{id}")
         self._seen = 0
         self.at: list[float] = []
         """When it struck, by the machine-wide monotonic clock, in seconds."""
@@ -78,13 +84,22 @@ class SocketFaults:
         self._agent.tell("struck", self.struck)
 
     def arm(
-        self, id: str, kind: str, how: str, socket: str = "req", event: str = "job.sent", nth: int | None = None,
-        odds: float | None = None, times: int = 1, seed: int = 0,
+        self,
+        id: str,
+        kind: str,
+        how: str,
+        socket: str = "req",
+        event: str = "job.sent",
+        nth: int | None = None,
+        odds: float | None = None,
+        times: int = 1,
+        seed: int = 0,
     ) -> dict[str, Any]:
         """Strike `times` times: from the `nth` request on, or with `odds` at each; without either at the next ones."""
         if kind != "zmq.state" or socket != "req" or how not in _BARRIER or event != "job.sent":
             raise ValueError(
-                f"expected zmq.state on req at job.sent, how one of {', '.join(_BARRIER)}; found {kind}, {socket}, {event}, {how}"
+                f"expected zmq.state on req at job.sent, how one of {', '.join(_BARRIER)}; "
+                f"found {kind}, {socket}, {event}, {how}"
             )
         armed = _Armed(self._agent, id, how, nth, odds, times, seed)
         self._armed[id] = (armed, barriers.listen(_BARRIER[how], armed))
@@ -95,7 +110,8 @@ class SocketFaults:
         return {id: list(armed.at) for id, (armed, _) in list(self._armed.items())}
 
     def disarm(self, id: str) -> dict[str, Any]:
-        """Stop striking; tells how often it ``struck`` and ``at`` which times (monotonic s); never, if it is not armed."""
+        """Stop striking; tells how often it ``struck`` and ``at`` which times (monotonic s); never, if it is not
+        armed."""
         armed, unlisten = self._armed.pop(id, (None, lambda: None))
         unlisten()
         at = list(armed.at) if armed else []

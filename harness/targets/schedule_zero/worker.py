@@ -1,7 +1,7 @@
 """The handler that a scenario's ``mock: worker`` runs: a genuine `BaseHandler` whose work is to take time.
 
-Its methods answer what they were given after a service time drawn from the scenario's distribution. A `handler.silent` or
-`handler.slow` fault reaches it through the agent's switch ``handler``.
+Its methods answer what they were given after a service time drawn from the scenario's distribution. A `handler.silent`
+or `handler.slow` fault reaches it through the agent's switch ``handler``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from harness.agent import boot
 from schedule_zero.zmq_handler_base import BaseHandler
 
 _Z99 = 2.3263478740408408
-"""The 99th percentile of the standard normal distribution: a log-normal through p50 and p99 has sigma = ln(p99/p50)/z."""
+"""The 99th percentile of the standard normal distribution: a log-normal through p50 and p99 has sigma =
+ln(p99/p50)/z."""
+SWITCH = "handler"
+"""The agent's switch that `handler.silent` and `handler.slow` set."""
 _TICK = 0.02
 """Seconds between two looks at the switch while silent."""
 
@@ -25,30 +28,44 @@ class Worker(BaseHandler):
     """``work``, ``tick``, ``echo`` take the service time; ``fail`` raises after it; ``sleep`` takes what it is told."""
 
     def __init__(
-        self, handler_id: str, port: int = 0, server_address: str | None = None, host: str = "127.0.0.1", *,
-        p50: float = 0.0, p99: float = 0.0, seed: int = 0, **options: Any,
+        self,
+        handler_id: str,
+        port: int = 0,
+        server_address: str | None = None,
+        host: str = "127.0.0.1",
+        *,
+        p50: float = 0.0,
+        p99: float = 0.0,
+        seed: int = 0,
+        **options: Any,
     ) -> None:
         super().__init__(handler_id, port, server_address, host, **options)
-        self._p50, self._sigma = p50, math.log(p99 / p50) / _Z99 if 0 < p50 < p99 else 0.0
-        self._random = random.Random(f"{seed}/{handler_id}/service")  # noqa: S311 - drawn from the run's seed
+        self._service = (p50, p99)
+        self._random = random.Random(f"{seed}/{handler_id}/service")
         self._drawing = threading.Lock()
+        if (agent := boot.current()) is not None:
+            agent.obey(SWITCH)
 
-    def _service_time(self) -> float:
+    def _draw(self, p50: float, p99: float) -> float:
+        """Seconds, log-normal through the two percentiles, or constant when they are equal."""
+        if not 0 < p50 < p99:
+            return p50
         with self._drawing:
-            return self._p50 * math.exp(self._random.gauss(0.0, self._sigma)) if self._sigma else self._p50
+            return p50 * math.exp(self._random.gauss(0.0, math.log(p99 / p50) / _Z99))
 
     def _serve(self) -> None:
         """Take the service time; longer, or until the silence is lifted, while a fault says so."""
         fault = self._fault()
-        if fault.get("silent"):
-            while self._fault().get("silent"):
-                time.sleep(_TICK)
-        time.sleep(self._service_time() + float(fault.get("slow", {}).get("p50", 0.0)))
+        while self._fault().get("silent"):
+            time.sleep(_TICK)
+        slow = fault.get("slow", {})
+        slower = self._draw(slow["p50"], slow.get("p99", slow["p50"])) if slow else 0.0
+        time.sleep(self._draw(*self._service) + slower)
 
     @staticmethod
     def _fault() -> dict[str, Any]:
         agent = boot.current()
-        return (agent.switches.get("handler") if agent else None) or {}
+        return (agent.switches.get(SWITCH) if agent else None) or {}
 
     def work(self, **params: Any) -> dict[str, Any]:
         """Take the service time and answer the parameters."""

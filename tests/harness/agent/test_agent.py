@@ -45,10 +45,11 @@ def client(agent: AgentServer, door: Path) -> AgentClient:
 
 
 def test_a_switch_is_set_and_what_it_was_is_told(agent: AgentServer, client: AgentClient) -> None:
-    """So that whoever heals can put it back."""
-    assert client.call("switch", name="handler", value={"silent": True}) == {"before": None}
+    """So that whoever heals can put it back; and whether anybody looks at it, so that nobody believes in vain."""
+    assert client.call("switch", name="handler", value={"silent": True}) == {"before": None, "obeyed": False}
     assert agent.switches == {"handler": {"silent": True}}
-    assert client.call("switch", name="handler") == {"before": {"silent": True}}
+    agent.obey("handler")
+    assert client.call("switch", name="handler") == {"before": {"silent": True}, "obeyed": True}
     assert agent.switches == {"handler": None}
 
 

@@ -106,6 +106,7 @@ def agent() -> Iterator[Agent]:
     """
     with tempfile.TemporaryDirectory(prefix="hx-") as directory:
         served = Agent(Path(directory))
+        served.server.obey("handler")
         yield served
         served.server.close()
         served.server.journal.close()

@@ -75,6 +75,14 @@ def test_a_worker_is_switched_through_its_agent(agent: Any, fault: Any, value: A
     assert agent.switches["handler"] == "echo"
 
 
+def test_a_handler_that_does_not_look_at_the_switch_is_no_place_for_the_fault(agent: Any) -> None:
+    """A fault that would change nothing says so, and leaves the switch as it was."""
+    agent.server._obeyed.clear()
+    with pytest.raises(FaultError, match="h1: its handler class does not look at the switch 'handler'"):
+        HandlerSilent(worker_place(agent), SilentArgs()).inject()
+    assert agent.switches.get("handler") is None
+
+
 def test_a_worker_that_died_took_its_switch_with_it(agent: Any, spawn: Any) -> None:
     """A heal at a dead worker is no error."""
     child = spawn()

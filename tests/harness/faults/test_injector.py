@@ -118,9 +118,7 @@ def play(faults: Any, body: Any = None, *, target: Any = None, seed: int = 1, ne
             lasts=lambda spec: known[spec.kind].lasts(None) if "test" in spec.kind else None,
         )
         recorder.begin_run()
-        async with Injector(
-            scenario, plan, target or cast(Any, Stub()), recorder, streams, among=known
-        ) as injector:
+        async with Injector(scenario, plan, target or cast(Any, Stub()), recorder, streams, among=known) as injector:
             await (body(recorder, injector) if body else asyncio.sleep(0))
 
     try:
@@ -143,7 +141,7 @@ def life(records: Any, fault_id: Any = "f") -> Any:
 async def until(condition: Any, timeout: Any = 10.0) -> None:
     """Wait until `condition` holds."""
     async with asyncio.timeout(timeout):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in threads and other processes
+        while not condition():
             await asyncio.sleep(0.005)
 
 
@@ -324,12 +322,8 @@ def test_a_kept_fault_stays_until_it_is_released() -> None:
 
 def test_what_the_plan_leaves_out_is_recorded() -> None:
     """A fault that is not in the swarm is not silently missing."""
-    seen = [
-        play([note("a", at="1s"), note("b", at="1s")], nemesis={"swarm": True}, seed=seed) for seed in range(8)
-    ]
-    reasons = {
-        record.detail["reason"] for records in seen for record in records if record.event is FaultEvent.SKIPPED
-    }
+    seen = [play([note("a", at="1s"), note("b", at="1s")], nemesis={"swarm": True}, seed=seed) for seed in range(8)]
+    reasons = {record.detail["reason"] for records in seen for record in records if record.event is FaultEvent.SKIPPED}
     assert reasons == {"not in the swarm of this seed"}
 
 
@@ -416,10 +410,15 @@ def test_a_process_that_is_not_ours_is_a_failed_fault() -> None:
 
 
 def test_an_armed_fault_is_injected_and_healed_when_it_struck(agent: Any) -> None:
-    """What an agent tells of the times of its strikes is what the record says: injected at the first, over with the last."""
+    """What an agent tells of the times of its strikes is what the record says: injected at the first, over with the
+    last."""
     target = Stub(Place(PlaceKind.SOCKET, "scheduler.req", control=agent.address))
     fault = {
-        "id": "f", "kind": ZmqState.kind, "where": "scheduler.req", "how": "recv-first", "when": {"event": "job.sent", "nth": 5},
+        "id": "f",
+        "kind": ZmqState.kind,
+        "where": "scheduler.req",
+        "how": "recv-first",
+        "when": {"event": "job.sent", "nth": 5},
     }
     at: list[float] = []
     agent.server.tell("struck", lambda: {"f@scheduler.req": at})
@@ -427,7 +426,8 @@ def test_an_armed_fault_is_injected_and_healed_when_it_struck(agent: Any) -> Non
 
     async def body(recorder: Any, injector: Any) -> None:
         await until(lambda: agent.armed)
-        at.extend([recorder.clock() - 0.02, recorder.clock() - 0.01])
+        struck = recorder.clock()
+        at.extend([struck, struck + 0.01])
         await until(lambda: injector.active == ("f@scheduler.req",))
         await asyncio.sleep(0.1)
 

@@ -1,6 +1,6 @@
 """A scenario written as YAML is read back equal."""
 
-# ruff: noqa: E501 - a table is read by its rows
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The small notations: what each reads, writes and refuses."""
 
-# ruff: noqa: E501 - a table is read by its rows
+
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def deployed(tmp_path: Path, recorder: Recorder) -> Callable[..., Any]:
 async def until(numbers: Callable[[], Awaitable[bool]], timeout: float = 15.0) -> None:
     """Wait until it holds."""
     async with asyncio.timeout(timeout):
-        while not await numbers():  # noqa: ASYNC110 - what is waited for happens in other processes
+        while not await numbers():
             await asyncio.sleep(0.03)
 
 
