@@ -32,10 +32,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def module_leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail the last test of a module when the module, its own fixtures ended, leaves anything: 60 ms a
-    module.
+    """Fail the last test of a module when the module, its own fixtures ended, leaves anything.
     """
-    with contextlib.nullcontext() if request.node.nodeid in _LEAVES else guarded():
+    with contextlib.nullcontext() if request.node.nodeid in _LEAVES else guarded(objects=False):
         yield
 
 
