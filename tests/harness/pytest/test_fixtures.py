@@ -102,8 +102,7 @@ def test_broken(scenario, leak_guard):
     assert verdict.outcome is Outcome.FAIL
     assert [check.name for check in verdict.failures] == ["no-lost-job"]
 def test_two(scenario):
-    with pytest.raises(UsageError, match="expected one run, found short.one with seed 5, short.two with seed
-    5"):
+    with pytest.raises(UsageError, match="found short.one with seed 5, short.two with seed 5"):
         scenario("two.yaml")
 """
     one, two = short_scenario("short.one"), short_scenario("short.two")
