@@ -35,9 +35,15 @@ def _located(command: Callable[..., Any]) -> Callable[..., Any]:
     "--runtime-file", type=click.Path(path_type=Path), help="Write pid and addresses here when all is up."
 )
 @click.option("--stop-timeout", default=30.0, show_default=True, help="Seconds that a stop may take.")
+@click.option("--lifeline-fd", type=int, help="Inherited pipe; everything stops when its other end closes.")
 @_located
 def start(
-    runtime_file: Path | None, stop_timeout: float, deployment: str | None, config: Path | None, root: Path
+    runtime_file: Path | None,
+    stop_timeout: float,
+    lifeline_fd: int | None,
+    deployment: str | None,
+    config: Path | None,
+    root: Path,
 ) -> None:
     """Start everything and stay in the foreground until SIGTERM, SIGINT or `governor stop`.
 
@@ -48,7 +54,8 @@ def start(
 
     loaded = _load(deployment, config, root)
     configure_logging(loaded.service.log, copy_to=loaded.logs_dir / "governor.log", deployment=loaded.name)
-    raise SystemExit(int(govern(loaded, runtime_file=runtime_file, stop_timeout=stop_timeout)))
+    code = govern(loaded, runtime_file=runtime_file, stop_timeout=stop_timeout, lifeline_fd=lifeline_fd)
+    raise SystemExit(int(code))
 
 
 @governor.command()

@@ -12,8 +12,10 @@ from types import FrameType
 
 from schedule_zero.deployment import Deployment
 from schedule_zero.deployment_lock import GovernorAlreadyRunning
+from schedule_zero.errors import ConfigError
 from schedule_zero.exits import ExitCode
 from schedule_zero.governor_control import ControlServer
+from schedule_zero.lifeline import Lifeline
 from schedule_zero.process_governor import ProcessGovernor, StartFailed
 
 __all__ = ["ForegroundGovernor", "govern"]
@@ -75,18 +77,41 @@ class ForegroundGovernor:
         return ExitCode.OK
 
 
-def govern(deployment: Deployment, *, runtime_file: Path | None = None, stop_timeout: float = 30.0) -> ExitCode:
+def govern(
+    deployment: Deployment,
+    *,
+    runtime_file: Path | None = None,
+    stop_timeout: float = 30.0,
+    lifeline_fd: int | None = None,
+) -> ExitCode:
     """Run a deployment in the foreground until a signal or an order stops it; answers the exit code.
 
-    ``runtime_file`` is written beside ``governor.json`` when all is up, and removed at the stop.
+    ``runtime_file`` is written beside ``governor.json`` when all is up, and removed at the stop. ``lifeline_fd`` is a
+    pipe inherited from whoever started this process: its end means that nobody is left to stop it.
     """
     foreground = ForegroundGovernor(ProcessGovernor(deployment))
-    with foreground.install_signal_handlers():
+    with foreground.install_signal_handlers(), _lifeline(lifeline_fd, foreground):
         try:
             return foreground.run(runtime_file, stop_timeout)
         except GovernorAlreadyRunning as error:
             _log.error("%s", error)
             return ExitCode.ALREADY_RUNNING
+
+
+@contextmanager
+def _lifeline(fd: int | None, foreground: ForegroundGovernor) -> Iterator[None]:
+    if fd is None:
+        yield
+        return
+    lifeline = Lifeline(fd, foreground.request_stop)
+    try:
+        lifeline.start()
+    except OSError as error:
+        raise ConfigError(f"--lifeline-fd {fd} is no open descriptor: {error}") from error
+    try:
+        yield
+    finally:
+        lifeline.close()
 
 
 def _exit_code(code: int | None) -> ExitCode:

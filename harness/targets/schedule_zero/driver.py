@@ -74,7 +74,7 @@ class ScheduleZeroTarget:
         # Unix socket paths hold 107 bytes, and a report folder may lie deep:
         # the agents' sockets get a short place of their own.
         # It is made when nothing can fail any more: who never had a target cannot close it.
-        self._agent_dir = Path(tempfile.mkdtemp(prefix="hx-"))
+        self._agent_dir = agent_folder()
         environment = protocol.child_environment(
             base,
             **{
@@ -321,8 +321,18 @@ class ScheduleZeroTarget:
     async def close(self) -> None:
         """Kill whatever still carries the run's tag, and remove the agents' folder."""
         await asyncio.to_thread(kill_tagged, self.run_tag)
+        self._governor.release()
         self._api.close()
         shutil.rmtree(self._agent_dir, ignore_errors=True)
+
+
+def agent_folder() -> Path:
+    """A new folder for agents' sockets, named by this process; those of processes that were killed are cleared away."""
+    for left in Path(tempfile.gettempdir()).glob("hx-*-*"):
+        owner = left.name.split("-")[1]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"hx-{os.getpid()}-"))
 
 
 async def _ended(name: str, process: psutil.Process, *, timeout: float = 3.0) -> None:

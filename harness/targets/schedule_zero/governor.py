@@ -48,6 +48,7 @@ class GovernorProcess:
         self.root, self._config, self._environment, self._agent_dir = root, config, environment, agent_dir
         self._log_path = logs / "governor.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._lifeline: int | None = None
 
     @property
     def pid(self) -> int:
@@ -69,29 +70,32 @@ class GovernorProcess:
         if self.running:
             raise TargetError(f"the governor runs already (pid {self.pid})")
         self._runtime_file.unlink(missing_ok=True)
-        command = [
-            sys.executable,
-            "-m",
-            "schedule_zero.cli",
-            "governor",
-            "start",
-            "--deployment",
-            NAME,
-            "--config",
-            str(self._config),
-            "--root",
-            str(self.root),
-        ]
-        with self._log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self._environment,
-                start_new_session=True,
-                cwd=self.root,
-            )
+        self.release()
+        # The governor stops everything when this pipe ends: a harness that is killed leaves nothing running either.
+        reader, self._lifeline = os.pipe()
+        words = ["governor", "start", "--deployment", NAME, "--config", str(self._config), "--root", str(self.root)]
+        try:
+            with self._log_path.open("ab") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "schedule_zero.cli", *words, "--lifeline-fd", str(reader)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=self._environment,
+                    start_new_session=True,
+                    cwd=self.root,
+                    pass_fds=(reader,),
+                )
+        finally:
+            os.close(reader)
+
+    def release(self) -> None:
+        """Let go of the last governor: its lifeline, and its entry in the process table once it has ended."""
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+        if self._process is not None:
+            self._process.poll()
 
     @property
     def _runtime_file(self) -> Path:
