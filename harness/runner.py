@@ -13,7 +13,7 @@ from pathlib import Path
 from harness import abort, sampling
 from harness.checks.judge import judge, sum_up
 from harness.checks.verdict import CheckResult, Outcome, Verdict
-from harness.errors import HarnessError, Interrupted, NeverReady, TargetError, UsageError
+from harness.errors import FaultError, HarnessError, Interrupted, NeverReady, TargetError, UsageError
 from harness.faults.injector import Injector
 from harness.faults.plan import draw_plan
 from harness.history.history import History
@@ -23,7 +23,7 @@ from harness.lifecycle.governor_driver import GovernorDriver
 from harness.scenario.model import Expect, Given, Scenario, World
 from harness.scenario.streams import Streams
 from harness.targets.base import Driver, Target, TargetContext
-from harness.teardown import Teardown, problems
+from harness.teardown import PROBLEM, Teardown, problems
 from harness.workload.driver import call_once, drive
 from harness.workload.payloads import Payloads
 
@@ -137,7 +137,19 @@ class Run:
                 async with self._phase(PhaseName.SETTLE):
                     await self._settle(limits.settle)
         finally:
-            await self._teardown(limits.teardown)
+            try:
+                await self._release()
+            finally:
+                await self._teardown(limits.teardown)
+
+    async def _release(self) -> None:
+        """Heal what ``keep`` has kept until now: nothing that is paused or locked could be stopped in good order."""
+        if self._injector is None:
+            return
+        try:
+            await self._injector.release()
+        except FaultError as error:
+            self._recorder.event(PROBLEM, "release kept faults", error=str(error))
 
     async def _start(self) -> None:
         """Start the target; raises `NeverReady` when that takes longer than the scenario allows, whatever the target
@@ -169,6 +181,7 @@ class Run:
     async def _load_and_faults(self) -> None:
         """Workloads, steps and faults together, until the load is through, the limit is reached or a rule aborts."""
         injector = Injector(self.scenario, self._plan, self._target, self._recorder, self._streams)
+        self._injector = injector
         stop = asyncio.Event()
         payloads = Payloads(self._streams, self.scenario.topology.handler_names())
         async with injector:
