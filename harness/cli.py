@@ -16,6 +16,7 @@ import click
 
 from harness import __version__
 from harness.errors import ExitCode, HarnessError, UsageError
+from harness.stopping import STOP_SIGNALS
 
 if TYPE_CHECKING:
     from harness.report.manifest import Setting
@@ -61,7 +62,7 @@ def _errors_as_exit_codes(function: Function) -> Function:
 def _be_deaf() -> None:
     """Everything is done and told: one Ctrl-C more must not turn the exit code into that of a killed process."""
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
 
 

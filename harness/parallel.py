@@ -18,6 +18,7 @@ from harness.checks.verdict import Verdict
 from harness.errors import HarnessError
 from harness.report.folder import RunFolder
 from harness.report.manifest import Manifest
+from harness.stopping import heeded
 
 if TYPE_CHECKING:
     from harness.session import PlannedRun
@@ -35,7 +36,7 @@ class Played:
 def play_in_processes(planned: Sequence[PlannedRun], reports: Path, workers: int) -> Iterator[Played]:
     """Play `planned`, `workers` at a time, and yield each as it ends.
 
-    SIGINT and SIGTERM are passed on to the processes, each of which tears its target down, and no further
+    Signals that ask to stop are passed on to the processes, each of which tears its target down, and no further
     run is begun; a second
     one is passed on as well. Raises `HarnessError` for a process that ended without a verdict.
     """
@@ -88,11 +89,11 @@ class _Children:
 
 @contextlib.contextmanager
 def _passed_on(children: _Children) -> Iterator[None]:
-    """Have SIGINT and SIGTERM interrupt `children` while the block runs; outside the main thread nothing is
+    """Have every signal that asks to stop interrupt `children` while the block runs; outside the main thread nothing is
     changed.
     """
     before = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in heeded():
         try:
             before.append((number, signal.signal(number, lambda *_: children.interrupt())))
         except ValueError:

@@ -22,6 +22,7 @@ from harness.runner import Run, RunResult
 from harness.scenario.loader import LoadedScenario, load
 from harness.scenario.model import World
 from harness.scenario.vocabulary import Vocabulary
+from harness.stopping import heeded
 from harness.targets.registry import drivers
 
 SUFFIXES = (".yaml", ".yml")
@@ -201,11 +202,13 @@ class Session:
 
 @contextlib.contextmanager
 def _handled(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Have SIGINT and SIGTERM call `interrupt` while the block runs; outside the main thread nothing can be changed,
-    and nothing is."""
+    """Have every signal that asks to stop call `interrupt` while the block runs.
+
+    Outside the main thread nothing can be changed, and nothing is.
+    """
     loop = asyncio.get_running_loop()
     handled = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in heeded():
         try:
             before = signal.getsignal(number)
             loop.add_signal_handler(number, interrupt)
@@ -222,10 +225,12 @@ def _handled(interrupt: Callable[[], None]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _held_back(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Have SIGINT and SIGTERM call `interrupt` and nothing else: what is written in the block, a moment's work, is
-    written whole."""
+    """Have every signal that asks to stop call `interrupt` and nothing else.
+
+    What is written in the block, a moment's work, is written whole.
+    """
     before = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in heeded():
         try:
             before.append((number, signal.signal(number, lambda *_: interrupt())))
         except ValueError:  # not the main thread, to which signals do not come anyway

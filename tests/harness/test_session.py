@@ -149,6 +149,7 @@ def playing(tmp_path: Path) -> Iterator[Callable[..., Playing]]:
         ("run", "30s", [signal.SIGINT]),
         ("run", "30s", [signal.SIGINT, signal.SIGINT]),
         ("run", "30s", [signal.SIGTERM]),
+        ("run", "30s", [signal.SIGHUP]),
         ("settle", "200ms", [signal.SIGINT]),
         ("settle", "200ms", [signal.SIGINT, signal.SIGINT]),
         ("teardown", "200ms", [signal.SIGINT]),

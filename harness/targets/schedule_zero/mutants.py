@@ -263,3 +263,78 @@ def _busy_store_ignored() -> None:
             return str(uuid.uuid4())
 
     SchedulerService.run_now = accept  # type: ignore[method-assign]
+
+
+@_mutant("mostly-refused")
+def _mostly_refused() -> None:
+    """Nine of ten jobs are refused as if the store were busy (503)."""
+    from schedule_zero.database import StoreBusy
+    from schedule_zero.service import SchedulerService
+
+    run_now = SchedulerService.run_now
+    count = 0
+
+    async def refuse(self: Any, request: Any, **options: Any) -> str:
+        nonlocal count
+        count += 1
+        if count % 10:
+            raise StoreBusy("told to refuse")
+        return await run_now(self, request, **options)
+
+    SchedulerService.run_now = refuse  # type: ignore[method-assign]
+
+
+@_mutant("wrong-handler")
+def _wrong_handler() -> None:
+    """Every job is run by h1, whoever it was for."""
+    from schedule_zero.handler_registry import RegistryManager
+
+    borrow = RegistryManager.borrow
+
+    def at_h1(self: Any, handler_id: str, *args: Any, **options: Any) -> Any:
+        return borrow(self, "h1", *args, **options)
+
+    RegistryManager.borrow = at_h1  # type: ignore[method-assign]
+
+
+@_mutant("descriptors-leaked")
+def _descriptors_leaked() -> None:
+    """Each job leaves a descriptor open in the server."""
+    from schedule_zero.service import SchedulerService
+
+    run_now = SchedulerService.run_now
+
+    async def leak(self: Any, request: Any, **options: Any) -> str:
+        for _ in range(4):
+            os.open(os.devnull, os.O_RDONLY)
+        return await run_now(self, request, **options)
+
+    SchedulerService.run_now = leak  # type: ignore[method-assign]
+
+
+@_mutant("every-second-fire-skipped")
+def _every_second_fire_skipped() -> None:
+    """An interval schedule fires every other time only."""
+    from apscheduler.triggers.interval import IntervalTrigger
+
+    following = IntervalTrigger.next
+
+    def skip(self: Any) -> Any:
+        following(self)
+        return following(self)
+
+    IntervalTrigger.next = skip
+
+
+@_mutant("dead-jobs-deleted")
+def _dead_jobs_deleted() -> None:
+    """A server that starts deletes the jobs that a dead one had begun."""
+    from schedule_zero.database import Database
+
+    start = Database.start
+
+    async def clean(self: Any) -> None:
+        await start(self)
+        await self.write(lambda c: c.execute("DELETE FROM jobs WHERE acquired_by IS NOT NULL").rowcount)
+
+    Database.start = clean  # type: ignore[method-assign]
