@@ -41,13 +41,19 @@ class CallThreads:
 
     async def run(self, call: Callable[[], T]) -> T:
         """Run `call` in a thread. When the waiter is cancelled the thread goes on; its answer is dropped."""
+        return await self.submit(call)
+
+    def submit(self, call: Callable[[], T]) -> asyncio.Future[T]:
+        """The future answer of `call`. Whoever settles it first (cancels it, say) keeps a call that has not
+        begun from beginning.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._busy += 1
         if self._busy > len(self._threads) and len(self._threads) < self._size:
             self._add_thread()
         self._queue.put((call, future, loop))
-        return await future
+        return future
 
     def close(self) -> None:
         """Let every thread end after what it is doing; does not wait."""
@@ -57,6 +63,10 @@ class CallThreads:
     def alive(self) -> int:
         """How many threads have not ended."""
         return sum(thread.is_alive() for thread in self._threads)
+
+    def working(self) -> int:
+        """How many threads are at work on a call; one that is idle and has yet to end is none of them."""
+        return min(self._busy, self.alive())
 
     def _add_thread(self) -> None:
         name = f"call {self._name} {len(self._threads)}"
@@ -70,7 +80,7 @@ class CallThreads:
             result: Any = None
             error: Exception | None = None
             try:
-                result = call()
+                result = None if future.done() else call()
             except Exception as caught:  # noqa: BLE001 - handed to the waiter
                 error = caught
             try:

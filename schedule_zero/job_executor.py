@@ -11,7 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -20,13 +20,30 @@ import msgspec
 
 from schedule_zero import barriers
 from schedule_zero.call_threads import CallThreads
-from schedule_zero.errors import CallTimeout, HandlerUnavailable, RemoteError, TransportError, UnknownHandler
+from schedule_zero.errors import (
+    CallTimeout,
+    HandlerUnavailable,
+    RemoteError,
+    ScheduleZeroError,
+    TransportError,
+    UnknownHandler,
+)
 from schedule_zero.execution_log import Attempt, ExecutionLog, ExecutionRecord, Outcome
 
 #: The least time, in seconds, that a last attempt before the deadline is given.
 _LEAST = 0.001
 #: Seconds between two looks for a handler that is away, growing from the first to the second.
 _FIRST_LOOK, _SLOWEST_LOOK = 0.01, 0.2
+#: Seconds that a drain leaves handlers which have said farewell to answer what they were finishing.
+_FAREWELL = 1.0
+#: Seconds between two looks of a drain at the calls under way.
+_DRAIN_LOOK = 0.02
+
+
+class GivenBack(ScheduleZeroError):
+    """The job has no outcome, because the server stops: it goes back to the store, to run after the next
+    start.
+    """
 
 
 @dataclass(frozen=True)
@@ -86,8 +103,8 @@ class Caller(Protocol):
 class Registry(Protocol):
     """What the executor needs of the handlers' registry (`RegistryManager`)."""
 
-    def borrow(self, handler_id: str) -> AbstractContextManager[Caller]:
-        """An idle client of that handler, for the time of one call."""
+    def borrow(self, handler_id: str, *, timeout: float | None = None) -> AbstractContextManager[Caller]:
+        """An idle client of that handler, for the time of one call; waits up to `timeout` seconds for it."""
 
 
 class JobExecutor:
@@ -114,6 +131,9 @@ class JobExecutor:
         self._reachable = reachable
         self._threads: dict[str, CallThreads] = {}
         self._running: dict[str, ExecutionRecord] = {}
+        #: Calls under way: job id -> handler and future answer.
+        self._calls: dict[str, tuple[str, asyncio.Future[Any]]] = {}
+        self._draining = asyncio.Event()
 
     @property
     def running(self) -> dict[str, ExecutionRecord]:
@@ -121,7 +141,10 @@ class JobExecutor:
         return dict(self._running)
 
     async def run(self, call: JobCall) -> ExecutionRecord:
-        """Bring the job to its outcome and record it; never raises for what a handler does or does not do."""
+        """Bring the job to its outcome and record it; never raises for what a handler does or does not do.
+
+        Raises `GivenBack` for a job that a drain has kept from its (next) call.
+        """
         record = _begin(call)
         known = await self._log.get(call.job_id) if call.seen else None
         if known is not None:
@@ -134,17 +157,44 @@ class JobExecutor:
             record = _evolve(record, started_at=known.started_at, attempts=known.attempts)
         self._running[call.job_id] = record
         try:
-            if call.at_most_once:
-                await self._log.record_start(record)
             return await self._try(call, record)
         finally:
             self._running.pop(call.job_id, None)
 
+    async def drain(self) -> None:
+        """Begin no call any more; returns when the answers of those under way are there.
+
+        Jobs that wait for their handler to appear, or for their next attempt, are given back at once. So are
+        those whose handler is away, after the moment that one which said farewell has to answer what it was
+        finishing. There is no limit for a handler that is there: the caller sets it.
+        """
+        self._draining.set()
+        farewell = time.monotonic() + _FAREWELL
+        while self._calls:
+            if time.monotonic() >= farewell:
+                self._give_up_on_the_gone()
+            await asyncio.sleep(_DRAIN_LOOK)
+
     def close(self) -> int:
-        """Abandon the threads; returns how many of them have not ended. Closing the clients lets them end."""
+        """Abandon the threads; returns how many of them are in a call. Closing the clients lets them end."""
         for threads in self._threads.values():
             threads.close()
-        return sum(threads.alive() for threads in self._threads.values())
+        return sum(threads.working() for threads in self._threads.values())
+
+    def _give_up_on_the_gone(self) -> None:
+        for handler_id, answer in self._calls.values():
+            if not answer.done() and not self._reachable(handler_id):
+                answer.set_exception(GivenBack(f"handler {handler_id!r} went away before it answered"))
+
+    def _refuse_if_draining(self, call: JobCall) -> None:
+        if self._draining.is_set():
+            raise GivenBack(f"job {call.job_id} waits for the next start: the server is stopping")
+
+    async def _rest(self, call: JobCall, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._draining.wait()
+        self._refuse_if_draining(call)
 
     async def _try(self, call: JobCall, record: ExecutionRecord) -> ExecutionRecord:
         begin = time.monotonic()
@@ -152,10 +202,11 @@ class JobExecutor:
         number = 0
         while True:
             number += 1
+            self._refuse_if_draining(call)
             barriers.reached("executor.attempt", job_id=call.job_id, handler_id=call.handler_id, attempt=number)
             timeout = _time_left(call, begin)
             started, clock = datetime.now(UTC), time.monotonic()
-            outcome, result, error = await self._attempt(call, timeout)
+            outcome, result, error = await self._attempt(call, record, timeout)
             attempt = Attempt(len(record.attempts) + 1, started, time.monotonic() - clock, error)
             record = _evolve(record, attempts=(*record.attempts, attempt))
             if not self._again(call, outcome, number, most):
@@ -166,7 +217,7 @@ class JobExecutor:
                 return await self._finish(record, outcome, error=error)
             self._running[call.job_id] = record
             await self._log.record_attempt(record)
-            await asyncio.sleep(pause)
+            await self._rest(call, pause)
 
     @staticmethod
     def _again(call: JobCall, outcome: Outcome, number: int, most: int) -> bool:
@@ -174,20 +225,23 @@ class JobExecutor:
             return False
         return outcome is not Outcome.ERROR or call.policy.retry_errors
 
-    async def _attempt(self, call: JobCall, timeout: float) -> tuple[Outcome, Any, str | None]:
+    async def _attempt(
+        self, call: JobCall, record: ExecutionRecord, timeout: float
+    ) -> tuple[Outcome, Any, str | None]:
         end = time.monotonic() + timeout
-        if not await self._appears(call.handler_id, timeout):
+        if not await self._appears(call, timeout):
             return (
                 Outcome.UNREACHABLE,
                 None,
                 f"handler {call.handler_id!r} stayed disconnected for {timeout:g} s",
             )
-        left = max(_LEAST, end - time.monotonic())
-        threads = self._threads.get(call.handler_id)
-        if threads is None:
-            threads = self._threads[call.handler_id] = CallThreads(call.handler_id, self._size)
+        if call.at_most_once:
+            # Not earlier: a job that has only waited for its handler has not begun, and may begin after a stop.
+            await self._log.record_start(record)
         try:
-            return Outcome.SUCCESS, await threads.run(lambda: self._call(call, left)), None
+            return Outcome.SUCCESS, await self._answer(call, end), None
+        except GivenBack:
+            raise
         except CallTimeout as error:
             return Outcome.TIMEOUT, None, _describe(error)
         except (TransportError, UnknownHandler, HandlerUnavailable) as error:
@@ -197,19 +251,33 @@ class JobExecutor:
         except Exception as error:  # noqa: BLE001 - whatever it is, the job gets an outcome and the scheduler lives
             return Outcome.UNREACHABLE, None, _describe(error)
 
-    async def _appears(self, handler_id: str, timeout: float) -> bool:
+    async def _answer(self, call: JobCall, end: float) -> Any:
+        threads = self._threads.get(call.handler_id)
+        if threads is None:
+            threads = self._threads[call.handler_id] = CallThreads(call.handler_id, self._size)
+        answer = threads.submit(lambda: self._call(call, end))
+        self._calls[call.job_id] = (call.handler_id, answer)
+        try:
+            return await answer
+        finally:
+            del self._calls[call.job_id]
+
+    async def _appears(self, call: JobCall, timeout: float) -> bool:
         end = time.monotonic() + timeout
         pause = _FIRST_LOOK
-        while not self._reachable(handler_id):
+        while not self._reachable(call.handler_id):
             left = end - time.monotonic()
             if left <= 0:
                 return False
-            await asyncio.sleep(min(pause, left))
+            await self._rest(call, min(pause, left))
             pause = min(pause * 2, _SLOWEST_LOOK)
         return True
 
-    def _call(self, call: JobCall, timeout: float) -> Any:
-        with self._registry.borrow(call.handler_id) as client:
+    def _call(self, call: JobCall, end: float) -> Any:
+        if not call.at_most_once:  # its start is recorded: not to call now would be never to call
+            self._refuse_if_draining(call)
+        with self._registry.borrow(call.handler_id, timeout=max(_LEAST, end - time.monotonic())) as client:
+            timeout = max(_LEAST, end - time.monotonic())
             return client.call(
                 call.method, call.params, timeout=max(1, round(timeout * 1000)), request_id=call.job_id
             )

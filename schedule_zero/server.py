@@ -37,6 +37,8 @@ OnReady = Callable[[int, int], object]
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 #: Tornado cuts a connection off at this size; between it and `MAX_BODY` the client is told why (413).
 _HARD_LIMIT = 2 * MAX_BODY
+#: Seconds that running calls get when the governor is dead: a server that lives on is in its successor's way.
+_ORPHAN_STOP = 2.0
 
 
 class Server:
@@ -77,11 +79,11 @@ class Server:
         """The port where handlers register."""
         return int(self.service.registration_address.rpartition(":")[2])
 
-    async def stop(self) -> None:
-        """Stop, within a few seconds beyond the configuration's `stop_timeout` whatever runs."""
+    async def stop(self, timeout: float | None = None) -> None:
+        """Stop, within a few seconds beyond `timeout` (the configuration's `stop_timeout`) whatever runs."""
         if self._http is not None:
             self._http.stop()
-        await self.service.stop()
+        await self.service.stop(timeout)
         if self._http is not None:
             await asyncio.wait({asyncio.ensure_future(self._http.close_all_connections())}, timeout=1.0)
 
@@ -134,7 +136,8 @@ async def serve(
         logging.getLogger(__name__).info("serving %s", server.runtime())
         await stop.wait()
     finally:
-        await server.stop()
+        orphaned = lifeline is not None and lifeline.lost
+        await server.stop(min(_ORPHAN_STOP, config.stop_timeout) if orphaned else None)
         if runtime_file is not None:
             _forget(runtime_file)
         if lifeline is not None:

@@ -27,7 +27,7 @@ from schedule_zero.execution_log import ExecutionLog, ExecutionRecord, Filters
 from schedule_zero.handler_registry import HandlerStatus, RegistryManager
 from schedule_zero.idempotency import fingerprint, forget_old_keys
 from schedule_zero.job_calls import call_of, waiting_record
-from schedule_zero.job_executor import JobExecutor
+from schedule_zero.job_executor import GivenBack, JobExecutor
 from schedule_zero.refusals import NotFound, Stopping
 from schedule_zero.registration_server import RegistrationServer
 from schedule_zero.requests import JobState, NewSchedule, RunNow, ScheduleChange, call_kwargs
@@ -122,7 +122,7 @@ class SchedulerService:
     async def stop(self, timeout: float | None = None) -> None:
         """Take nothing new, let running calls end for up to `timeout` seconds (the configuration's
         `stop_timeout`), then abandon them: their jobs stay in the store and run again, under the same ids,
-        after the next start.
+        after the next start. So do, at once, jobs that are in no call: their handler is away, or they pause.
 
         Bounded whatever runs and whatever the store does; may be called again and at the same time.
         """
@@ -139,6 +139,8 @@ class SchedulerService:
         self._stopping = self._store.draining = True
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
+                if self._executor is not None:
+                    await self._executor.drain()
                 await self._store.wait_idle()
         if self._housekeeper is not None:
             self._housekeeper.cancel()
@@ -152,9 +154,7 @@ class SchedulerService:
         await self._store.database.close()
         await self._kept.stop(timeout=1.0)
         if self._executor is not None and (left := self._executor.close()):
-            logging.getLogger(__name__).info(
-                "%d calls are abandoned; their jobs run again after the next start", left
-            )
+            logging.getLogger(__name__).info("%d calls are abandoned; their jobs run after the next start", left)
         if self._registry is not None:
             await self._close_registry(self._registry)
         with suppress(TimeoutError):
@@ -238,7 +238,11 @@ class SchedulerService:
 
     async def _run_job(self, job: Job) -> None:
         assert self._executor is not None
-        await self._executor.run(call_of(job, self.config))
+        try:
+            await self._executor.run(call_of(job, self.config))
+        except GivenBack:
+            # What APScheduler calls cancelled, the store takes back.
+            raise asyncio.CancelledError from None
 
     # -- schedules ---------------------------------------------------------------------------------------------
 
@@ -381,12 +385,7 @@ class SchedulerService:
         config = self.config
         identity = f"schedule_zero-{config.deployment}"
         return build_scheduler(
-            self._store,
-            self._broker,
-            self._run_job,
-            identity=identity,
-            lease=config.lease,
-            max_jobs=config.max_jobs,
+            self._store, self._broker, self._run_job, identity=identity, lease=config.lease, max_jobs=config.max_jobs
         )
 
     async def _keep_house(self) -> None:

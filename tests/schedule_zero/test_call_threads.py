@@ -46,6 +46,49 @@ def test_no_more_threads_than_allowed_and_none_before_they_are_needed() -> None:
     asyncio.run(asyncio.wait_for(scene(), 10.0))
 
 
+def test_only_threads_in_a_call_count_as_working() -> None:
+    """Idle threads, ended or not, are not working; one whose waiter has gone is, until its call ends."""
+
+    async def scene() -> None:
+        threads = CallThreads("t", 3)
+        gates = [threading.Event() for _ in range(3)]
+        waiting = [asyncio.create_task(threads.run(lambda g=gate: g.wait(5.0))) for gate in gates]
+        await asyncio.sleep(0)
+        for gate in gates[1:]:
+            gate.set()
+        await asyncio.wait(waiting[1:])
+        assert (threads.alive(), threads.working()) == (3, 1)
+        waiting[0].cancel()
+        await asyncio.wait(waiting[:1])
+        assert threads.working() == 1
+        gates[0].set()
+        await threads.run(lambda: None)
+        while threads.working():
+            await asyncio.sleep(0.001)
+        assert threads.alive() == 3
+        threads.close()
+
+    asyncio.run(asyncio.wait_for(scene(), 10.0))
+
+
+def test_a_call_whose_waiter_has_gone_is_not_begun() -> None:
+    """A call that still waits for a thread when its answer is no longer wanted never happens."""
+
+    async def scene() -> None:
+        threads = CallThreads("t", 1)
+        gate = threading.Event()
+        called: list[str] = []
+        first = threads.submit(lambda: gate.wait(5.0))
+        threads.submit(lambda: called.append("unwanted")).cancel()
+        gate.set()
+        await first
+        await threads.run(lambda: called.append("wanted"))
+        assert called == ["wanted"]
+        threads.close()
+
+    asyncio.run(asyncio.wait_for(scene(), 10.0))
+
+
 def test_a_waiter_that_gives_up_does_no_harm() -> None:
     """The thread goes on, its late answer is dropped, and the next call is served."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from schedule_zero import barriers
 from schedule_zero.errors import CallTimeout, Disconnected, HandlerUnavailable, RemoteError, UnknownHandler
 from schedule_zero.execution_log import ExecutionLog, ExecutionRecord, Outcome
-from schedule_zero.job_executor import JobCall, JobExecutor, RetryPolicy
+from schedule_zero.job_executor import GivenBack, JobCall, JobExecutor, RetryPolicy
 
 pytestmark = pytest.mark.unit
 
@@ -26,11 +27,14 @@ class Script:
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
         self.calls: list[tuple[str, Any, int | None, str | None]] = []
+        self.borrowed: list[float | None] = []
+        self.called = threading.Event()
         self.called_twice = threading.Event()
 
     @contextmanager
-    def borrow(self, handler_id: str) -> Iterator[Script]:
+    def borrow(self, handler_id: str, *, timeout: float | None = None) -> Iterator[Script]:
         """Lend the client."""
+        self.borrowed.append(timeout)
         yield self
 
     def call(
@@ -38,6 +42,7 @@ class Script:
     ) -> Any:
         """Answer as scripted."""
         self.calls.append((method, params, timeout, request_id))
+        self.called.set()
         if len(self.calls) == 2:
             self.called_twice.set()
         answer = self.answers.pop(0)
@@ -88,7 +93,29 @@ def test_an_answer_is_recorded_as_success() -> None:
     script = Script({"sum": 3})
     record = play(script, JobCall("j", "h", "add", {"a": 1, "b": 2}, timeout=1.5))
     assert (record.outcome, record.result, len(record.attempts)) == (Outcome.SUCCESS, {"sum": 3}, 1)
-    assert script.calls == [("add", {"a": 1, "b": 2}, 1500, "j")]
+    [(method, params, timeout, request_id)] = script.calls
+    assert (method, params, request_id) == ("add", {"a": 1, "b": 2}, "j")
+    assert timeout is not None
+    assert 1000 < timeout <= 1500
+
+
+def test_a_client_is_waited_for_no_longer_than_the_attempt_may_take() -> None:
+    """A client is borrowed for the time left, and the time that takes is not given to the call again."""
+
+    class Scarce(Script):
+        @contextmanager
+        def borrow(self, handler_id: str, *, timeout: float | None = None) -> Iterator[Script]:
+            self.borrowed.append(timeout)
+            time.sleep(0.3)  # the wait for a client that others use
+            yield self
+
+    script = Scarce("x")
+    play(script, JobCall("j", "h", "m", timeout=1.5))
+    [borrowed], [(_, _, timeout, _)] = script.borrowed, script.calls
+    assert borrowed is not None
+    assert timeout is not None
+    assert 1.0 < borrowed <= 1.5
+    assert timeout <= 1200
 
 
 @pytest.mark.parametrize(
@@ -212,6 +239,90 @@ def test_a_handler_whose_threads_all_hang_holds_up_no_other() -> None:
         script.answers.append("third")
         hold.set()
         await asyncio.wait(stuck)
+
+    with_log(scene)
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_a_drain_gives_back_what_waits_for_its_handler(once: bool) -> None:
+    """A job whose handler is away is not waited for; the log knows nothing of it, so that it is run as new."""
+
+    async def scene(log: ExecutionLog) -> None:
+        looked = asyncio.Event()
+        script = Script()
+        executor = JobExecutor(script, log, reachable=lambda _: looked.set() or False)  # type: ignore[func-returns-value]
+        waiting = asyncio.create_task(executor.run(JobCall("j", "h", "m", at_most_once=once)))
+        await looked.wait()
+        await executor.drain()
+        with pytest.raises(GivenBack):
+            await waiting
+        assert (await log.get("j"), script.calls, executor.running) == (None, [], {})
+
+    with_log(scene)
+
+
+def test_a_drain_gives_back_what_pauses_before_its_next_attempt() -> None:
+    """A pause of a minute is not waited for; the failed attempt stays known, without an outcome."""
+
+    async def scene(log: ExecutionLog) -> None:
+        slow = RetryPolicy(attempts=3, base=60.0, jitter=0.0)
+        script = Script(CallTimeout("1"))
+        executor = JobExecutor(script, log)
+        pausing = asyncio.create_task(executor.run(JobCall("j", "h", "m", policy=slow)))
+        await until_known(log)
+        await executor.drain()
+        with pytest.raises(GivenBack):
+            await pausing
+        record = await log.get("j")
+        assert record is not None
+        assert (record.outcome, len(record.attempts), len(script.calls)) == (None, 1, 1)
+        executor.close()
+
+    with_log(scene)
+
+
+def test_a_drain_waits_for_a_call_under_way_and_begins_no_other() -> None:
+    """The answer of a call under way is recorded; one that waits for a thread, or comes later, is given back."""
+
+    async def scene(log: ExecutionLog) -> None:
+        hold = threading.Event()
+        script = Script(lambda: hold.wait(10.0))
+        executor = JobExecutor(script, log, threads=1)
+        calling = asyncio.create_task(executor.run(JobCall("j", "h", "m")))
+        await asyncio.to_thread(script.called.wait, 10.0)
+        queued = asyncio.create_task(executor.run(JobCall("queued", "h", "m")))
+        draining = asyncio.create_task(executor.drain())
+        await asyncio.sleep(0)
+        with pytest.raises(GivenBack):
+            await executor.run(JobCall("late", "h", "m"))
+        assert not draining.done()
+        hold.set()
+        await draining
+        assert (await calling).outcome is Outcome.SUCCESS
+        with pytest.raises(GivenBack):
+            await queued
+        assert [request_id for *_, request_id in script.calls] == ["j"]
+        assert executor.close() == 0
+
+    with_log(scene)
+
+
+def test_a_drain_does_not_wait_for_an_answer_of_a_handler_that_went_away() -> None:
+    """A call whose handler is gone is given up after the moment for a farewell, and has no outcome."""
+
+    async def scene(log: ExecutionLog) -> None:
+        hold = threading.Event()
+        script = Script(lambda: hold.wait(10.0))
+        executor = JobExecutor(script, log, reachable=lambda _: not script.called.is_set())
+        calling = asyncio.create_task(executor.run(JobCall("j", "h", "m")))
+        await asyncio.to_thread(script.called.wait, 10.0)
+        async with asyncio.timeout(5.0):
+            await executor.drain()
+        with pytest.raises(GivenBack):
+            await calling
+        assert await log.get("j") is None
+        assert executor.close() == 1
+        hold.set()
 
     with_log(scene)
 

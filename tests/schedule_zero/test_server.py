@@ -43,6 +43,20 @@ class Slow(BaseHandler):
         return n
 
 
+class Hanging(BaseHandler):
+    """Never answers in time."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.called = threading.Event()
+        self.gate = threading.Event()
+
+    def hang(self) -> None:
+        """Wait for the end of the test."""
+        self.called.set()
+        self.gate.wait(30.0)
+
+
 class Process:
     """A server process on one database and one pair of ports, which can be killed and started again."""
 
@@ -65,7 +79,8 @@ class Process:
             f"zmq: {{host: 127.0.0.1, port: {zmq_port}}}",
             f"database: {self.settings.get('database', 'jobs.db')}",
             "registry: registry.yaml",
-            "scheduler: {per_handler_jobs: 8, call_timeout: 10s, stop_timeout: 1s}",
+            "scheduler: {per_handler_jobs: 8, call_timeout: 10s, "
+            f"stop_timeout: {self.settings.get('stop_timeout', '1s')}}}",
             "retry: {attempts: 5, base: 100ms}",
         ]
         self.config.write_text("\n".join(lines))
@@ -179,15 +194,6 @@ def test_a_stop_does_not_wait_for_a_call_that_hangs(process: Process) -> None:
     """With a handler that never answers, SIGTERM ends the process soon after its stop_timeout of one second."""
     process.start()
 
-    class Hanging(BaseHandler):
-        """Never answers in time."""
-
-        gate = threading.Event()
-
-        def hang(self) -> None:
-            """Wait for the end of the test."""
-            self.gate.wait(30.0)
-
     handler = Hanging("h", server_address=process.ports["registration_address"])
     with handler:
         until(lambda: connected(process), "the handler's registration")
@@ -241,6 +247,26 @@ def test_a_wrong_configuration_is_told_in_one_line(process: Process) -> None:
     assert process.child is not None
     assert process.child.wait(20.0) == ExitCode.CONFIG
     assert "absent.yaml" in process.log.read_text()
+
+
+def test_an_orphan_does_not_wait_long_for_its_calls(process: Process) -> None:
+    """With a stop_timeout of a minute and a call that hangs, losing the lifeline ends the server in seconds; the
+    job is kept.
+    """
+    process.settings["stop_timeout"] = "60s"
+    reader, writer = os.pipe()
+    process.start(options=("--lifeline-fd", str(reader)), pass_fds=(reader,))
+    os.close(reader)
+    with Hanging("h", server_address=process.ports["registration_address"]) as handler:
+        until(lambda: connected(process), "the handler's registration")
+        _, body = process.ask("POST", "/api/run_now", {"handler_id": "h", "job_method": "hang"})
+        until(handler.called.is_set, "the call")
+        os.close(writer)
+        assert process.child is not None
+        assert process.child.wait(8.0) == ExitCode.OK
+        handler.gate.set()
+    with sqlite3.connect(process.folder / "jobs.db") as database:
+        assert database.execute("SELECT id, acquired_by FROM jobs").fetchall() == [(body["job_id"], None)]
 
 
 def test_the_death_of_its_governor_stops_it(process: Process) -> None:
