@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_only_threads_in_a_call_count_as_working() -> None:
     async def scene() -> None:
         threads = CallThreads("t", 3)
         gates = [threading.Event() for _ in range(3)]
-        waiting = [asyncio.create_task(threads.run(lambda g=gate: g.wait(5.0))) for gate in gates]
+        waiting = [asyncio.create_task(threads.run(partial(gate.wait, 5.0))) for gate in gates]
         await asyncio.sleep(0)
         for gate in gates[1:]:
             gate.set()

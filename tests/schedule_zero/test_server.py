@@ -257,7 +257,8 @@ def test_an_orphan_does_not_wait_long_for_its_calls(process: Process) -> None:
     reader, writer = os.pipe()
     process.start(options=("--lifeline-fd", str(reader)), pass_fds=(reader,))
     os.close(reader)
-    with Hanging("h", server_address=process.ports["registration_address"]) as handler:
+    handler = Hanging("h", server_address=process.ports["registration_address"])
+    with handler:
         until(lambda: connected(process), "the handler's registration")
         _, body = process.ask("POST", "/api/run_now", {"handler_id": "h", "job_method": "hang"})
         until(handler.called.is_set, "the call")

@@ -51,7 +51,7 @@ def test_jobs_of_a_handler_that_is_gone_do_not_hold_up_the_stop(kit: Any, tmp_pa
             async with kit.handling(again) as worker:
                 for job_id in jobs:
                     assert (await kit.done(again, job_id)).outcome is Outcome.SUCCESS
-                assert worker.count == {n: 1 for n in range(20)}
+                assert worker.count == dict.fromkeys(range(20), 1)
                 assert sorted(r.job_id for r in await again.executions()) == sorted(jobs)
 
     kit.run(scene)
