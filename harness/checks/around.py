@@ -51,6 +51,10 @@ class Surroundings:
         more = f" and {len(found) - MENTIONED} more" if len(found) > MENTIONED else ""
         return "; meanwhile: " + ", ".join(map(str, found[:MENTIONED])) + more
 
+    def struck(self, begin: float, end: float, places: Collection[str]) -> bool:
+        """Whether a fault at one of `places`, or at a part of it, overlapped ``begin..end``."""
+        return any(span.begin <= end and span.end >= begin and _touches(span, places) for span in self.spans)
+
     def _elsewhere(self, span: Span, places: Collection[str]) -> bool:
         return span.place in self._handlers and not _touches(span, places)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.base import Case, Check
+from harness.checks.due import due, late
 from harness.checks.evidence import Finding, Problem, conclude, many, moment, short
 from harness.checks.schedules import lost_schedules
 from harness.history.jobs import SUCCESS, JobStory
-from harness.history.records import PhaseName, Status
+from harness.history.records import Status
 
 
 def judge(case: Case, args: None) -> Finding:
@@ -18,10 +19,7 @@ def judge(case: Case, args: None) -> Finding:
     log. A job that was not accepted as such (a schedule made it) may be under way when the run ends, and counts
     if it was due before.
     """
-    book = case.book
-    due = (case.history.phase(PhaseName.RUN) or (0.0, case.history.end))[1]
-    stories = book.stories.values()
-    judged = [story for story in stories if story.accepted or story.outcomes or _begun(story) <= due]
+    judged = [story for story in case.book.stories.values() if story.outcomes or not late(case, story)]
     problems = [problem for story in judged for problem in _problems(case, story)]
     schedules = list(lost_schedules(case))
     doubts = list(_untraceable(case))
@@ -43,11 +41,6 @@ def judge(case: Case, args: None) -> Finding:
 _UNKNOWN, _UNFINISHED, _HOLLOW, _CONTRADICTION = range(4)
 
 
-def _begun(story: JobStory) -> float:
-    times = [job.scheduled_for if job.scheduled_for is not None else job.started for job in story.log]
-    return min((time for time in times if time is not None), default=0.0)
-
-
 def _problems(case: Case, story: JobStory) -> Iterator[Problem]:
     outcomes = story.outcomes
     if not story.log:
@@ -65,7 +58,7 @@ def _problems(case: Case, story: JobStory) -> Iterator[Problem]:
 
 def _problem(case: Case, story: JobStory, rank: int, what: str) -> Problem:
     accepted = min(story.accepted, key=lambda operation: (operation.end, operation.id), default=None)
-    begin = accepted.end if accepted else _begun(story)
+    begin = accepted.end if accepted else due(story) or 0.0
     handlers = ", ".join(story.handlers) or (accepted.place if accepted else "")
     of = [f"workload {accepted.workload}"] if accepted else []
     of += [f"schedule {short(job.schedule_id)}" for job in story.log[:1] if job.schedule_id]

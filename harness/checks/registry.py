@@ -6,8 +6,10 @@ from importlib.metadata import entry_points
 
 from harness.checks import (
     audits,
+    bounded,
     brought_back,
     explainable,
+    fires_on_schedule,
     growth,
     no_lost_job,
     runs,
@@ -23,12 +25,14 @@ BUILT_IN: tuple[Check, ...] = (
     runs.PER_JOB,
     runs.TOGETHER,
     explainable.CHECK,
+    fires_on_schedule.CHECK,
     *target_state.CHECKS,
     *audits.CHECKS,
     steps_done.CHECK,
     stopped_cleanly.CHECK,
     brought_back.CHECK,
     growth.CHECK,
+    bounded.CHECK,
 )
 """The checks of the harness itself."""
 

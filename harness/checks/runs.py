@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from harness.checks.base import LASTING, Args, Case, Check, Section
+from harness.checks.due import due, late
 from harness.checks.evidence import Finding, Problem, conclude, many, moment, short
 from harness.history.jobs import JobStory
 from harness.history.records import Execution, Status
@@ -56,7 +57,7 @@ def per_job(case: Case, args: Bounds) -> Finding:
     """Count the runs of every accepted job and of every job in the scheduler's log.
 
     Without a single recorded run nothing is known about `max`; runs without a request id cannot be counted and
-    leave doubt.
+    leave doubt. A scheduled job that was due after the run phase owes no run (`min`).
     """
     stories = case.book.stories.values()
     problems = [problem for story in stories for problem in _broken(case, story, args)]
@@ -76,20 +77,22 @@ def _broken(case: Case, story: JobStory, args: Bounds) -> Iterable[Problem]:
     count = len(story.runs)
     if args.max is not None and count > args.max:
         yield _problem(case, story, -count, f"ran {count} times, at most {args.max} allowed")
-    if args.min is not None and count < args.min and not UNRUN.intersection(story.outcomes):
+    owed = not (UNRUN.intersection(story.outcomes) or late(case, story))
+    if args.min is not None and count < args.min and owed:
         yield _problem(case, story, count, f"ran {many(count, 'time')}, at least {args.min} expected")
 
 
 def _problem(case: Case, story: JobStory, rank: float, what: str) -> Problem:
     starts = [run.start for run in story.runs]
     accepted = [operation.end for operation in story.accepted]
-    begun = [story.started] if story.started is not None else []
-    begin = min(accepted or starts or begun, default=0.0)
+    planned = due(story) if not accepted else None
+    begin = planned if planned is not None else min(accepted or starts, default=case.history.end)
     over = [job.ended for job in story.log if job.ended is not None]
     end = max([*starts, *over], default=case.history.end)
     runs = "".join(f"; at {run.handler} from {moment(run.start)} {_until(run)}" for run in story.runs[:4])
     more = f"; and {len(story.runs) - 4} more" if len(story.runs) > 4 else ""
-    outcome = f" (outcome {', '.join(story.outcomes) or 'none'})"
+    born = f", due at {moment(planned)}" if planned is not None else ""
+    outcome = f" (outcome {', '.join(story.outcomes) or 'none'}{born})"
     text = f"job {short(story.id)}{outcome} {what}{runs}{more}{case.around.during(begin, end, story.handlers)}"
     return Problem(rank, begin, text, (("job", story.id), ("starts", starts)))
 

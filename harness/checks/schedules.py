@@ -1,4 +1,4 @@
-"""Accepted schedules that had time to fire and never did."""
+"""What is known of accepted schedules: when they fire, which of them had time to and never did."""
 
 from __future__ import annotations
 
@@ -21,33 +21,42 @@ def lost_schedules(case: Case) -> Iterator[Problem]:
     scenario pauses or removes schedules.
     """
     operations = case.history.operations()
-    if any(operation.op in ("schedule.pause", "schedule.remove") for operation in operations):
+    if steered(case):
         return
-    periods = dict(_periods(case))
+    periods = periods_of(case, "every", "after")
     fired = {job.schedule_id for job in case.history.of(Job)}
     end = (
         case.history.phase(PhaseName.SETTLE) or case.history.phase(PhaseName.RUN) or (0.0, case.history.end)
     )[1]
     for operation in operations:
         period = periods.get(operation.workload)
-        if period is None or not _accepted(operation) or operation.ref in fired:
+        if period is None or not adds_schedule(operation) or operation.ref in fired:
             continue
         if end - operation.end > 2 * period + SLACK:
             yield _problem(case, operation, period, end)
 
 
-def _accepted(operation: Operation) -> bool:
+def steered(case: Case) -> bool:
+    """Whether schedules were paused or removed, so that nobody can say when they should have fired."""
+    return any(operation.op in ("schedule.pause", "schedule.remove") for operation in case.history.operations())
+
+
+def adds_schedule(operation: Operation) -> bool:
+    """Whether the operation made a schedule, and was told its id."""
     return operation.op == "schedule.add" and operation.status is Status.OK and bool(operation.ref)
 
 
-def _periods(case: Case) -> Iterator[tuple[str, float]]:
+def periods_of(case: Case, *keys: str) -> dict[str, float]:
+    """In seconds, when the schedules of each workload or step fire, told by the first of `keys` that it gives."""
     items: list[Workload | Given] = [*case.scenario.workload, *case.scenario.given, *case.scenario.when]
+    found: dict[str, float] = {}
     for item in items:
-        text = item.args.get("every", item.args.get("after"))
-        if item.op == "schedule.add" and isinstance(text, str):
-            yield item.id, parse_duration(text)
-        elif item.op == "schedule.add" and isinstance(text, int | float):
-            yield item.id, float(text)
+        value = next((item.args[key] for key in keys if key in item.args), None)
+        if item.op == "schedule.add" and isinstance(value, str):
+            found[item.id] = parse_duration(value)
+        elif item.op == "schedule.add" and isinstance(value, int | float):
+            found[item.id] = float(value)
+    return found
 
 
 def _problem(case: Case, operation: Operation, period: float, end: float) -> Problem:

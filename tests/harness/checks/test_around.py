@@ -70,3 +70,12 @@ def test_faults_at_other_handlers_explain_nothing_about_this_one(write: Any) -> 
     assert "near" in found
     assert "disk" in found
     assert "far" not in found
+
+
+def test_whether_a_fault_struck_one_of_some_places_is_told(write: Any) -> None:
+    """A part of a place counts as the place; other places and other times do not."""
+    seen = around(write.fault("efsm", 2.0, 3.0, place="scheduler.req"), write.fault("hang", 5.0, 6.0, place="h1"))
+
+    assert seen.struck(2.5, 9.0, ("scheduler",))
+    assert not seen.struck(3.5, 9.0, ("scheduler",))
+    assert not seen.struck(0.0, 9.0, ("store", "h10"))

@@ -70,7 +70,7 @@ def test_an_empty_history_passes_nothing(scenario: Callable[..., Scenario]) -> N
     [
         (
             {"checks": {"always": ["no-lost-jobs"]}},
-            "checks.always.0: there is no check 'no-lost-jobs'; known: brought-back,",
+            "checks.always.0: there is no check 'no-lost-jobs'; known: bounded, brought-back,",
         ),
         (
             {"checks": {"each": ["no-lost-job"]}},

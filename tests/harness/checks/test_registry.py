@@ -39,7 +39,9 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
 def test_every_check_says_what_it_is_about_in_one_line() -> None:
     """Names are as in scenario files; the help is one line that is no sentence of code."""
     assert sorted(registered()) == [
+        "bounded",
         "brought-back",
+        "fires-on-schedule",
         "growth",
         "history-explainable",
         "no-leaked-socket",

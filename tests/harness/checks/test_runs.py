@@ -54,6 +54,32 @@ def test_a_job_that_ran_too_seldom_fails_unless_it_was_not_meant_to_run(result: 
     assert not_meant.outcome is Outcome.PASS
 
 
+def test_a_scheduled_job_that_was_due_after_the_run_owes_no_run(result: Any, write: Any) -> None:
+    """It may be waiting when the target is stopped; one due before, or accepted directly, owes its run."""
+    check = {"runs-per-job": {"min": 1}}
+    ran = [write.op(1, "a"), write.run("a", 1, 2)]
+    late = write.job("late", "", schedule_id="s", scheduled_for=60.5)
+    due = write.job("due", "unreachable", schedule_id="s", scheduled_for=30.0, ended=33.0)
+
+    assert result(check, ran, late).outcome is Outcome.PASS
+    assert result(check, ran, late, write.op(61, "late")).outcome is Outcome.FAIL
+    found = result(check, ran, late, due)
+    assert found.outcome is Outcome.FAIL
+    assert [(item.at, item.text) for item in found.evidence] == [
+        (30.0, "job due (outcome unreachable, due at 30.000 s) ran 0 times, at least 1 expected")
+    ]
+
+
+def test_a_scheduled_job_that_was_due_after_the_run_may_not_run_too_often(result: Any, write: Any) -> None:
+    """Being late excuses a missing run, not a second one."""
+    late = write.job("late", schedule_id="s", scheduled_for=61.0)
+
+    found = result(ONCE, late, write.run("late", 61.1, 61.2), write.run("late", 62.0, 62.1))
+
+    assert found.outcome is Outcome.FAIL
+    assert found.evidence[0].at == 61.0
+
+
 def test_without_any_recorded_run_nothing_is_known(result: Any, write: Any) -> None:
     """No handler having reported anything is no proof that none ran twice; but it breaks a `min`."""
     assert result(ONCE, write.op(1, "a"), write.job("a")).outcome is Outcome.UNKNOWN
