@@ -20,7 +20,7 @@ class Most(Args):
 
     fds: int | None = Field(default=None, gt=0, description="open file descriptors")
     threads: int | None = Field(default=None, gt=0, description="threads")
-    rss: float | None = Field(default=None, gt=0, description="resident memory in MB (1 MB is 1 000 000 bytes)")
+    rss: int | None = Field(default=None, gt=0, description="resident memory in MB (1 MB is 1 000 000 bytes)")
 
     @model_validator(mode="after")
     def _some(self) -> Self:
