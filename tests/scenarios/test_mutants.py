@@ -65,7 +65,7 @@ BROKEN = (
         _STEADY,
     ),
     Broken("load/steady", "descriptors-leaked", "bounded", "fds", ("workload.0.stages.1.for=4s",)),
-    Broken("load/steady", "every-second-fire-skipped", "fires-on-schedule", "", _STEADY),
+    Broken("load/steady", "every-second-fire-skipped", "fires-on-schedule", "", ("workload.0.stages.1.for=6s",)),
     Broken("load/surge", "mostly-refused", "surge.unknowns ratio < 1%", "503 Temporarily unavailable", _SURGE),
     Broken("load/surge", "wrong-handler", "history-explainable", "ran at h1", _SURGE),
     Broken("chaos/scheduler_kill", "dead-jobs-deleted", "no-lost-job", "the scheduler's log does not know it"),

@@ -155,12 +155,12 @@ def _every_tenth_job_dropped() -> None:
     attempt = job_executor.JobExecutor._attempt
     count = 0
 
-    async def drop(self: Any, call: Any, timeout: float) -> Any:
+    async def drop(self: Any, *args: Any) -> Any:
         nonlocal count
         count += 1
         if count % 10 == 0:
             return Outcome.SUCCESS, None, None
-        return await attempt(self, call, timeout)
+        return await attempt(self, *args)
 
     job_executor.JobExecutor._attempt = drop  # type: ignore[method-assign]
 
