@@ -162,7 +162,7 @@ def _every_tenth_job_dropped() -> None:
             return Outcome.SUCCESS, None, None
         return await attempt(self, *args)
 
-    job_executor.JobExecutor._attempt = drop  # type: ignore[method-assign]
+    job_executor.JobExecutor._attempt = drop  # type: ignore[method-assign,assignment]
 
 
 @_mutant("accepted-not-stored")
@@ -323,7 +323,7 @@ def _every_second_fire_skipped() -> None:
         following(self)
         return following(self)
 
-    IntervalTrigger.next = skip
+    IntervalTrigger.next = skip  # type: ignore[method-assign]
 
 
 @_mutant("dead-jobs-deleted")
@@ -333,8 +333,8 @@ def _dead_jobs_deleted() -> None:
 
     start = Database.start
 
-    async def clean(self: Any) -> None:
-        await start(self)
+    async def clean(self: Any, *args: Any) -> None:
+        await start(self, *args)
         await self.write(lambda c: c.execute("DELETE FROM jobs WHERE acquired_by IS NOT NULL").rowcount)
 
-    Database.start = clean  # type: ignore[method-assign]
+    Database.start = clean  # type: ignore[method-assign,assignment]
