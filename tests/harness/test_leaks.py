@@ -128,6 +128,7 @@ def test_a_zombie_is_told_as_one() -> None:
     assert found[0].startswith(f"process {child.pid} (a zombie")
 
 
+@pytest.mark.slow
 def test_an_orphan_that_left_its_parents_is_found_by_its_mark() -> None:
     """A grandchild whose parent is gone hangs below init, and is ours all the same; it is killed."""
     idle = [sys.executable, "-c", "import time; time.sleep(60)"]

@@ -307,6 +307,7 @@ def test_a_drain_waits_for_a_call_under_way_and_begins_no_other() -> None:
     with_log(scene)
 
 
+@pytest.mark.slow
 def test_a_drain_does_not_wait_for_an_answer_of_a_handler_that_went_away() -> None:
     """A call whose handler is gone is given up after the moment for a farewell, and has no outcome."""
 

@@ -213,6 +213,7 @@ def test_one_that_cannot_be_healed_keeps_no_other_from_it() -> None:
     assert "-good@h1" in JOURNAL
 
 
+@pytest.mark.slow
 def test_a_heal_that_hangs_is_given_up() -> None:
     """The end of the run waits for the deadline of the heal and no longer."""
 

@@ -39,6 +39,7 @@ def test_each_cycle_is_searched_for_left_overs_and_measured_once(governor: Any) 
     assert rss == ["h1", "h2", "harness", "server"] * 2
 
 
+@pytest.mark.slow
 def test_a_process_that_outlives_the_stop_is_found(governor: Any) -> None:
     """A governor that forgets a child is told which pid it left, though it said it had stopped."""
     governor.forgets = {"h2"}

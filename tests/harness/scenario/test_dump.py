@@ -114,6 +114,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     return Scenario.model_validate({key: value for key, value in data.items() if value is not None})
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(scenarios(), st.booleans())
 def test_read_back_equal(scenario: Scenario, full: bool) -> None:
@@ -130,6 +131,7 @@ def test_each_kind(texts: dict[str, str], kind: str, full: bool) -> None:
     assert load_text(dump(scenario, full=full))[0].scenario == scenario
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(scenarios())
 def test_json_survives_too(scenario: Scenario) -> None:

@@ -69,6 +69,7 @@ def settled(result: list[LoadedScenario] | ScenarioProblems) -> bool:
     return bool(result.problems if isinstance(result, ScenarioProblems) else result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["chaos", "cycles", "regression"])
 def test_mutations_of_valid_files(words: Vocabulary, texts: dict[str, str], kind: str) -> None:
     """Random damage to a valid file is always told as damage, with its place (HARNESS_FUZZ: how many per kind)."""
@@ -116,6 +117,7 @@ JSONISH = st.recursive(
     "when", "workload", "faults", "nemesis", "abort_if", "cycles", "then", "checks", "thresholds", "known",
     "report",
 ]), value=JSONISH)  # fmt: skip
+@pytest.mark.slow
 def test_any_value_of_any_key(words: Vocabulary, texts: dict[str, str], key: str, value: str) -> None:
     """A valid document with a value of any type under any key is a scenario or problems."""
     text = "\n".join(line for line in re.split(r"\n(?=\S)", texts["chaos"]) if not line.startswith(f"{key}:"))

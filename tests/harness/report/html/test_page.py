@@ -274,6 +274,7 @@ def test_twenty_thousand_calls_stay_below_a_megabyte(heavy_run: Run) -> None:
     assert len(page.encode()) < 1_000_000
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_executions_stay_below_a_megabyte(chaos_run: Run, build: ModuleType) -> None:
     """Bars too many to be told apart are joined, and the lanes still count every execution."""
     more = [build.ran(f"w{n % 12}", f"{n}", n / 900, n / 900 + 0.003, 1) for n in range(100_000)]
