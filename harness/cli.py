@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from harness.scenario.vocabulary import Vocabulary
 
 Function = Callable[..., Any]
+MOST_SEEDS = 100_000
+"""Runs of one scenario that one command plans: weeks of them, and still at once."""
 DEBUG = "HARNESS_DEBUG"
 """Set in the environment, an error that nobody expected shows its traceback."""
 EPILOG = "Exit codes: " + ", ".join(f"{code.value} {code.name.lower()}" for code in ExitCode)
@@ -343,12 +345,16 @@ def _seeds(seed: int | None, seeds: str | None) -> list[int] | None:
     if seeds is None:
         return None if seed is None else [seed]
     low, dots, high = seeds.partition("..")
-    if seed is not None or not (low.isdigit() and (high.isdigit() or not dots)):
-        raise UsageError(f"--seeds: expected a range such as 1..20 (and no --seed), found {seeds!r}")
-    numbers = list(range(int(low), int(high or low) + 1))
+    if seed is not None:
+        raise UsageError("--seed and --seeds exclude each other")
+    if not (low.isdigit() and (high.isdigit() or not dots)):
+        raise UsageError(f"--seeds: expected a range such as 1..20, found {seeds!r}")
+    numbers = range(int(low), int(high or low) + 1)
     if not numbers:
         raise UsageError(f"--seeds: the range {seeds!r} ends before it begins")
-    return numbers
+    if len(numbers) > MOST_SEEDS:
+        raise UsageError(f"--seeds: {len(numbers)} seeds are too many for one command; {MOST_SEEDS} at most")
+    return list(numbers)
 
 
 def _settings(overrides: tuple[str, ...]) -> dict[str, Setting]:

@@ -49,6 +49,8 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
 
 def _is_scenario(path: Path, root: Path) -> bool:
     inner = path.relative_to(root).parts[:-1]
+    if any((root.joinpath(*inner[: depth + 1]) / "manifest.json").is_file() for depth in range(len(inner))):
+        return False  # what a run left, in its own folder
     return path.suffix in SUFFIXES and path.name not in NOT_SCENARIOS and LONG not in inner and "golden" not in inner
 
 

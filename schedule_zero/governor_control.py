@@ -46,6 +46,7 @@ class ControlServer:
         self.address = ""
         self._on_stop = on_stop
         self._paths = [governor.deployment.directory / "governor.json", *([extra_file] if extra_file else [])]
+        self._wrote = False
         self._ended = threading.Event()
         self._bound = threading.Event()
         self._failure: BaseException | None = None
@@ -65,12 +66,14 @@ class ControlServer:
 
     def write_file(self) -> None:
         """Write ``governor.json`` anew, with the server's addresses as they are now."""
+        self._wrote = True
         for path in self._paths:
             write_governor(path, self.governor.deployment.name, self.address, self.governor.runtime)
 
     def stop(self, timeout: float = 5.0) -> None:
         """Remove the file and end the thread, waited for ``timeout`` seconds; orders not begun are dropped."""
-        for path in self._paths:
+        # A governor that was refused has written nothing: what lies there belongs to the one that runs.
+        for path in self._paths if self._wrote else ():
             path.unlink(missing_ok=True)
         self._ended.set()
         if self._thread.is_alive():

@@ -70,7 +70,7 @@ def scenario() -> str:
 def fixtures() -> str:
     """Every fixture of the plugin, with its own words."""
     parts = []
-    for name in sorted(n for n in plugin.__all__ if not n.startswith("pytest_")):
+    for name in sorted(n for n in plugin.__all__ if not n.startswith("pytest_") and n.islower()):
         text = inspect.cleandoc(getattr(plugin, name).__doc__ or "")
         parts.append(f"### {name}\n\n{markdown(text)}")
     return "\n\n".join(parts)

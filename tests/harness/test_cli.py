@@ -214,7 +214,7 @@ def test_a_wrong_scenario_is_shown_with_file_line_and_column(
         (["run", "EMPTY"], "no scenario files (*.yaml) in"),
         (["run", "SHORT", "--seeds", "5..1"], "the range '5..1' ends before it begins"),
         (["run", "SHORT", "--seeds", "some"], "expected a range such as 1..20"),
-        (["run", "SHORT", "--seeds", "1..2", "--seed", "3"], "expected a range such as 1..20 (and no --seed)"),
+        (["run", "SHORT", "--seeds", "1..2", "--seed", "3"], "--seed and --seeds exclude each other"),
         (["run", "SHORT", "--seed", "-1"], "not in the range x>=0"),
         (["run", "SHORT", "--set", "limits.rum=5s"], "limits.rum"),
         (["run", "SHORT", "--set", "workload.7.for=5s"], "workload.7"),

@@ -125,18 +125,33 @@ class ScheduleZeroTarget:
 
     async def _wait_for_handlers(self, count: int, deadline: float) -> None:
         loop = asyncio.get_running_loop()
+        asked = loop.time()
         while True:
             states = await self._handler_states() or {}
             connected = [name for name, status in states.items() if status == "Connected"]
             if len(connected) >= count:
                 return
             self._governor.require_alive("while its handlers were awaited")
+            if loop.time() >= asked + 0.5:
+                asked = loop.time()
+                await self._refuse_the_hopeless()
             if loop.time() >= deadline:
                 raise NeverReady(
                     f"waited for {count} connected handlers; seen: {states or 'none'}; "
                     f"log:\n{self._governor.log_tail()}"
                 )
             await asyncio.sleep(0.03)
+
+    async def _refuse_the_hopeless(self) -> None:
+        """Raise `NeverReady` for a process that its governor has given up: nobody need wait for that."""
+        try:
+            services = await Control(self._reached().control, timeout=2.0).ask("status")
+        except TargetError:
+            return
+        given_up = [(name, info) for name, info in sorted(services.items()) if info.get("status") == "crashed"]
+        if given_up:
+            said = "; ".join(f"{name}: {info.get('last_error')}" for name, info in given_up)
+            raise NeverReady(f"given up by the governor: {said}")
 
     async def _handler_states(self) -> dict[str, str] | None:
         """Status by handler; None when the server does not answer."""
