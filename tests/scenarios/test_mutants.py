@@ -121,7 +121,15 @@ BROKEN = (
         "efsm-not-recovered",
         "jobs.job-errors ratio < 1%",
         "efsm (zmq.state at scheduler.req)",
-        (*_FIRE, "limits.settle=5s"),
+        # Strikes from the first calls on, at every handler: the two that are killed take their broken sockets with them.
+        (
+            *_FIRE,
+            "faults.2.when={event: job.sent, nth: 5}",
+            "faults.2.times=20",
+            "faults.3.at=1s",
+            "faults.4.at=2s",
+            "limits.settle=5s",
+        ),
     ),
     Broken(
         "chaos/handlers_under_fire",

@@ -48,26 +48,29 @@ class _Armed:
         """When it struck, by the machine-wide monotonic clock, in seconds."""
         self._lock = threading.Lock()
 
-    def _due(self) -> bool:
+    def _due(self, able: bool) -> bool:
+        """Count one event; whether to strike now. A socket that is not `able` (it waits for an answer already, say) is
+        left alone, and no strike is spent on it."""
         with self._lock:
             self._seen += 1
             due = self._seen >= self._nth if self._nth else self._random.random() < (self._odds or 1.0)
-            if not due or self._left <= 0:
+            if not due or not able or self._left <= 0:
                 return False
             self._left -= 1
             self.at.append(time.monotonic())
             return True
 
     def __call__(self, socket: zmq.Socket[bytes], address: str, method: str, **_: Any) -> None:
-        if method == "ping" or not self._due():
+        if method == "ping":
+            return
+        if not self._due(self.how == "recv-first" or bool(socket.poll(0, zmq.POLLOUT))):
             return
         self._agent.journal.write("fault", id=self.id, how=self.how, place=address, method=method)
         if self.how == "recv-first":
             if socket.poll(_STEAL_TIMEOUT):
                 socket.recv()
             return
-        if socket.poll(0, zmq.POLLOUT):
-            socket.send(_PING if self.how == "abandon-reply" else _NOISE)
+        socket.send(_PING if self.how == "abandon-reply" else _NOISE)
 
 
 class SocketFaults:
