@@ -32,17 +32,23 @@ def claim_key(connection: sqlite3.Connection, key: str, fingerprint: str, target
 
     Raises `IdempotencyConflict` if it was bound by a request with another fingerprint.
     """
+    earlier = find_key(connection, key, fingerprint)
+    if earlier is not None:
+        return earlier, False
+    connection.execute("INSERT INTO idempotency VALUES (?, ?, ?, ?)", (key, fingerprint, target, now_micros()))
+    return target, True
+
+
+def find_key(connection: sqlite3.Connection, key: str, fingerprint: str) -> str | None:
+    """What `key` is bound to; None when it is new. Raises as `claim_key`."""
     row = connection.execute("SELECT fingerprint, target FROM idempotency WHERE key = ?", (key,)).fetchone()
     if row is None:
-        connection.execute(
-            "INSERT INTO idempotency VALUES (?, ?, ?, ?)", (key, fingerprint, target, now_micros())
-        )
-        return target, True
+        return None
     if row[0] != fingerprint:
         raise IdempotencyConflict(
             f"the idempotency key {key!r} was used for another request: use a new key for a new request"
         )
-    return row[1], False
+    return str(row[1])
 
 
 def forget_old_keys(connection: sqlite3.Connection) -> int:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from schedule_zero.errors import ScheduleZeroError
+
+_SHOWN = 30  # methods that a refusal names; a handler may have a thousand
 
 
 class NotFound(ScheduleZeroError, LookupError):
@@ -24,6 +28,14 @@ class InvalidRequest(ScheduleZeroError, ValueError):
         super().__init__(f"{field}: {message}" if field else message)
         self.field = field
         self.reason = message
+
+
+class UnknownMethod(InvalidRequest):
+    """The handler has told which methods it has, and the one that is wanted is not among them."""
+
+    def __init__(self, handler_id: str, method: str, known: Sequence[str]) -> None:
+        shown = [*known[:_SHOWN], *([f"and {len(known) - _SHOWN} more"] if len(known) > _SHOWN else [])]
+        super().__init__("job_method", f"handler {handler_id!r} has no method {method!r}; it has: {', '.join(shown)}")
 
 
 class Stopping(ScheduleZeroError):

@@ -32,6 +32,7 @@ _HandlerId = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 class _Register(msgspec.Struct):
     handler_id: _HandlerId
     address: Annotated[str, msgspec.Meta(pattern=r"^(tcp|ipc|inproc)://\S{1,500}$")]
+    # None told, none checked: who registers without them takes jobs for any.
     methods: Annotated[list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=1000)] = []
     incarnation: Annotated[str, msgspec.Meta(max_length=200)] = ""
     pid: Annotated[int, msgspec.Meta(ge=0)] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, cast
 from uuid import uuid4
@@ -11,6 +11,7 @@ import msgspec
 from apscheduler import CoalescePolicy, ConflictingIdError, ConflictPolicy, Schedule
 from apscheduler.abc import Trigger
 
+from schedule_zero.addressees import Addressees
 from schedule_zero.idempotency import fingerprint
 from schedule_zero.refusals import AlreadyExists, InvalidRequest, NotFound
 from schedule_zero.requests import NewSchedule, call_kwargs
@@ -22,25 +23,23 @@ from schedule_zero.views import ScheduleView, schedule_view
 
 
 class Schedules:
-    """The schedules of a store; `know_task` makes sure that the handler's task is there, or refuses the
-    handler.
-    """
+    """The schedules of a store; `addressees` refuses those that no handler could carry out."""
 
-    def __init__(
-        self, store: SqliteStore, know_task: Callable[[str], Awaitable[None]], *, misfire_grace: float | None
-    ) -> None:
+    def __init__(self, store: SqliteStore, addressees: Addressees, *, misfire_grace: float | None) -> None:
         self._store = store
-        self._know_task = know_task
+        self._addressees = addressees
         self._misfire_grace = misfire_grace
 
     async def add(self, request: NewSchedule, *, idempotency_key: str | None = None) -> str:
         """Add a schedule durably; returns its id.
 
-        Raises `UnknownHandler`, `InvalidRequest` (the trigger), `AlreadyExists`, `IdempotencyConflict`.
+        Raises `UnknownHandler`, `UnknownMethod`, `InvalidRequest` (the trigger), `AlreadyExists`,
+        `IdempotencyConflict`.
         """
         schedule = self._build(request)
-        await self._know_task(request.handler_id)
         key = idempotency_key or request.idempotency_key
+        if (earlier := await self._addressees.admit(request, key)) is not None:
+            return earlier
         policy = ConflictPolicy[request.conflict_policy]
         try:
             return await self._store.accept_schedule(

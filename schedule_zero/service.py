@@ -20,11 +20,12 @@ from uuid import UUID
 
 from apscheduler import Event, Job
 
+from schedule_zero.addressees import Addressees
 from schedule_zero.bounded import Bounded
 from schedule_zero.call_threads import CallThreads
 from schedule_zero.errors import UnknownHandler
 from schedule_zero.execution_log import ExecutionLog, ExecutionRecord, Filters
-from schedule_zero.handler_registry import HandlerStatus, RegistryManager
+from schedule_zero.handler_registry import HandlerRecord, HandlerStatus, RegistryManager
 from schedule_zero.idempotency import fingerprint, forget_old_keys
 from schedule_zero.job_calls import call_of, waiting_record
 from schedule_zero.job_executor import GivenBack, JobExecutor
@@ -36,7 +37,6 @@ from schedule_zero.scheduler import (
     KeptScheduler,
     LastingBroker,
     build_scheduler,
-    handler_task,
     task_id,
 )
 from schedule_zero.schedules import Schedules
@@ -69,7 +69,8 @@ class SchedulerService:
         self._begun = 0.0
         self._store: SqliteStore = build_store(config.store_url)
         self._log = ExecutionLog(self._store.database)
-        self._schedules = Schedules(self._store, self._know_task, misfire_grace=config.misfire_grace)
+        self._addressees = Addressees(self._store, self._find_handler, config.per_handler_jobs)
+        self._schedules = Schedules(self._store, self._addressees, misfire_grace=config.misfire_grace)
         self._kept = KeptScheduler(self._build_scheduler)
         self._housekeeper: asyncio.Task[None] | None = None
         self._registry: RegistryManager | None = None
@@ -188,13 +189,15 @@ class SchedulerService:
         """Accept a job; returns its id once it is durable.
 
         Raises `UnknownHandler` for a handler that never registered (a known one may be away: its job is
-        retried), `IdempotencyConflict`, `StoreBusy`, `Stopping`.
+        retried), `UnknownMethod` if the handler is there and says that it has none of this name,
+        `IdempotencyConflict`, `StoreBusy`, `Stopping`.
         """
         self._admit()
         job = Job(task_id=task_id(request.handler_id), kwargs=call_kwargs(request), executor=EXECUTOR)
         key = idempotency_key or request.idempotency_key
         async with self._bounded():
-            await self._know_task(request.handler_id)
+            if (earlier := await self._addressees.admit(request, key)) is not None:
+                return earlier
             return str(await self._store.accept(job, key=key, fingerprint=fingerprint(request) if key else ""))
 
     async def job(self, job_id: str) -> JobView:
@@ -362,22 +365,13 @@ class SchedulerService:
     def _bounded(self) -> Bounded:
         return Bounded(self._store_timeout)
 
-    async def _know_task(self, handler_id: str) -> None:
-        task = handler_task(handler_id, self.config.per_handler_jobs)
-        if self._store.has_task(task):
-            return
+    def _find_handler(self, handler_id: str) -> HandlerRecord:
         assert self._registry is not None
-        if not self._store.has_task_id(task.id):
-            try:
-                self._registry.get(handler_id)
-            except UnknownHandler:
-                raise UnknownHandler(f"no handler {handler_id!r} has ever registered here") from None
-        await self._store.add_task(task)
+        return self._registry.get(handler_id)
 
     def _is_connected(self, handler_id: str) -> bool:
-        assert self._registry is not None
         try:
-            return self._registry.get(handler_id).status is HandlerStatus.CONNECTED
+            return self._find_handler(handler_id).status is HandlerStatus.CONNECTED
         except UnknownHandler:
             return False
 

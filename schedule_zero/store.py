@@ -26,7 +26,7 @@ from schedule_zero.database import Database
 from schedule_zero.errors import ConfigError
 from schedule_zero.execution_log import insert_record
 from schedule_zero.fair_shares import Candidate, admit
-from schedule_zero.idempotency import claim_key
+from schedule_zero.idempotency import claim_key, find_key
 from schedule_zero.rows import JOB_COLUMNS, SCHEDULE_LIMIT, SEEN, job_of, missed_result, outcome_record
 from schedule_zero.schema import now_micros, span
 from schedule_zero.store_base import select
@@ -119,6 +119,10 @@ class SqliteStore(ScheduleStore):
         if target == str(job.id):
             await self._publish(added(job))
         return UUID(target)
+
+    async def find_accepted(self, key: str, fingerprint: str) -> str | None:
+        """The id of what was accepted under this idempotency key; raises as `accept`."""
+        return await self._db.read(lambda c: find_key(c, key, fingerprint))
 
     async def get_jobs(self, ids: Iterable[UUID] | None = None) -> list[Job]:
         """The jobs that have not ended, in order of arrival."""

@@ -64,7 +64,7 @@ class MockHandler(Peer):
             if self.register_with is None or self._registrations == 0:
                 return
             self.announcer = Announcer(
-                self.register_with, self.name, self.address, self.methods or ("work",),
+                self.register_with, self.name, self.address, self.methods or (),  # none told: the server takes jobs for any
                 heartbeat=self._heartbeat, context=self._context,
             )
             self.announcer.start(self._registrations)

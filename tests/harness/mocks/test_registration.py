@@ -36,6 +36,7 @@ def test_the_request_has_the_documented_form() -> None:
         assert call.method == "register"
         assert sorted(call.params) == ["address", "handler_id", "incarnation", "methods", "pid"]
         assert call.params["address"] == handler.address
+        assert call.params["methods"] == []  # it answers any, so it tells none
 
 
 def test_heartbeats_go_on() -> None:

@@ -28,6 +28,24 @@ def test_the_error_of_a_handler_is_the_outcome(api: Any) -> None:
     assert "no such luck" in job["error"]
 
 
+@pytest.mark.parametrize(
+    ("path", "more"), [("run_now", {}), ("schedule", {"trigger": {"type": "interval", "hours": 1}})]
+)
+def test_a_method_that_the_handler_does_not_have_is_refused(api: Any, path: str, more: Any) -> None:
+    """The handler told its methods at its registration: 422, with those that there are."""
+    answer = api.ask("POST", f"/api/{path}", {"handler_id": "h", "job_method": "ecko", **more})
+    reason = "handler 'h' has no method 'ecko'; it has: echo, fail"
+    assert (answer.status, answer.body) == (
+        422,
+        {
+            "title": "Invalid value",
+            "status": 422,
+            "detail": f"job_method: {reason}",
+            "errors": [{"field": "job_method", "detail": reason}],
+        },
+    )
+
+
 @pytest.mark.parametrize("where", ["header", "body"])
 def test_a_repeated_key_answers_as_the_first_time(api: Any, where: str) -> None:
     """The same request under the same key is the same job; another request under it is a conflict."""
