@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,8 +52,16 @@ def start(
     from schedule_zero.logs import configure_logging
 
     loaded = _load(deployment, config, root)
-    configure_logging(loaded.service.log, copy_to=loaded.logs_dir / "governor.log", deployment=loaded.name)
-    code = govern(loaded, runtime_file=runtime_file, stop_timeout=stop_timeout, lifeline_fd=lifeline_fd)
+    settings, log = loaded.service.log, loaded.logs_dir / "governor.log"
+    configure_logging(settings, deployment=loaded.name)
+    code = govern(
+        loaded,
+        runtime_file=runtime_file,
+        stop_timeout=stop_timeout,
+        lifeline_fd=lifeline_fd,
+        # Not before: that another governor is refused is nothing that the running one did.
+        on_claimed=lambda: configure_logging(settings, copy_to=log, deployment=loaded.name),
+    )
     raise SystemExit(int(code))
 
 
@@ -63,21 +70,11 @@ def start(
 @_located
 def stop(timeout: float, deployment: str | None, config: Path | None, root: Path) -> None:
     """Stop the governor with all that it governs. One that does not run is no error."""
-    from schedule_zero.governor_runtime import read_governor
-    from schedule_zero.pidfile import is_alive
+    from schedule_zero.governor_client import stop_governor
 
     loaded = _load(deployment, config, root)
-    running = read_governor(loaded.directory / "governor.json")
-    if running is None:
-        click.echo(f"deployment {loaded.name} has no running governor")
-        return
-    _order(running, "stop")
-    deadline = time.monotonic() + timeout
-    while is_alive(running.record):
-        if time.monotonic() >= deadline:
-            fail(f"governor {running.record.pid} has not ended within {timeout:g} s", ExitCode.CRASH)
-        time.sleep(0.02)
-    click.echo(f"deployment {loaded.name} is stopped")
+    stopped = stop_governor(loaded, timeout)
+    click.echo(f"deployment {loaded.name} {'is stopped' if stopped else 'has no running governor'}")
 
 
 @governor.command()
@@ -103,8 +100,10 @@ def add_handler(handler_id: str, deployment: str | None, config: Path | None, ro
 @_located
 def remove_handler(handler_id: str, deployment: str | None, config: Path | None, root: Path) -> None:
     """Stop a handler and govern it no longer."""
-    if not _order(_running(_load(deployment, config, root)), "remove_handler", {"handler_id": handler_id}):
-        fail(f"there is no handler {handler_id!r}", ExitCode.CRASH)
+    running = _running(_load(deployment, config, root))
+    if not _order(running, "remove_handler", {"handler_id": handler_id}):
+        known = ", ".join(name for name in _order(running, "status") if name != "server")
+        fail(f"unknown handler {handler_id!r}; there are: {known or 'none'}", ExitCode.CRASH)
 
 
 @governor.command()
@@ -140,22 +139,18 @@ def _load(deployment: str | None, config: Path | None, root: Path) -> Deployment
 
 
 def _running(loaded: Deployment) -> GovernorRuntime:
-    from schedule_zero.governor_runtime import read_governor
+    from schedule_zero.governor_client import find_governor
 
-    running = read_governor(loaded.directory / "governor.json")
+    running = find_governor(loaded)
     if running is None:
         fail(f"deployment {loaded.name!r} has no running governor", ExitCode.NOT_RUNNING)
     return running
 
 
 def _order(running: GovernorRuntime, method: str, params: dict[str, Any] | None = None) -> Any:
-    from schedule_zero.zmq_client import ZMQClient
+    from schedule_zero.governor_client import order
 
-    client = ZMQClient(running.control, timeout=90_000)
-    try:
-        return client.call(method, params)
-    finally:
-        client.terminate()
+    return order(running, method, params)
 
 
 def _expect(ready: bool, what: str) -> None:

@@ -19,7 +19,7 @@ import zmq
 
 from schedule_zero import wire
 from schedule_zero.deployment import load_deployment
-from schedule_zero.errors import ConfigError, ProtocolError, ScheduleZeroError
+from schedule_zero.errors import ConfigError, ProtocolError, ScheduleZeroError, UnknownHandler
 from schedule_zero.governor_runtime import write_governor
 from schedule_zero.process_governor import ProcessGovernor
 from schedule_zero.wire import ErrorCode, Reply, Request
@@ -125,8 +125,7 @@ class ControlServer:
         try:
             return Reply(True, order(self, request.params or {}), request_id=request.request_id)
         except ScheduleZeroError as error:
-            code = ErrorCode.BAD_PARAMS if isinstance(error, ConfigError) else ErrorCode.CALL_FAILED
-            return _failed(str(error), code, request)
+            return _failed(str(error), _code_of(error), request)
         except Exception as error:  # noqa: BLE001 - an order must never end the thread that takes the next
             _log.exception("order %s failed", request.method)
             return _failed(f"{type(error).__name__}: {error}", ErrorCode.INTERNAL, request)
@@ -174,7 +173,11 @@ class ControlServer:
         return self.governor.remove_handler(_handler_id(params))
 
     def _do_restart_handler(self, params: dict[str, Any]) -> bool:
-        return self.governor.restart_handler(_handler_id(params))
+        handler_id = _handler_id(params)
+        ready = self.governor.restart_handler(handler_id)
+        if not ready and handler_id not in (known := self.governor.list_handlers()):
+            raise UnknownHandler(f"unknown handler {handler_id!r}; there are: {', '.join(known) or 'none'}")
+        return ready
 
 
 _QUICK = {"ping": ControlServer._do_ping, "status": ControlServer._do_status, "stop": ControlServer._do_stop}
@@ -193,6 +196,12 @@ def _handler_id(params: dict[str, Any]) -> str:
     if not isinstance(value, str) or not value:
         raise ConfigError("handler_id: expected the id of a handler")
     return value
+
+
+def _code_of(error: ScheduleZeroError) -> ErrorCode:
+    if isinstance(error, UnknownHandler):
+        return ErrorCode.UNKNOWN_HANDLER
+    return ErrorCode.BAD_PARAMS if isinstance(error, ConfigError) else ErrorCode.CALL_FAILED
 
 
 def _failed(error: str, code: ErrorCode, request: Request) -> Reply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -57,10 +57,14 @@ class ForegroundGovernor:
             for number, handler in earlier.items():
                 signal.signal(number, handler)
 
-    def run(self, runtime_file: Path | None, stop_timeout: float) -> ExitCode:
-        """Start, take orders until told to stop, stop within ``stop_timeout`` seconds."""
+    def run(
+        self, runtime_file: Path | None, stop_timeout: float, on_claimed: Callable[[], None] = lambda: None
+    ) -> ExitCode:
+        """Claim the deployment, start, take orders until told to stop, stop within ``stop_timeout`` seconds."""
         control = ControlServer(self.governor, self.request_stop, extra_file=runtime_file)
         try:
+            self.governor.claim()
+            on_claimed()
             self.governor.start()
             control.start()
             _log.info("deployment %s is up; orders at %s", self.governor.deployment.name, control.address)
@@ -83,16 +87,18 @@ def govern(
     runtime_file: Path | None = None,
     stop_timeout: float = 30.0,
     lifeline_fd: int | None = None,
+    on_claimed: Callable[[], None] = lambda: None,
 ) -> ExitCode:
     """Run a deployment in the foreground until a signal or an order stops it; answers the exit code.
 
     ``runtime_file`` is written beside ``governor.json`` when all is up, and removed at the stop. ``lifeline_fd`` is a
-    pipe inherited from whoever started this process: its end means that nobody is left to stop it.
+    pipe inherited from whoever started this process: its end means that nobody is left to stop it. ``on_claimed`` is
+    called once no other governor can have the deployment: from then on its files are this one's to write.
     """
     foreground = ForegroundGovernor(ProcessGovernor(deployment))
     with foreground.install_signal_handlers(), _lifeline(lifeline_fd, foreground):
         try:
-            return foreground.run(runtime_file, stop_timeout)
+            return foreground.run(runtime_file, stop_timeout, on_claimed)
         except GovernorAlreadyRunning as error:
             _log.error("%s", error)
             return ExitCode.ALREADY_RUNNING

@@ -103,6 +103,15 @@ class ProcessGovernor(GovernorBase):
 
     # --- life
 
+    def claim(self) -> None:
+        """Take the deployment, so that no other governor can; :meth:`start` does so too, :meth:`stop` gives it back.
+
+        Raises GovernorAlreadyRunning when another governor has it.
+        """
+        with self._lifecycle:
+            if not self._lock.is_held:
+                self._lock.acquire()
+
     def start(self) -> bool:
         """Start the server and all handlers at once; True when all are ready, False when a handler is not.
 
@@ -114,7 +123,7 @@ class ProcessGovernor(GovernorBase):
                 return True
             self._halt = False
             self._hurry = False
-            self._lock.acquire()
+            self.claim()
             self._state = _State.STARTING
             try:
                 clear_leftovers(self.deployment.pids_dir)
@@ -141,6 +150,7 @@ class ProcessGovernor(GovernorBase):
                 self._state = _State.STOPPING
                 self._stop_all(deadline, timeout)
                 self._state = _State.STOPPED
+            self._lock.release()
             return True
         finally:
             self._lifecycle.release()
@@ -230,7 +240,6 @@ class ProcessGovernor(GovernorBase):
             reservation.release()
         self._reservations.clear()
         (self.deployment.directory / "server.json").unlink(missing_ok=True)
-        self._lock.release()
 
     # --- handlers
 

@@ -64,8 +64,9 @@ class MockHandler(Peer):
             if self.register_with is None or self._registrations == 0:
                 return
             self.announcer = Announcer(
-                self.register_with, self.name, self.address, self.methods or (),  # none told: the server takes jobs for any
-                heartbeat=self._heartbeat, context=self._context,
+                # Who answers any method tells none: the server then takes jobs for all.
+                self.register_with, self.name, self.address, self.methods or (), heartbeat=self._heartbeat,
+                context=self._context,
             )
             self.announcer.start(self._registrations)
         if self._ready_timeout > 0:

@@ -80,7 +80,7 @@ def test_the_latest_registration_counts() -> None:
         registry.register("h", ADDRESS, ["old"], incarnation="1")
         registry.register("h", ADDRESS, ["new"], incarnation="2")
         assert await addressees.admit(_ask("new"), None) is None
-        with pytest.raises(UnknownMethod, match="it has: new$"):
+        with pytest.raises(UnknownMethod, match=r"it has: new$"):
             await addressees.admit(_ask("old"), None)
 
     _play(scene)

@@ -102,6 +102,7 @@ def test_handlers_come_from_the_file_alone(client: ZMQClient, control: ControlSe
         ("_run", {}, "unknown_method"),
         ("add_handler", {}, "bad_params"),
         ("restart_handler", {"handler_id": 7}, "bad_params"),
+        ("restart_handler", {"handler_id": "nope"}, "unknown_handler"),
     ],
 )
 def test_wrong_orders_are_refused(method: str, params: dict[str, object], code: str, client: ZMQClient) -> None:

@@ -38,6 +38,8 @@ def test_the_command_line_orders_a_running_governor(
         0, {"server": "running", "h1": "running", "h2": "running"},
     )  # fmt: skip
     assert order("restart", "h1") == (0, "h1: ready")
+    unknown = "schedule-zero: unknown handler 'nope'; there are: h1, h2"
+    assert (order("restart", "nope"), order("remove", "nope")) == ((1, unknown), (1, unknown))
     assert order("remove", "h2") == (0, "")
     assert len(world.processes()) == 3
     assert order("add", "h2") == (0, "h2: ready")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,3 +36,28 @@ def test_a_governor_that_is_refused_leaves_the_address_of_the_one_that_runs(tmp_
         control.stop()
         first.stop()
     assert not (deployment.directory / "governor.json").exists()
+
+
+def test_a_refusal_is_told_to_who_asked_and_not_to_the_log_of_the_one_that_runs(
+    world: Any, foreground: Any, tmp_path: Path
+) -> None:
+    """The second start ends with code 5 and says why on standard error; governor.log stays as it was."""
+    first = foreground()
+    log = world.folder / "t" / "logs" / "governor.log"
+    before = log.read_text()
+    assert "deployment t is up" in before
+
+    second = subprocess.run(
+        [
+            *(sys.executable, "-m", "schedule_zero.cli", "governor", "start", "--deployment", "t"),
+            *("--config", str(tmp_path / "t.json"), "--root", str(world.folder)),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=30.0,
+        check=False,
+    )
+
+    assert second.returncode == 5
+    assert f"deployment 't' is already governed by process {first.pid}" in second.stderr
+    assert log.read_text() == before
