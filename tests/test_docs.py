@@ -101,9 +101,16 @@ def test_scenarios_are_valid(page: Path) -> None:
 @pytest.mark.parametrize("page", _with(lambda block: block.kind == "python"), ids=_name)
 def test_python_compiles(page: Path) -> None:
     """Every piece of Python that is shown is Python."""
+    assert list(_mistakes(page)) == []
+
+
+def _mistakes(page: Path) -> Iterator[str]:
     for number, block in enumerate(blocks(page)):
-        if block.kind == "python":
-            compile(block.text, f"{_name(page)}, block {number}", "exec")
+        try:
+            if block.kind == "python":
+                compile(block.text, f"{_name(page)}, block {number}", "exec")
+        except SyntaxError as error:
+            yield str(error)
 
 
 def test_set_up_is_two_commands() -> None:

@@ -76,8 +76,8 @@ def test_a_governor_whose_address_is_missing_is_not_said_to_be_down(
     assert (code, said) == (
         1,
         f"schedule-zero: process {os.getpid()} governs deployment 't', but {deployment.directory}/governor.json, which "
-        "says where it takes orders, is not there: it is starting or stopping, or the file was removed; wait, or end it "
-        f"with `kill {os.getpid()}`",
+        "says where it takes orders, is not there: it is starting or stopping, or the file was removed; wait, or end "
+        f"it with `kill {os.getpid()}`",
     )
 
 

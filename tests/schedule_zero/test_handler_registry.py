@@ -15,6 +15,7 @@ import zmq
 
 from schedule_zero.errors import Disconnected, HandlerUnavailable, UnknownHandler
 from schedule_zero.handler_registry import HandlerStatus, RegistryManager, ReportedStatus, Superseded
+from schedule_zero.registry_file import load_handlers
 
 pytestmark = [pytest.mark.integration, pytest.mark.zmq]
 
@@ -257,8 +258,10 @@ def test_file_is_written_soon_after_a_change(tmp_path: Path, until: Any) -> None
     with RegistryManager(path) as registry:
         registry.register("h", ADDRESS, [])
         until(lambda: path.exists() and "id: h" in path.read_text(), what="the file")
+        assert [(handler.id, handler.address) for handler in load_handlers(path)] == [("h", ADDRESS)]
         registry.unregister("h")
         until(lambda: "handlers: []" in path.read_text(), what="the file without the handler")
+        assert load_handlers(path) == []
 
 
 def test_unwritable_file_is_survived(tmp_path: Path, until: Any) -> None:

@@ -42,6 +42,14 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
+def alive(process: psutil.Process) -> bool:
+    """Whether it still runs; a zombie that init has not fetched yet does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def output(manager: ProcessManager) -> str:
     """What the child has written so far."""
     return manager.log_path.read_text() if manager.log_path.exists() else ""
@@ -85,7 +93,8 @@ def test_grandchildren_end_with_a_child_that_crashed(manager: ProcessManager, un
     os.kill(pid, signal.SIGKILL)
     until(lambda: manager.poll() == -signal.SIGKILL or manager.pid is None, what="the crash is noticed")
 
-    until(lambda: not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE, what="its end")
+    until(lambda: not alive(grandchild), what="its end")
+    assert (alive(grandchild), manager.pid, manager.pid_file.path.exists()) == (False, None, False)
 
 
 def test_the_lifeline_ends_only_with_the_governor(manager: ProcessManager, until: Until) -> None:

@@ -142,7 +142,8 @@ def test_handler_registers_again_at_a_server_that_remembers_it(until: Any) -> No
             first.stop()
             new.register("h1", handler.address, [], incarnation=handler.incarnation)
             second = ServerThread(new, first.server.port)
-            until(lambda: new.get("h1").methods == ("echo",), what="the second registration", timeout=5.0)
+            until(lambda: new.get("h1").registrations == 2, what="the second registration", timeout=5.0)
+            assert (new.get("h1").methods, new.get("h1").incarnation) == (("echo",), handler.incarnation)
             second.stop()
 
 
@@ -169,6 +170,7 @@ def test_handler_registers_again_when_forgotten(
         until(lambda: handler.is_registered, what="the registration")
         registry.unregister("h1")
         until(lambda: registry.list(), what="the second registration", timeout=5.0)
+        assert [(record.id, record.registrations) for record in registry.list()] == [("h1", 1)]
 
 
 def test_stop_is_bounded_without_a_server(registry: RegistryManager, until: Any) -> None:

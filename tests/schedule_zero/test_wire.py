@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -14,6 +14,9 @@ from schedule_zero.errors import ProtocolError
 from schedule_zero.wire import ErrorCode, Reply, Request
 
 pytestmark = pytest.mark.unit
+
+POSSIBLE = [(request, reply) for request in (Request, ProtocolError) for reply in (Reply, ProtocolError)]
+"""What bytes may be taken for as a request, as a reply."""
 
 values = st.recursive(
     st.none()
@@ -44,10 +47,28 @@ def test_reply_round_trip(result: object, request_id: str | None) -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_decoded_or_refused(data: bytes) -> None:
     """Bytes from anybody end in a message or in a ProtocolError, never in anything else."""
-    for decode in (wire.decode_request, wire.decode_reply):
-        with contextlib.suppress(ProtocolError):
-            decode(data)
-    wire.find_request_id(data)
+    assert (_kind(wire.decode_request, data), _kind(wire.decode_reply, data)) in POSSIBLE
+    assert isinstance(wire.find_request_id(data), str | None)
+
+
+@pytest.mark.parametrize(
+    ("data", "kinds"),
+    [
+        (b'{"method":"m"}', (Request, ProtocolError)),
+        (b'{"success":true}', (ProtocolError, Reply)),
+        (b"\xff", (ProtocolError, ProtocolError)),
+    ],
+)
+def test_bytes_are_what_they_say(data: bytes, kinds: tuple[type, type]) -> None:
+    """A request is no reply, a reply is no request, and garbage is neither."""
+    assert (_kind(wire.decode_request, data), _kind(wire.decode_reply, data)) == kinds
+
+
+def _kind(decode: Callable[[bytes], object], data: bytes) -> type:
+    try:
+        return type(decode(data))
+    except ProtocolError:
+        return ProtocolError
 
 
 def test_extra_fields_of_a_reply_are_kept() -> None:
