@@ -7,7 +7,7 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.checks import eventually, sometimes, steps_done, thresholds
+from harness.checks import eventually, faults_injected, sometimes, steps_done, thresholds
 from harness.checks.base import Case, Check, Section, registered, spelled
 from harness.checks.evidence import Finding
 from harness.checks.summing_up import sum_up
@@ -91,6 +91,8 @@ def _checks(scenario: Scenario) -> Iterator[Task]:
     named = {spelled(spec)[0] for _, _, specs in places for spec in specs}
     if scenario.cycles is not None and steps_done.NAME not in named:
         yield _task(known, steps_done.NAME, Section.ALWAYS, "cycles")
+    if scenario.faults and faults_injected.NAME not in named:
+        yield _task(known, faults_injected.NAME, Section.ALWAYS, "faults")
 
 
 def _task(known: Mapping[str, Check], spec: CheckSpec, section: Section, path: str) -> Task:

@@ -64,6 +64,7 @@ class Injector:
         self._tasks: set[asyncio.Task[None]] = set()
         self._busy: set[str] = set()
         self._draws: dict[str, int] = {}
+        self._triggers: dict[str, Trigger] = {}
         self._unsubscribe: Callable[[], None] = lambda: None
 
     @property
@@ -95,13 +96,14 @@ class Injector:
             lasting(planned.spec, self._kinds)
         self._loop = asyncio.get_running_loop()
         self._surroundings = RunSurroundings(self._target, self._loop, self._allow)
-        triggers = [trigger for planned in self._plan if (trigger := self._begin(planned)) is not None]
+        begun = [(planned.spec.id, self._begin(planned)) for planned in self._plan]
+        self._triggers = {name: trigger for name, trigger in begun if trigger is not None}
 
         def see_all(record: AnyRecord) -> None:
-            for trigger in triggers:
+            for trigger in self._triggers.values():
                 trigger.see(record)
 
-        if triggers:
+        if self._triggers:
             self._unsubscribe = self._recorder.subscribe(see_all)
 
     async def stop(self) -> None:
@@ -133,6 +135,20 @@ class Injector:
         while self._tasks:
             await asyncio.wait(set(self._tasks))
         await self._ledger.heal([entry for entry in self._ledger.on if not entry.keep])
+        for planned in self._plan:
+            if planned.spec.id not in self._ledger.told:
+                self._skip(planned, self._unmet(planned))
+
+    def _unmet(self, planned: PlannedFault) -> str:
+        """Why a fault was never tried."""
+        over = f"the run phase ended at {self._recorder.now():.3f} s"
+        trigger = self._triggers.get(planned.spec.id)
+        if trigger is None:
+            begin = planned.occurrences[0].start if planned.occurrences else planned.window[0]
+            return f"{over}, before its time, {begin:g} s"
+        nth = trigger.when.nth
+        waited = "the odds never fell on it" if nth is None else f"it waited for number {nth}"
+        return f"{over}; {trigger.when.event} had come {trigger.seen} times, and {waited}"
 
     def _begin(self, planned: PlannedFault) -> Trigger | None:
         """Start what plays one fault; returns its trigger when it waits for an event of the history."""

@@ -44,6 +44,8 @@ class Ledger:
         self._on: list[Entry] = []
         self.unhealed: list[str] = []
         """One sentence for each fault that could not be healed."""
+        self.told: set[str] = set()
+        """The ids of the faults of which is known what became of them: injected, failed or skipped."""
 
     @property
     def on(self) -> tuple[Entry, ...]:
@@ -52,7 +54,12 @@ class Ledger:
 
     def record(self, fault_id: str, kind: str, event: FaultEvent, place: str = "", **detail: Any) -> None:
         """Note something in the life of a fault."""
-        self._note(FaultRecord(at=self._now(), id=fault_id, kind=kind, event=event, place=place, detail=detail))
+        self._append(FaultRecord(at=self._now(), id=fault_id, kind=kind, event=event, place=place, detail=detail))
+
+    def _append(self, record: FaultRecord) -> None:
+        if record.event is not FaultEvent.ARMED:
+            self.told.add(record.id)
+        self._note(record)
 
     async def inject(self, fault: Fault[Any], *, keep: bool = False, arm: bool = False) -> Entry | None:
         """Inject one fault (or arm it); None, and a record that says why, when it could not be."""
@@ -124,7 +131,7 @@ class Ledger:
         self, fault: Fault[Any], event: FaultEvent, detail: Mapping[str, Any], *, at: float | None = None
     ) -> None:
         moment = self._now() if at is None else at
-        self._note(
+        self._append(
             FaultRecord(
                 at=moment, id=fault.fault_id, kind=fault.kind, event=event, place=fault.place.name, detail=dict(detail)
             )

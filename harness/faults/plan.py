@@ -16,6 +16,7 @@ from typing import Protocol
 from harness.errors import UsageError
 from harness.faults.nemesis import Stretch, followed, spread, swarm
 from harness.faults.registry import lasting
+from harness.history.records import NOT_IN_SWARM
 from harness.scenario.model import FaultSpec, Nemesis, Scenario
 
 MOST = 100_000
@@ -76,7 +77,7 @@ def draw_plan(
     if nemesis.swarm:
         kept = swarm(scenario.faults, streams.stream("faults/swarm"))
         drawn = [
-            p if p.spec.id in kept else replace(p, occurrences=(), left_out="not in the swarm of this seed")
+            p if p.spec.id in kept else replace(p, occurrences=(), left_out=NOT_IN_SWARM)
             for p in drawn
         ]
     return _spread(drawn, nemesis, duration, lasts)

@@ -39,6 +39,10 @@ class Edge(StrEnum):
     END = "end"
 
 
+NOT_IN_SWARM = "not in the swarm of this seed"
+"""The ``reason`` of a skipped fault that the seed left out on purpose; any other leaves something unproven."""
+
+
 class FaultEvent(StrEnum):
     """A fault's life: armed -> injected -> healed; `failed` and `skipped` say why in ``detail``."""
 

@@ -34,6 +34,8 @@ def _sections(scenario: View) -> Iterator[Misfit]:
     faults, kind = scenario.get("faults"), scenario.get("kind")
     if scenario.get("nemesis").data is not None and not faults.data:
         yield Misfit("`nemesis` draws from `faults`, and there are none", at=("nemesis",), key=True)
+    if faults.data and scenario.get("cycles").data is not None:
+        yield Misfit("`cycles` are played without `faults`, so none of them would ever strike", at=faults.path, key=True)
     if kind.text == "chaos" and not faults.data:
         yield Misfit("a scenario of kind `chaos` needs `faults`", at=kind.path)
     if kind.text == "load" and not scenario.get("workload").data:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import pytest
 from pydantic import BaseModel, ConfigDict
 
 from harness.errors import UsageError
-from harness.history.records import AnyRecord, Audit, Execution, Job, Status
+from harness.history.records import AnyRecord, Audit, Event, Execution, Job, Status
+from harness.runner import Run, RunResult
 from harness.scenario.model import Scenario, World
 from harness.targets.base import OpSpec, Place, Reply, StopHow, StopResult, TargetContext
 
@@ -191,3 +194,42 @@ def short() -> Callable[..., Scenario]:
         return Scenario.model_validate({**values, **sections})
 
     return make
+
+
+def raising(error: BaseException) -> Callable[[], Awaitable[Any]]:
+    """A script of the fake target that raises."""
+
+    async def script() -> None:
+        raise error
+
+    return script
+
+
+async def hang() -> None:
+    """A script of the fake target that is never over."""
+    await asyncio.Event().wait()
+
+
+class Scripts:
+    """What a script of the fake target can be, and the order of a full teardown."""
+
+    raising = staticmethod(raising)
+    hang = staticmethod(hang)
+    torn_down: ClassVar[list[str]] = ["collect", "stop term", "collect files", "audit", "close"]
+
+    @staticmethod
+    def problems(result: RunResult) -> dict[str, str]:
+        """What went wrong in the teardown, by step."""
+        return {e.place: e.detail["error"] for e in result.history.of(Event) if e.name == "teardown-problem"}
+
+
+@pytest.fixture
+def scripts() -> type[Scripts]:
+    """Ways to have the fake target misbehave, and to see what came of it."""
+    return Scripts
+
+
+@pytest.fixture
+def play(driver: FakeDriver, tmp_path: Path) -> Callable[[Scenario], RunResult]:
+    """Plays a scenario on the fake target."""
+    return lambda scenario: asyncio.run(Run(scenario, driver, 1, tmp_path).run())

@@ -41,6 +41,7 @@ def test_every_check_says_what_it_is_about_in_one_line() -> None:
     assert sorted(registered()) == [
         "bounded",
         "brought-back",
+        "faults-injected",
         "fires-on-schedule",
         "growth",
         "history-explainable",

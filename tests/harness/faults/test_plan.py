@@ -155,9 +155,7 @@ def test_a_swarm_leaves_some_out_and_says_so() -> None:
     plans = [plan(*faults, seed=seed, nemesis={"swarm": True}) for seed in range(40)]
     played = [frozenset(p.spec.id for p in one if p.occurrences) for one in plans]
     assert all(played)
-    assert all(
-        any(f"f{n}" in one for one in played) and any(f"f{n}" not in one for one in played) for n in range(4)
-    )
+    assert all(any(f"f{n}" in one for one in played) and any(f"f{n}" not in one for one in played) for n in range(4))
     assert {p.left_out for one in plans for p in one if not p.occurrences} == {"not in the swarm of this seed"}
 
 

@@ -67,8 +67,7 @@ def test_another_package_adds_a_kind(here: Any) -> None:
         (
             "process.kill",
             "OtherKill",
-            "'process.kill' is claimed twice: by harness.faults.process_kill.ProcessKill and by the entry "
-            "point",
+            "'process.kill' is claimed twice: by harness.faults.process_kill.ProcessKill and by the entry point",
         ),
         ("disk.gone", "DiskFull", "registered as 'disk.gone' but its kind is 'disk.full'"),
         ("disk.full", "HANDLER", "expected a subclass of harness.faults.base.Fault"),
@@ -132,9 +131,7 @@ def test_only_kinds_that_count_by_themselves_take_a_trigger() -> None:
     when = When(event="job.sent", nth=3)
     with pytest.raises(UsageError, match="does not wait for `when` itself"):
         make("process.kill", HANDLER, {}, trigger=when)
-    assert (
-        make("zmq.state", Place(PlaceKind.SOCKET, "s.req"), {"how": "recv-first"}, trigger=when).trigger == when
-    )
+    assert make("zmq.state", Place(PlaceKind.SOCKET, "s.req"), {"how": "recv-first"}, trigger=when).trigger == when
     assert ZmqState.takes_trigger
 
 

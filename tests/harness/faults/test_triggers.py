@@ -14,9 +14,7 @@ from harness.scenario.model import FaultSpec, When
 
 def call(status: Any = Status.OK) -> Any:
     """An operation of the workload ``jobs``."""
-    return Operation(
-        at=1.0, id=1, workload="jobs", op="o", place="h1", intended=0.0, start=0.0, end=1.0, status=status
-    )
+    return Operation(at=1.0, id=1, workload="jobs", op="o", place="h1", intended=0.0, start=0.0, end=1.0, status=status)
 
 
 @pytest.mark.parametrize(
@@ -71,8 +69,7 @@ def test_odds_are_drawn_from_the_seed() -> None:
 def test_after_a_heal() -> None:
     """``after: x.heal`` comes true at every heal of x, a glob at every heal but its own."""
     heals = [
-        Fault(at=float(n), id=name, kind="k", event=FaultEvent.HEALED)
-        for n, name in enumerate(("x", "me", "y", "x"))
+        Fault(at=float(n), id=name, kind="k", event=FaultEvent.HEALED) for n, name in enumerate(("x", "me", "y", "x"))
     ]
     after = FaultSpec(id="me", kind="k", after="x.heal")
     every = FaultSpec(id="me", kind="k", after="*.heal")

@@ -193,9 +193,7 @@ def test_odds_strike_without_bound_and_no_trigger_strikes_next(agent: Any) -> No
 
 def test_an_agent_that_refuses_is_a_failed_fault(agent: Any) -> None:
     """What the agent answers is what the error says."""
-    fault = ZmqState(
-        Place(PlaceKind.SOCKET, "scheduler.rep", control=agent.address), StateArgs(how=How.SEND_FIRST)
-    )
+    fault = ZmqState(Place(PlaceKind.SOCKET, "scheduler.rep", control=agent.address), StateArgs(how=How.SEND_FIRST))
     with pytest.raises(FaultError, match=r"refused 'arm'.*only req"):
         fault.inject()
 
