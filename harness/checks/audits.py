@@ -18,12 +18,14 @@ def judge(case: Case, args: None, *, audit: str, noun: str, several: str = "") -
     audits = [found for found in case.history.of(Audit) if found.name == audit and _belongs(case, found)]
     looked = [found for found in audits if found.looked_at > 0]
     problems = [problem for found in audits for problem in _left(case, found, noun)]
+    unseen = "; ".join(reason for found in audits for reason in found.unseen)
+    blind = f" ({unseen})" if unseen else ""
     return conclude(
         problems,
         samples=len(looked),
         broken=f"{many(len(problems), noun, several)} found in {many(len(audits), 'search', 'searches')}",
-        good=f"no {noun} found in {many(len(looked), 'search', 'searches')}",
-        nothing=f"nobody looked for any {noun}, so nothing was proven",
+        good=f"no {noun} found in {many(len(looked), 'search', 'searches')}{f'; not seen: {unseen}' if unseen else ''}",
+        nothing=f"nobody looked for any {noun}{blind}, so nothing was proven",
         doubts=list(_unsearched(case, audit, {found.scope for found in looked})),
     )
 

@@ -169,13 +169,14 @@ class Audit(Record, frozen=True, kw_only=True, tag="audit"):
     """What a search for left-overs found; an empty ``found`` is the proof that somebody looked.
 
     ``name`` is one of ``processes``, ``pidfiles``, ``ports``, ``sockets``, ``store``, ``files``; ``scope`` is
-    ``final`` or ``cycle N``; ``looked_at`` counts the things examined.
+    ``final`` or ``cycle N``; ``looked_at`` counts the things examined, ``unseen`` says which could not be, and why.
     """
 
     name: str
     scope: str
     looked_at: int
     found: tuple[dict[str, Any], ...] = ()
+    unseen: tuple[str, ...] = ()
 
 
 class Event(Record, frozen=True, kw_only=True, tag="event"):

@@ -15,12 +15,11 @@ import psutil
 from pydantic import BaseModel
 
 from harness.agent import protocol
-from harness.agent.client import AgentClient
-from harness.errors import FaultError, NeverReady, TargetError
-from harness.history.records import AnyRecord, Audit, Event, Process, ProcessEvent, Status
+from harness.errors import NeverReady, TargetError
+from harness.history.records import AnyRecord, Event, Process, ProcessEvent, Status
 from harness.scenario.model import Scenario, World
 from harness.targets.base import OpSpec, Place, PlaceKind, Reply, StopHow, StopResult, Target, TargetContext
-from harness.targets.schedule_zero import audits, deployment, mutants, operations, records
+from harness.targets.schedule_zero import audits, deployment, mutants, operations, records, sockets
 from harness.targets.schedule_zero.api import ApiClient
 from harness.targets.schedule_zero.control import Control
 from harness.targets.schedule_zero.decoy import interpreters, write_decoy
@@ -281,25 +280,12 @@ class ScheduleZeroTarget:
                 found.append(
                     Event(at=self._recorder.now(), name="handler-reregistered", place=entry["id"], detail=detail)
                 )
-        found.append(await asyncio.to_thread(self._sockets))
+        pools = len(self._handlers) * self._options.per_handler_jobs
+        places = self._governor.places()
+        found.append(await asyncio.to_thread(sockets.audit, places, self._recorder.now, scheduler_sockets=pools))
         if self._memory is not None:
             found += await self._memory.records(self.http_url)
         return found
-
-    def _sockets(self) -> Audit:
-        """More open REQ sockets in the server than its pools may hold are leaked ones."""
-        leaked, looked_at = [], 0
-        allowed = len(self._handlers) * self._options.per_handler_jobs
-        for place in self._governor.places():
-            try:
-                counts: dict[str, int] = AgentClient(place.control).call("sockets")["open"]
-            except FaultError:
-                continue
-            looked_at += 1
-            budget = allowed if place.name == "scheduler" else 2
-            if counts.get("REQ", 0) > budget:
-                leaked.append({"process": place.name, "open": counts, "allowed": budget})
-        return Audit(at=self._recorder.now(), name="sockets", scope="final", looked_at=looked_at, found=tuple(leaked))
 
     async def collect_files(self) -> Iterable[AnyRecord]:
         """Jobs from the store and executions from the handlers' journals, read by the harness itself."""

@@ -90,9 +90,16 @@ class Write:
         """One event."""
         return Event(at=at, name=name, place=place, detail=detail)
 
-    def audit(self, name: str, *found: dict[str, Any], scope: str = "final", looked_at: int = 3) -> Audit:
+    def audit(
+        self,
+        name: str,
+        *found: dict[str, Any],
+        scope: str = "final",
+        looked_at: int = 3,
+        unseen: tuple[str, ...] = (),
+    ) -> Audit:
         """One search for left-overs."""
-        return Audit(at=74.0, name=name, scope=scope, looked_at=looked_at, found=found)
+        return Audit(at=74.0, name=name, scope=scope, looked_at=looked_at, found=found, unseen=unseen)
 
     def step(
         self, cycle: int, step: str, *, status: Status = Status.OK, took: float = 0.5, **detail: Any

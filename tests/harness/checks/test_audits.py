@@ -68,3 +68,18 @@ def test_under_each_a_left_over_names_its_cycle(result: Any, write: Any) -> None
 
     assert found.outcome is Outcome.FAIL
     assert [e.text for e in found.evidence] == ["port still taken at 74.000 s (cycle 2): port 8888"]
+
+
+def test_what_could_not_be_examined_is_told_with_the_reason(result: Any, write: Any) -> None:
+    """Whether something else was looked at, or nothing at all, which proves nothing."""
+    blind = write.audit("sockets", looked_at=0, unseen=("scheduler: no agent answers",))
+    partly = write.audit("sockets", looked_at=2, unseen=("h3: no agent answers",))
+
+    nothing, some = (result("no-leaked-socket", audit, section="finally") for audit in (blind, partly))
+
+    assert nothing.outcome is Outcome.UNKNOWN
+    assert nothing.summary == (
+        "nobody looked for any leaked socket (scheduler: no agent answers), so nothing was proven"
+    )
+    assert some.outcome is Outcome.PASS
+    assert some.summary == "no leaked socket found in 1 search; not seen: h3: no agent answers"

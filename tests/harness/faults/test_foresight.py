@@ -24,7 +24,7 @@ def foreseen(*faults: dict[str, Any], duration: float = 10.0, **workload: Any) -
             "workload": [{"id": "w", "op": "o", "model": "once", "count": 3, **workload}],
         }
     )
-    return [tuple(one) for one in foresee(scenario, duration)]
+    return [(one.path, one.certain, one.text) for one in foresee(scenario, duration)]
 
 
 @pytest.mark.parametrize(
