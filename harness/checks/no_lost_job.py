@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from harness.checks.base import Case, Check
@@ -32,7 +33,7 @@ def judge(case: Case, args: None) -> Finding:
         [*problems, *schedules],
         samples=len(judged) + len(schedules),
         broken=_summary(problems, schedules, len(judged)),
-        good=f"all {many(len(judged), 'job')} ({accepted} accepted directly) have exactly one outcome",
+        good=f"all {many(len(judged), 'job')} ({accepted} accepted directly) have exactly one outcome: {_ends(judged)}",
         nothing="no job was accepted, so nothing was proven",
         doubts=doubts,
     )
@@ -87,6 +88,12 @@ def _summary(problems: list[Problem], schedules: list[Problem], judged: int) -> 
     parts += [f"{many(counts[_CONTRADICTION], 'contradictory record')}"] if counts[_CONTRADICTION] else []
     parts += [f"{many(len(schedules), 'accepted schedule')} never fired"] if schedules else []
     return ", ".join(parts)
+
+
+def _ends(stories: list[JobStory]) -> str:
+    """How many jobs came to which outcome, the commonest first: it need not have been success."""
+    counts = Counter(outcome for story in stories for outcome in story.outcomes)
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _untraceable(case: Case) -> Iterator[Problem]:

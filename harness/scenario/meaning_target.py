@@ -31,12 +31,18 @@ def handler_names(scenario: View) -> list[str] | None:
     """The names of all handlers that the topology makes; None where a mistake there hides them."""
     names: list[str] = []
     for group in scenario.get("topology", "handlers").one_or_many():
-        data = {key: group.mapping[key] for key in ("name", "count") if key in group.mapping}
-        made, _ = validate(HandlerGroup, data)
+        made = group_names(group)
         if made is None:
             return None
-        names += made.names()
+        names += made
     return names
+
+
+def group_names(group: View) -> tuple[str, ...] | None:
+    """The names of the handlers of one group; None where a mistake there hides them."""
+    data = {key: group.mapping[key] for key in ("name", "count") if key in group.mapping}
+    made, _ = validate(HandlerGroup, data)
+    return None if made is None else made.names()
 
 
 def misfits(scenario: View, vocabulary: Vocabulary) -> Iterator[Misfit]:

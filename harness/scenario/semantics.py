@@ -35,7 +35,8 @@ def _sections(scenario: View) -> Iterator[Misfit]:
     if scenario.get("nemesis").data is not None and not faults.data:
         yield Misfit("`nemesis` draws from `faults`, and there are none", at=("nemesis",), key=True)
     if faults.data and scenario.get("cycles").data is not None:
-        yield Misfit("`cycles` are played without `faults`, so none of them would ever strike", at=faults.path, key=True)
+        said = "`cycles` are played without `faults`, so none of them would ever strike"
+        yield Misfit(said, at=faults.path, key=True)
     if kind.text == "chaos" and not faults.data:
         yield Misfit("a scenario of kind `chaos` needs `faults`", at=kind.path)
     if kind.text == "load" and not scenario.get("workload").data:

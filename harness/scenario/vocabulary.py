@@ -25,7 +25,7 @@ class DriverWords:
     Extra keys of ``target``, keys of ``topology.scheduler``, and operations with their arguments.
     ``handler_options`` and ``governor_options`` are further keys of ``topology.handlers`` and
     ``target.governor``; without a model there are none. ``places`` are names a fault may point at besides the
-    handlers; empty: not checked.
+    handlers, ``methods`` what the driver's own mock handlers can be asked for; empty: not checked.
     """
 
     about: str
@@ -36,6 +36,7 @@ class DriverWords:
     handler_options: type[BaseModel] | None = None
     governor_options: type[BaseModel] | None = None
     places: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -164,6 +164,9 @@ class Driver(Protocol):
     places: ClassVar[tuple[str, ...]]
     """Names that a fault may point at besides the handlers."""
     ops: ClassVar[Mapping[str, OpSpec]]
+    methods: ClassVar[tuple[str, ...]]
+    """What the handlers can be asked for that the driver makes itself (``mock: worker`` without a class of its own);
+    empty: not checked."""
 
     def require_mutant(self, name: str) -> None:
         """Raise `harness.errors.UsageError` unless the target can be broken on purpose in the way called `name`."""

@@ -139,6 +139,7 @@ class FakeDriver:
     handler_options: ClassVar[type[BaseModel] | None] = None
     places: ClassVar[tuple[str, ...]] = ()
     ops: ClassVar[Mapping[str, OpSpec]] = {"job.submit": OpSpec("job.submit", "run it", _AnyArgs)}
+    methods: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         self.script: dict[str, Callable[[], Awaitable[Any]]] = {}
@@ -185,8 +186,8 @@ def short() -> Callable[..., Scenario]:
                     "id": "jobs",
                     "op": "job.submit",
                     "with": {"handler": "h1", "method": "work"},
-                    "rate": "20/s",
-                    "for": "250ms",
+                    "rate": "100/s",
+                    "for": "50ms",
                 }
             ],
             "checks": {"always": ["no-lost-job"], "finally": ["no-orphan-process"]},

@@ -43,6 +43,7 @@ class ScheduleZeroDriver:
     handler_options: ClassVar[type[BaseModel] | None] = HandlerOptions
     places: ClassVar[tuple[str, ...]] = ("governor", "scheduler", "scheduler.req", "store")
     ops: ClassVar[Mapping[str, OpSpec]] = operations.OPS
+    methods: ClassVar[tuple[str, ...]] = ("echo", "fail", "sleep", "tick", "work")
 
     def require_mutant(self, name: str) -> None:
         """Raise `UsageError` for a mutant that does not exist."""

@@ -25,7 +25,7 @@ def test_jobs_with_one_outcome_each_are_not_lost(result: Any, write: Any) -> Non
 
     assert found.outcome is Outcome.PASS
     assert found.samples == 2
-    assert found.summary == "all 2 jobs (2 accepted directly) have exactly one outcome"
+    assert found.summary == "all 2 jobs (2 accepted directly) have exactly one outcome: 1 success, 1 timeout"
     assert found.evidence == ()
 
 

@@ -174,6 +174,7 @@ def words() -> Vocabulary:
                 ops={"job.submit": Submit, "schedule.add": Add},
                 handler_options=ToyHandlers,
                 places=("scheduler", "governor", "store"),
+                methods=("work", "tick"),
             )
         },
         faults={

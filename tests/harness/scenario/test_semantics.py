@@ -51,6 +51,8 @@ def test_target(
         ("handler: h1, method: tick", "handler: h9, method: tick", "h9", "'h9' selects nothing"),
         ("every: 5s, handler", "every: 5, handler", "5, handler", "a bare number says no unit"),
         ("every: 5s, handler", "handler", "{handler: h1", "a schedule has one of `every` and `after`"),
+        ("method: work, params", "method: wrok, params", "wrok", "unknown method of the mock handler 'wrok'"),
+        ("h1, method: tick", "h1, method: tock", "tock", "unknown method of the mock handler 'tock'"),
     ],
 )
 def test_operations(
@@ -218,3 +220,19 @@ def test_a_fault_waits_for_what_the_harness_itself_sees(
 
     assert text != texts["chaos"]
     assert problems_of(text) == []
+
+
+def test_handlers_of_a_class_of_their_own_may_have_any_method(
+    problems_of: Callable[..., list[Problem]], texts: dict[str, str]
+) -> None:
+    """Nobody here knows what they can do."""
+    own = texts["chaos"].replace("count: 5, service", "count: 5, module: mine, service")
+
+    assert problems_of(own.replace("method: work, params", "method: total, params")) == []
+
+
+def test_cycles_with_faults_are_refused(problems_of: Callable[..., list[Problem]], texts: dict[str, str]) -> None:
+    """Nobody would inject them."""
+    found = problems_of(texts["cycles"] + "faults: [{id: f, kind: process.kill, where: h1, at: 1s, restart: 1s}]\n")
+
+    assert "`cycles` are played without `faults`, so none of them would ever strike" in [p.message for p in found]
