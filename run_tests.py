@@ -38,6 +38,8 @@ class Suite:
     without: tuple[str, ...] = ()
     paths: tuple[str, ...] = ("tests",)
     workers: int = MOST_WORKERS
+    options: tuple[str, ...] = ()
+    """More words for pytest."""
 
     @property
     def expression(self) -> str:
@@ -56,7 +58,12 @@ def _with_scenarios(kind: str, about: str, *, workers: int = MOST_WORKERS) -> Su
 
 
 SUITES = {
-    "quick": Suite("unit tests, within thirty seconds", having="unit", without=("slow",)),
+    "quick": Suite(
+        "unit tests, within thirty seconds",
+        having="unit",
+        without=("slow",),
+        options=("--hypothesis-profile=quick",),
+    ),
     "all": Suite("every test, slow ones too; within five minutes"),
     "unit": Suite("fast and isolated tests", having="unit"),
     "integration": Suite("several components together, real processes or sockets", having="integration"),
@@ -101,7 +108,7 @@ def pytest_command(options: argparse.Namespace, rest: Sequence[str]) -> list[str
         command += ["--cov", "--cov-report=term", "--cov-report=html"]
     if options.quiet:
         command.append("-q")
-    return [*command, *rest]
+    return [*command, *suite.options, *rest]
 
 
 def _suite(name: str) -> Suite:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from harness.leaks import guarded
 
@@ -21,6 +23,16 @@ _LEAVES = {
     "tests/schedule_zero/test_lifeline.py": "a lost lifeline keeps its pipe: its process is about to end",
 }
 """Modules whose tests cannot but leave something, and why."""
+
+
+settings.register_profile("quick", max_examples=settings().max_examples // 4)
+"""For the quick suite: a search that has to be longer is made by all others."""
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from walking through all modules again and again: they live to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -50,7 +50,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["-n", "1"], ["tests", "-m", "(unit and not slow)"]),
+        (["-n", "1"], ["tests", "-m", "(unit and not slow)", "--hypothesis-profile=quick"]),
         (["all", "-n", "1"], ["tests"]),
         (["chaos", "-n", "1"], ["tests", "scenarios/chaos", "-m", "(chaos)"]),
         (

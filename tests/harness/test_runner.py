@@ -124,8 +124,8 @@ def test_an_abort_rule_ends_the_run(short: Short, play: Play) -> None:
 @pytest.mark.parametrize(
     ("sections", "seconds"),
     [
-        ({}, 0.25),
-        ({"limits": {"run": "100ms"}}, 0.1),
+        ({}, 0.05),
+        ({"limits": {"run": "20ms"}}, 0.02),
         ({"workload": [{"id": "x", "op": "job.submit", "model": "once", "count": 3}]}, 5.0),
         ({"kind": "regression", "workload": [], "when": [{"advance": "2s"}, {"advance": "1s"}]}, 3.0),
     ],

@@ -147,7 +147,11 @@ def crowded(write: Any, draw: random.Random) -> list[AnyRecord]:
     return records
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings().max_examples // 2,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(seed=st.integers(0, 10**6))
 def test_the_order_of_records_of_one_instant_changes_nothing(
     scenario: Callable[..., Scenario], write: Any, seed: int

@@ -181,7 +181,7 @@ stretches = st.builds(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 @given(st.lists(stretches, max_size=12), st.integers(1, 4), st.floats(0, 6).map(lambda x: round(x, 2)))
 def test_the_nemesis_keeps_its_promises(wanted: Any, overlap: Any, quiet: Any) -> None:
     """Never more at once than allowed, quiet before every new beginning, nothing earlier than wanted, lengths

@@ -72,7 +72,7 @@ def test_stages_join_without_gap_or_surplus() -> None:
 
 
 @given(_stages())
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 def test_count_is_the_integral_and_times_only_grow(stages: list[Stage]) -> None:
     """For any stages: as many arrivals as the integral has whole steps, in order, inside the stages."""
     times = [arrival.at for arrival in arrivals.constant(stages)]
@@ -84,7 +84,7 @@ def test_count_is_the_integral_and_times_only_grow(stages: list[Stage]) -> None:
 
 
 @given(_stages(), st.integers(0, 2**32))
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 def test_poisson_times_grow_and_stay_inside(stages: list[Stage], seed: int) -> None:
     """For any stages and seed a Poisson stream is ordered and inside, and the seed alone decides it."""
     times = [arrival.at for arrival in arrivals.poisson(stages, random.Random(seed))]
