@@ -59,7 +59,7 @@ def test_a_fault_that_cannot_be_healed_is_an_error_after_a_full_teardown(
 ) -> None:
     """The record says that healing failed, the verdict which fault it was, and everything is taken down."""
     driver.places_now = [stubborn]
-    scenario = short(faults=[{"id": "mute", "kind": "handler.silent", "where": "h1", "at": "50ms", "for": "100ms"}])
+    scenario = short(faults=[{"id": "mute", "kind": "handler.silent", "where": "h1", "at": "10ms", "for": "20ms"}])
 
     result = play(scenario)
 
@@ -73,7 +73,7 @@ def test_a_fault_that_cannot_be_healed_is_an_error_after_a_full_teardown(
 @pytest.mark.parametrize(
     ("fault", "why"),
     [
-        ({"at": "50s"}, "its time comes after the run's end at 0.25 s"),
+        ({"at": "50s"}, "its time comes after the run's end at 0.05 s"),
         ({"when": {"event": "process.exited", "nth": 1}}, "process.exited had come 0 times"),
         ({"at": "0s", "where": "h9"}, "'h9' selects nothing"),
     ],
