@@ -112,10 +112,14 @@ class ProcessManager:
             self._writer = None
 
     def terminate(self) -> None:
-        """Ask the child to end (SIGTERM to it alone, so that it can take its own children down in order)."""
+        """Ask the child to end (SIGTERM to it alone, so that it can take its own children down in order).
+
+        SIGCONT follows, as systemd does it: a child that somebody stopped (SIGSTOP) would never hear of the request.
+        """
         with self._lock:
             if self._process is not None:
                 self._process.terminate()
+                self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End the child and its whole group by force."""

@@ -166,3 +166,15 @@ def test_a_start_is_a_barrier(manager: ProcessManager) -> None:
         unsubscribe()
 
     assert seen == [("child", pid)]
+
+
+def test_a_child_that_stands_still_hears_of_its_end(manager: ProcessManager, until: Until) -> None:
+    """Whoever stopped it (and was killed before it could let it go on) does not keep it from ending in good order."""
+    pid = manager.spawn(python(SLEEPER))
+    until(lambda: output(manager), "the child to be up")
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED, "the child to stand still")
+
+    manager.terminate()
+
+    assert manager.wait(10.0) == -signal.SIGTERM
