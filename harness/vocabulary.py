@@ -22,7 +22,8 @@ def build() -> Vocabulary:
             name: DriverWords(
                 about=driver.about, worlds=driver.worlds, options=driver.options,
                 scheduler_options=driver.scheduler_options, ops={op.name: op.args for op in driver.ops.values()},
-                handler_options=driver.handler_options, places=driver.places, methods=driver.methods,
+                handler_options=driver.handler_options, methods=driver.methods,
+                places={place: kind.value for place, kind in driver.places.items()},
             )
             for name, driver in drivers().items()
         },

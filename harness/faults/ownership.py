@@ -36,6 +36,8 @@ def own_process(place: Place, surroundings: Surroundings) -> psutil.Process:
 
     Raises `ProcessGone` when it does not run (a zombie does not), `NotOurs` when it may not be touched.
     """
+    if place.pid == 1:
+        raise NotOurs(f"{place.name} was not started by this run: it is the first process of this system")
     process = live_process(place)
     refuse_ancestors(process, place)
     if not may_touch(process, place, surroundings):
@@ -50,7 +52,7 @@ def own_process(place: Place, surroundings: Surroundings) -> psutil.Process:
 
 def live_process(place: Place) -> psutil.Process:
     """The process that runs under the pid of `place` since the start time of `place`; raises `ProcessGone`."""
-    if place.pid <= 1:
+    if place.pid <= 0:
         raise ProcessGone(f"{place.name} has no process (pid {place.pid})")
     try:
         process = psutil.Process(place.pid)

@@ -90,7 +90,10 @@ def _where_misfits(
     where: View, words: FaultWords, driver: DriverWords | None, handlers: Sequence[str] | None
 ) -> Iterator[Misfit]:
     for group, wanted in where.entries():
-        if isinstance(wanted.data, str | int):
+        if group == "handlers" and words.accepts and not {"handler", "process"}.intersection(words.accepts):
+            acts = " or ".join(words.accepts)
+            yield Misfit(f"this kind of fault acts on a {acts}, not on handlers", found=group, at=wanted.path, key=True)
+        elif isinstance(wanted.data, str | int):
             yield from group_misfits(group, str(wanted.data), handlers, where.path)
     others = [kind for kind in words.accepts if kind != "handler"]
     if (
@@ -101,5 +104,5 @@ def _where_misfits(
     ):
         return
     names = list(handlers) if "handler" in words.accepts else []
-    names += driver.places if driver and others else []
+    names += [name for name, kind in driver.places.items() if kind in others] if driver else []
     yield from selector_misfits(where.text, names, where.path)

@@ -24,8 +24,9 @@ class DriverWords:
 
     Extra keys of ``target``, keys of ``topology.scheduler``, and operations with their arguments.
     ``handler_options`` and ``governor_options`` are further keys of ``topology.handlers`` and
-    ``target.governor``; without a model there are none. ``places`` are names a fault may point at besides the
-    handlers, ``methods`` what the driver's own mock handlers can be asked for; empty: not checked.
+    ``target.governor``; without a model there are none. ``places`` are what a fault may point at besides the
+    handlers, with the kind of each, ``methods`` what the driver's own mock handlers can be asked for; empty: not
+    checked.
     """
 
     about: str
@@ -35,7 +36,7 @@ class DriverWords:
     ops: Mapping[str, type[BaseModel]]
     handler_options: type[BaseModel] | None = None
     governor_options: type[BaseModel] | None = None
-    places: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
     methods: tuple[str, ...] = ()
 
 

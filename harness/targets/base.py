@@ -161,8 +161,8 @@ class Driver(Protocol):
     """Keys of ``topology.scheduler``."""
     handler_options: ClassVar[type[BaseModel] | None]
     """Further keys of ``topology.handlers``, None when there are none."""
-    places: ClassVar[tuple[str, ...]]
-    """Names that a fault may point at besides the handlers."""
+    places: ClassVar[Mapping[str, PlaceKind]]
+    """What a fault may point at besides the handlers, by name."""
     ops: ClassVar[Mapping[str, OpSpec]]
     methods: ClassVar[tuple[str, ...]]
     """What the handlers can be asked for that the driver makes itself (``mock: worker`` without a class of its own);

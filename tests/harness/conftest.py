@@ -14,7 +14,7 @@ from harness.errors import UsageError
 from harness.history.records import AnyRecord, Audit, Event, Execution, Job, Status
 from harness.runner import Run, RunResult
 from harness.scenario.model import Scenario, World
-from harness.targets.base import OpSpec, Place, Reply, StopHow, StopResult, TargetContext
+from harness.targets.base import OpSpec, Place, PlaceKind, Reply, StopHow, StopResult, TargetContext
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ class FakeDriver:
     options: ClassVar[type[BaseModel]] = _AnyArgs
     scheduler_options: ClassVar[type[BaseModel]] = _AnyArgs
     handler_options: ClassVar[type[BaseModel] | None] = None
-    places: ClassVar[tuple[str, ...]] = ()
+    places: ClassVar[Mapping[str, PlaceKind]] = {}
     ops: ClassVar[Mapping[str, OpSpec]] = {"job.submit": OpSpec("job.submit", "run it", _AnyArgs)}
     methods: ClassVar[tuple[str, ...]] = ()
 

@@ -24,7 +24,12 @@ def test_the_vocabulary_knows_the_driver_with_its_operations_and_places() -> Non
         "schedule.remove",
         "health.check",
     }
-    assert driver.places == ("governor", "scheduler", "scheduler.req", "store")
+    assert driver.places == {
+        "governor": "process",
+        "scheduler": "process",
+        "scheduler.req": "socket",
+        "store": "store",
+    }
     assert set(driver.scheduler_options.model_fields) >= {"store", "lease", "attempts", "call_timeout"}
 
 

@@ -41,7 +41,12 @@ class ScheduleZeroDriver:
     options: ClassVar[type[BaseModel]] = TargetOptions
     scheduler_options: ClassVar[type[BaseModel]] = SchedulerOptions
     handler_options: ClassVar[type[BaseModel] | None] = HandlerOptions
-    places: ClassVar[tuple[str, ...]] = ("governor", "scheduler", "scheduler.req", "store")
+    places: ClassVar[Mapping[str, PlaceKind]] = {
+        "governor": PlaceKind.PROCESS,
+        "scheduler": PlaceKind.PROCESS,
+        "scheduler.req": PlaceKind.SOCKET,
+        "store": PlaceKind.STORE,
+    }
     ops: ClassVar[Mapping[str, OpSpec]] = operations.OPS
     methods: ClassVar[tuple[str, ...]] = ("echo", "fail", "sleep", "tick", "work")
 

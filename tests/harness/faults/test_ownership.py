@@ -94,3 +94,15 @@ def test_a_zombie_and_a_free_pid_are_gone(spawn: Any, place_of_child: Any) -> No
     child.wait()
     with pytest.raises(ProcessGone, match=f"no process has pid {child.pid}"):
         own_process(place, Alone())
+
+
+def test_the_first_process_of_the_system_is_not_ours() -> None:
+    """It lives, and the refusal does not say otherwise; no name allows it."""
+    with pytest.raises(NotOurs, match=r"^pid 1 was not started by this run: it is the first process of this system$"):
+        own_process(Place(PlaceKind.PROCESS, "pid 1", pid=1), Alone(allowed=("*",)))
+
+
+def test_a_place_without_a_process_has_none() -> None:
+    """A place that was never started."""
+    with pytest.raises(ProcessGone, match=r"h1 has no process \(pid 0\)"):
+        own_process(Place(PlaceKind.HANDLER, "h1"), Alone())

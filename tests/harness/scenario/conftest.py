@@ -173,7 +173,7 @@ def words() -> Vocabulary:
                 scheduler_options=ToyScheduler,
                 ops={"job.submit": Submit, "schedule.add": Add},
                 handler_options=ToyHandlers,
-                places=("scheduler", "governor", "store"),
+                places={"scheduler": "process", "governor": "process", "store": "store"},
                 methods=("work", "tick"),
             )
         },
@@ -181,6 +181,7 @@ def words() -> Vocabulary:
             "process.kill": FaultWords("SIGKILL", real, Kill, ("process", "handler")),
             "process.pause": FaultWords("SIGSTOP", real, Nothing, ("process", "handler")),
             "handler.silent": FaultWords("no answer", real, Nothing, ("handler",)),
+            "store.locked": FaultWords("SQLITE_BUSY", real, Nothing, ("store",)),
             "clock.jump": FaultWords("another time", (World.SIM,), Jump, ("process",)),
         },
         checks={

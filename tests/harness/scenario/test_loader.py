@@ -159,8 +159,8 @@ def test_error_as_a_person_sees_it(words: Vocabulary, texts: dict[str, str]) -> 
         "chaos.yaml:24:23: faults.0.kind: unknown fault kind 'process.kil'\n"
         "    24 |   - {id: crash, kind: process.kil, where: {handlers: 2}, at: 5s, restart: 8s}\n"
         "       |                       ^\n"
-        "    expected: one of clock.jump, handler.silent, process.kill, process.pause   found: 'process.kil'   "
-        "did you mean 'process.kill'?"
+        "    expected: one of clock.jump, handler.silent, process.kill, process.pause, store.locked   "
+        "found: 'process.kil'   did you mean 'process.kill'?"
     )
 
 

@@ -53,7 +53,7 @@ def test_faults_are_told_apart_by_kind(schema: dict[str, Any]) -> None:
     assert union["discriminator"] == {"propertyName": "kind"}
     assert [member["$ref"] for member in union["oneOf"]] == [
         "#/$defs/Fault.clock.jump", "#/$defs/Fault.handler.silent", "#/$defs/Fault.process.kill",
-        "#/$defs/Fault.process.pause"
+        "#/$defs/Fault.process.pause", "#/$defs/Fault.store.locked",
     ]  # fmt: skip
     kill = schema["$defs"]["Fault.process.kill"]
     assert kill["additionalProperties"] is False

@@ -236,3 +236,22 @@ def test_cycles_with_faults_are_refused(problems_of: Callable[..., list[Problem]
     found = problems_of(texts["cycles"] + "faults: [{id: f, kind: process.kill, where: h1, at: 1s, restart: 1s}]\n")
 
     assert "`cycles` are played without `faults`, so none of them would ever strike" in [p.message for p in found]
+
+
+@pytest.mark.parametrize(
+    ("kind", "where", "message", "expected"),
+    [
+        ("store.locked", "h1", "'h1' selects nothing", "store"),
+        ("store.locked", "scheduler", "'scheduler' selects nothing", "store"),
+        ("process.pause", "store", "'store' selects nothing", "one of governor, h1, h2, h3, h4, h5, scheduler"),
+        ("handler.silent", "store", "'store' selects nothing", "one of h1, h2, h3, h4, h5"),
+        ("store.locked", "{handlers: 1}", "this kind of fault acts on a store, not on handlers", ""),
+    ],
+)
+def test_a_fault_is_offered_only_the_places_that_its_kind_accepts(
+    problems_of: Callable[..., list[Problem]], texts: dict[str, str], kind: str, where: str, message: str, expected: str
+) -> None:
+    """A hint that names a place at which it would be refused helps nobody."""
+    text = texts["chaos"].replace("kind: process.pause, where: h1", f"kind: {kind}, where: {where}")
+
+    assert [(p.message, p.expected) for p in problems_of(text)] == [(message, expected)]
