@@ -1,0 +1,75 @@
+"""The clock of one simulated process: how its time differs from the world's."""
+
+from __future__ import annotations
+
+MILLION = 1_000_000
+MONOTONIC_START = 1_000 * MILLION
+"""Every process's monotonic clock shows 1000.0 s when the world starts."""
+
+
+class Clock:
+    """World time as one process sees it; all times inside are whole microseconds.
+
+    >>> clock = Clock(epoch=0)
+    >>> clock.drift = 100_000  # runs 10 % fast
+    >>> clock.monotonic(2_000_000)
+    1002.2
+
+    :param epoch: wall time at the start of the world, microseconds since 1970.
+    """
+
+    __slots__ = ("_drift", "_local", "_now", "_true", "epoch", "offset")
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+        self.offset = 0
+        """Microseconds by which the wall clock is ahead; may jump both ways. The monotonic clock never heeds it."""
+        self._drift = 0
+        self._true = 0
+        self._local = 0
+        self._now = 0
+
+    @property
+    def drift(self) -> int:
+        """Parts per million by which this clock runs fast, from the last time it was read; above -1,000,000."""
+        return self._drift
+
+    @drift.setter
+    def drift(self, ppm: int) -> None:
+        if ppm <= -MILLION:
+            raise ValueError(f"a drift of {ppm} ppm would stop the clock or turn it back; give more than -1000000")
+        self.set_drift(ppm, self._now)
+
+    def set_drift(self, ppm: int, now: int) -> None:
+        """Let the clock run fast by `ppm` from world time `now` (µs) on."""
+        self._local = self.elapsed(now)
+        self._true = now
+        self._drift = ppm
+
+    def elapsed(self, now: int) -> int:
+        """Microseconds this clock has counted when the world has reached `now`."""
+        drift = self._drift
+        if not drift:
+            return self._local + now - self._true
+        self._now = now
+        passed = now - self._true
+        return self._local + passed + passed * drift // MILLION
+
+    def monotonic(self, now: int) -> float:
+        """Seconds, as `time.monotonic` gives them to this process."""
+        return (MONOTONIC_START + self.elapsed(now)) / MILLION
+
+    def monotonic_us(self, now: int) -> int:
+        """The same in whole microseconds, exactly."""
+        return MONOTONIC_START + self.elapsed(now)
+
+    def wall(self, now: int) -> int:
+        """Microseconds since 1970, as this process sees them."""
+        return self.epoch + self.offset + self.elapsed(now)
+
+    def true(self, duration: int) -> int:
+        """World microseconds after which this clock has counted at least `duration` microseconds."""
+        drift = self._drift
+        if not drift or duration <= 0:
+            return duration
+        return -(-duration * MILLION // (MILLION + drift)) + 1

@@ -1,0 +1,99 @@
+"""What a report says about threads that do not go on: who, of which process, waits for what, since when, where."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from harness.sim.errors import Deadlock, Livelock
+
+if TYPE_CHECKING:
+    from harness.sim.kernel import Kernel
+    from harness.sim.thread import SimThread
+
+
+def deadlock(kernel: Kernel) -> Deadlock:
+    """Nobody can run, nothing is due."""
+    return Deadlock(
+        f"at {_seconds(kernel.now)} no thread can run and nothing is due, so nothing can ever happen again:\n"
+        f"{describe(kernel)}\n"
+        "A thread that waits for ever needs somebody who wakes it, or a time-out."
+    )
+
+
+def livelock(kernel: Kernel) -> Livelock:
+    """Threads run and run, no time passes."""
+    running = ", ".join(thread.label for thread in kernel.ready) or "timers that set each other"
+    return Livelock(
+        f"at {_seconds(kernel.now)} {kernel.livelock} steps were made without time passing, by {running}:\n"
+        f"{describe(kernel)}\n"
+        "A loop that polls must sleep; with step_cost=… every step takes time, as it does in reality."
+    )
+
+
+def stuck(kernel: Kernel) -> str:
+    """The thread that has the baton does not give it back, in real time; with the stacks of all."""
+    holder = kernel.current
+    frames = sys._current_frames()
+    lines = [
+        f"the simulation stands still at {_seconds(kernel.now)}; "
+        f"the baton is held by {holder.label if holder else 'a timer'}.",
+        "It computes for long, or it waits for something real: then look for a thread that parked while it held a "
+        "real lock (made before the world was opened, or by a C extension).",
+    ]
+    for thread in kernel.threads:
+        mark = "HOLDS THE BATON" if thread is holder else _waits(thread)
+        lines.append(f"-- {thread.label}: {mark}")
+        if frame := frames.get(thread.ident):
+            lines += (line.rstrip("\n") for line in traceback.format_stack(frame))
+    return "\n".join(lines)
+
+
+def describe(kernel: Kernel) -> str:
+    """Every thread of every living process, one a line."""
+    frames = sys._current_frames()
+    lines = []
+    for process in kernel.processes:
+        if process.alive:
+            lines.append(f"  process {process.name} ({process.pid}), {process.state.value}:")
+            lines += (f"    {t.name}: {_waits(t)}{_where(frames.get(t.ident))}" for t in process.threads if not t.done)
+    return "\n".join(lines)
+
+
+def _waits(thread: SimThread) -> str:
+    if not thread.parked:
+        return "could run" if thread.reason else "runs"
+    return f"waits for {thread.why()} since {_seconds(thread.since)}"
+
+
+def _where(frame: FrameType | None) -> str:
+    place = user_frame(frame)
+    return "" if place is None else f", at {place.f_code.co_filename}:{place.f_lineno} in {place.f_code.co_name}"
+
+
+def user_frame(frame: FrameType | None) -> FrameType | None:
+    """The innermost frame that is neither the simulation's, the standard library's nor an installed package's.
+
+    Without any such frame: the innermost one that is not the simulation's nor the standard library's; else None.
+    """
+    ours = str(Path(__file__).parent)
+    stdlib = sysconfig.get_path("stdlib")
+    packages = sysconfig.get_path("purelib")
+    second: FrameType | None = None
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith((ours, "<frozen")):
+            if file.startswith(packages) or "site-packages" in file:
+                second = second or frame
+            elif not file.startswith(stdlib):
+                return frame
+        frame = frame.f_back
+    return second
+
+
+def _seconds(now: int) -> str:
+    return f"{now / 1e6:.6f} s"

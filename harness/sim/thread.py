@@ -1,0 +1,115 @@
+"""A simulated thread: a real one that runs only while it holds the baton."""
+
+from __future__ import annotations
+
+import _thread
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import threading
+
+    from harness.sim.kernel import Kernel
+    from harness.sim.process import SimProcess
+    from harness.sim.waiting import WaitQueue
+
+Reason = str | Callable[[], str]
+"""What a thread waits for: a text, or how to make one when a report asks for it."""
+
+
+class SimThread:
+    """One thread of a simulated process.
+
+    :ivar name: as its owner calls it, e.g. ``ThreadPoolExecutor-0_1``.
+    :ivar label: unique in the world and equal in every run, e.g. ``server/AnyIO worker thread#2``; used in traces.
+    :ivar thread: its `threading.Thread`, None for threads started below that (``_thread.start_new_thread``).
+    :ivar parked: it waits, until `Kernel.wake` or its deadline.
+    :ivar woken: the last wait ended by a wake, not by its deadline.
+    :ivar reason: what it waits for; meaningful while parked.
+    :ivar since: microseconds of world time at which the wait began.
+    :ivar ended: notified when it ends.
+    :ivar killed: the world unwinds it: every simulated call it makes raises `Killed`.
+    """
+
+    __slots__ = (
+        "alarm",
+        "baton",
+        "daemon",
+        "deadline",
+        "done",
+        "ended",
+        "ident",
+        "interrupted",
+        "interrupts",
+        "kernel",
+        "killed",
+        "kills",
+        "label",
+        "lane",
+        "name",
+        "number",
+        "parked",
+        "process",
+        "reason",
+        "since",
+        "thread",
+        "woken",
+    )
+
+    def __init__(self, kernel: Kernel, process: SimProcess, name: str, label: str, number: int) -> None:
+        self.kernel = kernel
+        self.process = process
+        self.name = name
+        self.label = label
+        self.number = number
+        self.baton = _thread.allocate_lock()
+        self.baton.acquire()
+        self.lane: deque[SimThread] = process.lane
+        """Where it queues once it can run: the kernel's ready threads, or those of its paused process."""
+        self.parked = False
+        self.woken = False
+        self.deadline = 0
+        """Number of the timer entry that ends the present wait; 0: none."""
+        self.reason: Reason = "its start"
+        self.since = kernel.now
+        self.interrupts: deque[Callable[[], None]] = deque()
+        self.interrupted = False
+        """It is queued to run its interrupts although it still waits."""
+        self.alarm = False
+        """One flag for everything unusual that it has to look at when it gets the baton."""
+        self.killed = False
+        self.kills = 0
+        self.done = False
+        self.daemon = False
+        self.thread: threading.Thread | None = None
+        self.ident = 0
+        self.ended: WaitQueue
+
+    @property
+    def alive(self) -> bool:
+        """It has not ended, nor has its process: only such a thread can ever run again."""
+        return not self.done and not self.killed and self.process.alive
+
+    def why(self) -> str:
+        """What it waits for, in words."""
+        reason = self.reason
+        return reason if isinstance(reason, str) else reason()
+
+    def __repr__(self) -> str:
+        return f"<SimThread {self.label}>"
+
+
+class _Local(_thread._local):
+    """Which simulated thread the calling real thread is. The default on the class saves every reader a try."""
+
+    thread: SimThread | None = None
+
+
+LOCAL = _Local()
+"""Per real thread, hence no state that two worlds could share. Use `current_thread`."""
+
+
+def current_thread() -> SimThread | None:
+    """The simulated thread that calls; None when the caller is a thread outside every world (xdist, a live view)."""
+    return LOCAL.thread
