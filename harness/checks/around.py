@@ -75,14 +75,22 @@ def _touches(span: Span, places: Collection[str]) -> bool:
 def _spans(history: History) -> tuple[Span, ...]:
     spans: list[Span] = []
     active: dict[tuple[str, str], Fault] = {}
+    ended: dict[tuple[str, str], float] = {}
     # At one instant a heal comes before an injection: a fault that strikes again at once was healed in between.
+    # A heal of what was not on belongs to an injection of the same instant: a strike that took no time.
     order = {FaultEvent.HEALED: 0, FaultEvent.INJECTED: 1}
     faults = (fault for fault in history.of(Fault) if fault.event in order)
     for fault in sorted(faults, key=lambda fault: (fault.at, order[fault.event], fault.id, fault.place)):
         key = (fault.id, fault.place)
         if begun := active.pop(key, None):
             spans.append(Span(begun.at, fault.at, fault.id, begun.kind, fault.place))
-        if fault.event is FaultEvent.INJECTED:
+        elif fault.event is FaultEvent.HEALED:
+            ended[key] = fault.at
+        if fault.event is not FaultEvent.INJECTED:
+            continue
+        if ended.pop(key, None) == fault.at:
+            spans.append(Span(fault.at, fault.at, fault.id, fault.kind, fault.place))
+        else:
             active[key] = fault
     spans += [Span(begun.at, math.inf, begun.id, begun.kind, begun.place) for begun in active.values()]
     return tuple(sorted(spans))

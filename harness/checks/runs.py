@@ -12,6 +12,7 @@ from harness.checks.due import due, late
 from harness.checks.evidence import Finding, Problem, conclude, many, moment, short
 from harness.history.jobs import JobStory
 from harness.history.records import Execution, Status
+from harness.scenario.vocabulary import NAMES_CALLS
 
 UNRUN = frozenset({"missed", "cancelled"})
 """Outcomes of jobs that the scheduler meant not to run."""
@@ -35,7 +36,7 @@ class Bounds(Args):
 class Runs(Args):
     """How many runs the jobs of the workload or step `of` have together."""
 
-    of: str
+    of: str = Field(json_schema_extra={**NAMES_CALLS})
     exactly: int | None = Field(default=None, ge=0)
     min: int | None = Field(default=None, ge=0)
     max: int | None = Field(default=None, ge=0)

@@ -135,6 +135,11 @@ class Fault(ABC, Generic[ArgsT]):
     def heal(self) -> Mapping[str, Any]:
         """Undo it. Idempotent; a place that is gone counts as healed."""
 
+    @property
+    def most_strikes(self) -> int | None:
+        """How often an armed fault strikes at most; None: for as long as it is armed."""
+        return None
+
     def strikes(self) -> Sequence[float]:
         """When an armed fault (see `takes_trigger`) has struck so far, by the machine-wide monotonic clock in
         seconds; nothing where that is only known when it is healed.

@@ -218,9 +218,13 @@ class Injector:
             return
         entries = await self._arm(planned)
         while entries and self._recorder.now() < end and not await self._pause(_ASK_STRUCK):
-            for entry in entries:
-                if entry.armed and (at := await self._strikes(entry)):
+            for entry in list(entries):
+                at = await self._strikes(entry)
+                if entry.armed and at:
                     self._ledger.struck(entry, at)
+                if len(at) == entry.fault.most_strikes:
+                    await self._ledger.heal([entry])  # it is over: who waits for its heal need not wait for the end
+                    entries.remove(entry)
             if lost := [entry for entry in entries if self._came_back(entry)]:
                 await self._ledger.heal(lost)
                 entries = await self._arm(planned)

@@ -111,6 +111,12 @@ class ZmqState(Fault[StateArgs]):
         self._same_thread()
         return zmq_roads.leave(self.place.handle, self.place.name)
 
+    @property
+    def most_strikes(self) -> int | None:
+        """`times`, and once without it, unless each event has its odds."""
+        by_odds = self.trigger is not None and self.trigger.odds is not None
+        return self.args.times or (None if by_odds else 1)
+
     def strikes(self) -> Sequence[float]:
         """What the agent's status says of this arming, where it says anything."""
         if not self.place.control:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pydantic import BaseModel
+
 from harness.scenario.meaning_faults import HEAL, matching_heals, no_such_heal
 from harness.scenario.meaning_target import NoOptions, option_misfits, unknown
 from harness.scenario.misfit import Misfit
@@ -12,7 +14,7 @@ from harness.scenario.numerals import NUMBER
 from harness.scenario.problems import one_of
 from harness.scenario.values import parse_duration
 from harness.scenario.view import View
-from harness.scenario.vocabulary import SECTIONS, Vocabulary
+from harness.scenario.vocabulary import NAMES_CALLS, SECTIONS, Vocabulary
 
 _ABORT = re.compile(rf"\s*(<=|>=|<|>)\s*{NUMBER}\s*(%|kB|MB|GB)\s*(?:for\s+(\S+)\s*)?")
 _ABORT_NAMES = ("harness-cpu", "free-disk")
@@ -23,7 +25,7 @@ def misfits(scenario: View, vocabulary: Vocabulary) -> Iterator[Misfit]:
     checks = scenario.get("checks")
     for section in SECTIONS:
         for entry in (scenario.get("then") if section == "then" else checks.get(section)).items():
-            yield from _check_misfits(entry, section, vocabulary)
+            yield from _check_misfits(scenario, entry, section, vocabulary)
     for expectation in (*scenario.get("steady").items(), *checks.get("eventually").items()):
         for name, _ in expectation.get("expect").entries():
             if vocabulary.samples and name not in vocabulary.samples:
@@ -50,12 +52,19 @@ def heal_misfits(scenario: View) -> Iterator[Misfit]:
     each = scenario.get("checks", "each")
     if each.data and scenario.get("cycles").data is None:
         yield Misfit("`each` is judged after each cycle, and there is no `cycles`", at=each.path, key=True)
+    elif each.data and scenario.get("cycles", "start").text == "once":
+        yield Misfit(
+            "`each` could never be judged: with `start: once` nothing is stopped and searched after a cycle",
+            hint="write the checks under `finally`, or `start: each`",
+            at=each.path,
+            key=True,
+        )
     for entry in scenario.get("abort_if").items():
         for name, rule in entry.entries():
             yield from _abort_misfits(name, rule)
 
 
-def _check_misfits(entry: View, section: str, vocabulary: Vocabulary) -> Iterator[Misfit]:
+def _check_misfits(scenario: View, entry: View, section: str, vocabulary: Vocabulary) -> Iterator[Misfit]:
     name, args = entry, View({}, entry.path)
     if isinstance(entry.data, dict) and len(entry.data) == 1:
         key, args = next(entry.entries())
@@ -76,6 +85,7 @@ def _check_misfits(entry: View, section: str, vocabulary: Vocabulary) -> Iterato
         )
     if args.data is None or isinstance(args.data, dict):
         yield from option_misfits(words.args or NoOptions, args)
+        yield from _name_misfits(scenario, words.args or NoOptions, args)
     else:
         yield Misfit(
             f"the arguments of {name.text!r} are no mapping",
@@ -83,6 +93,26 @@ def _check_misfits(entry: View, section: str, vocabulary: Vocabulary) -> Iterato
             found=args.data,
             at=args.path,
         )
+
+
+def _name_misfits(scenario: View, model: type[BaseModel], args: View) -> Iterator[Misfit]:
+    """Arguments that name calls (see `NAMES_CALLS`) of which this scenario makes none."""
+    calls = _calls(scenario)
+    for name, field in model.model_fields.items():
+        given = args.get(field.alias or name)
+        marked = isinstance(field.json_schema_extra, dict) and NAMES_CALLS.items() <= field.json_schema_extra.items()
+        if marked and given.text is not None and given.text not in calls:
+            yield unknown("workload or step", given, calls)
+
+
+def _calls(scenario: View) -> list[str]:
+    """What the calls of this scenario are recorded as: ids of workloads, ids (or operations) of steps."""
+    names = [item.get("id").text for item in scenario.get("workload").items()]
+    for section in (scenario.get("given"), scenario.get("when")):
+        names += [step.get("id").text or step.get("op").text for step in section.items()]
+    if scenario.get("cycles").data is not None:
+        names.append("cycles")
+    return list(dict.fromkeys(name for name in names if name))
 
 
 def _abort_misfits(name: str, rule: View) -> Iterator[Misfit]:

@@ -16,6 +16,8 @@ from harness.scenario.parts import World
 
 SECTIONS = ("always", "finally", "each", "then")
 """Where a check may stand; ``then`` is the top-level key of a regression."""
+NAMES_CALLS = {"names": "calls"}
+"""``json_schema_extra`` of an argument whose value must be the id of a workload or step of the same file."""
 
 
 @dataclass(frozen=True)

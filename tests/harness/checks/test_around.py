@@ -79,3 +79,11 @@ def test_whether_a_fault_struck_one_of_some_places_is_told(write: Any) -> None:
     assert seen.struck(2.5, 9.0, ("scheduler",))
     assert not seen.struck(3.5, 9.0, ("scheduler",))
     assert not seen.struck(0.0, 9.0, ("store", "h10"))
+
+
+def test_a_strike_that_took_no_time_is_over(write: Any) -> None:
+    """A single strike is injected and healed at one instant, in whatever order the two stand in the history."""
+    injected, healed = write.fault("f", 2.0, 2.0)
+
+    for records in ([injected, healed], [healed, injected]):
+        assert [(s.begin, s.end) for s in around(records).spans] == [(2.0, 2.0)]

@@ -86,3 +86,37 @@ def test_an_armed_fault_is_injected_and_healed_when_it_struck(stage: Any, agent:
     assert [r.event.value for r in (armed, injected, healed)] == ["armed", "injected", "healed"]
     assert healed.at - injected.at == pytest.approx(0.01, abs=0.002)
     assert healed.detail == {"struck": 2, "strikes": [injected.at, healed.at]}
+
+
+@pytest.mark.parametrize(("options", "over"), [({"times": 2}, True), ({"times": 3}, False), ({}, False)])
+def test_a_fault_whose_strikes_are_used_up_is_healed_with_the_last(
+    stage: Any, agent: Any, options: dict[str, int], over: bool
+) -> None:
+    """Who waits for its heal need not wait for the end of the run; one with strikes left stays armed."""
+    fault = {
+        "id": "f",
+        "kind": ZmqState.kind,
+        "where": "scheduler.req",
+        "how": "recv-first",
+        "when": {"event": "job.sent", "odds": "100%"},
+        **options,
+    }
+    at: list[float] = []
+    agent.server.tell("struck", lambda: {"f@scheduler.req": at})
+    agent.server.command("disarm", lambda id: {"struck": len(at), "at": at})
+    healed_early = []
+
+    async def body(recorder: Any, injector: Any) -> None:
+        await stage.until(lambda: agent.armed)
+        at.extend([recorder.clock(), recorder.clock()])
+        await stage.until(lambda: "+g@h1" in stage.journal or injector.active == ("f@scheduler.req",))
+        await asyncio.sleep(0.4)
+        healed_early.append("+g@h1" in stage.journal)
+
+    target = stage.target(
+        Place(PlaceKind.SOCKET, "scheduler.req", control=agent.address), Place(PlaceKind.HANDLER, "h1", "handlers")
+    )
+    records = stage.play([fault, stage.note("g", after="f.heal")], body, target=target)
+
+    assert stage.life(records) == ["armed", "injected", "healed"]
+    assert healed_early == [over]

@@ -13,7 +13,7 @@ from harness.scenario.loader import load_text
 from harness.scenario.parts import World
 from harness.scenario.problems import Problem, ScenarioProblems
 from harness.scenario.values import Duration, Length
-from harness.scenario.vocabulary import CheckWords, DriverWords, FaultWords, Vocabulary
+from harness.scenario.vocabulary import NAMES_CALLS, CheckWords, DriverWords, FaultWords, Vocabulary
 
 CHAOS = """\
 scenario: 1
@@ -153,6 +153,12 @@ class Jump(_Closed):
     by: Duration
 
 
+class Of(_Closed):
+    """``runs``."""
+
+    of: str = Field(json_schema_extra={**NAMES_CALLS})
+
+
 class MinMax(_Closed):
     """``runs-per-job``."""
 
@@ -187,6 +193,7 @@ def words() -> Vocabulary:
         checks={
             "no-lost-job": CheckWords("nothing lost", None, frozenset({"always", "finally"})),
             "no-orphan-process": CheckWords("nothing left", None, frozenset({"finally", "each"})),
+            "runs": CheckWords("how often together", Of, frozenset({"always", "then"})),
             "runs-per-job": CheckWords("how often", MinMax, frozenset({"always", "then"})),
         },
         samples=frozenset({"registered-handlers", "backlog"}),

@@ -255,3 +255,29 @@ def test_a_fault_is_offered_only_the_places_that_its_kind_accepts(
     text = texts["chaos"].replace("kind: process.pause, where: h1", f"kind: {kind}, where: {where}")
 
     assert [(p.message, p.expected) for p in problems_of(text)] == [(message, expected)]
+
+
+@pytest.mark.parametrize(
+    ("which", "old", "known"),
+    [("chaos", "no-lost-job", "one of cron, jobs"), ("regression", "{runs-per-job: {max: 1}}", "slow")],
+)
+def test_a_check_of_calls_that_nobody_makes_is_refused(
+    problems_of: Callable[..., list[Problem]], texts: dict[str, str], which: str, old: str, known: str
+) -> None:
+    """A slip of the pen would leave every run unknown; what there is stands beside it."""
+    wrong = texts[which].replace(old, "{runs: {of: jbos}}", 1)
+    right = texts[which].replace(old, "{runs: {of: jobs}}" if which == "chaos" else "{runs: {of: slow}}", 1)
+
+    assert [(p.message, p.expected) for p in problems_of(wrong)] == [("unknown workload or step 'jbos'", known)]
+    assert problems_of(right) == []
+
+
+def test_each_without_a_stop_after_each_cycle_is_refused(
+    problems_of: Callable[..., list[Problem]], texts: dict[str, str]
+) -> None:
+    """Nothing is searched between cycles that leave the target up, so it could only be unknown."""
+    found = problems_of(texts["cycles"].replace("  count: 20", "  count: 20\n  start: once"))
+
+    assert [p.message for p in found] == [
+        "`each` could never be judged: with `start: once` nothing is stopped and searched after a cycle"
+    ]
