@@ -15,7 +15,7 @@ from schedule_zero.errors import ScheduleZeroError
 
 __all__ = ["DeploymentLock", "GovernorAlreadyRunning", "holder", "is_locked"]
 
-_LOOKS = 0.2  # seconds for which a lock must stay taken: whoever only looks at it has it for microseconds
+_LOOKS = 0.1  # seconds for which a lock must stay taken: whoever only looks at it has it for microseconds
 _TICK = 0.01
 
 
@@ -53,7 +53,7 @@ class DeploymentLock:
         return self._descriptor is not None
 
     def acquire(self) -> None:
-        """Take the lock. Raises GovernorAlreadyRunning when anybody, also this process, holds it for 0.2 s."""
+        """Take the lock. Raises GovernorAlreadyRunning when anybody, also this process, holds it for 0.1 s."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         if not _take(descriptor):
