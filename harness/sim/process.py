@@ -37,6 +37,8 @@ class SimProcess:
 
     The first thread spawned is its main thread: when that ends, the process exits.
 
+    :ivar incarnation: how many processes of its name there have been, this one included.
+    :ivar label: unique in the world and equal in every run: ``server``, ``server#2``.
     :ivar group: number of its process group, a pid.
     :ivar session: number of its session, a pid.
     :ivar exit_code: None while it lives; negative: the signal that ended it.
@@ -60,12 +62,14 @@ class SimProcess:
         self.kernel = kernel
         self.pid = pid
         self.name = name
+        self.incarnation = 1 + sum(process.name == name for process in kernel.processes)
+        self.label = name if self.incarnation == 1 else f"{name}#{self.incarnation}"
         self.parent = parent
         self.argv = list(argv)
         self.env = dict(env or {})
         self.cwd = cwd
-        self.group = parent.group if parent is not None else pid
-        self.session = parent.session if parent is not None else pid
+        self.group: int = parent.group if parent is not None else pid
+        self.session: int = parent.session if parent is not None else pid
         self.clock = Clock(kernel.epoch)
         self.started = kernel.now
         self.threads: list[SimThread] = []

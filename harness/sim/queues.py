@@ -22,7 +22,7 @@ class SimpleQueue:
 
     _items: deque[Any]
     _arrived: WaitQueue
-    __class_getitem__ = classmethod(GenericAlias)
+    __class_getitem__: Any = classmethod(GenericAlias)
 
     def __new__(cls) -> Any:
         """A simulated queue in simulated threads, a real one elsewhere."""

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from harness.sim.errors import Deadlock, Livelock
 
 if TYPE_CHECKING:
-    from harness.sim.kernel import Kernel
+    from harness.sim.scheduler import Scheduler
     from harness.sim.thread import SimThread
 
 
-def deadlock(kernel: Kernel) -> Deadlock:
+def deadlock(kernel: Scheduler) -> Deadlock:
     """Nobody can run, nothing is due."""
     return Deadlock(
         f"at {_seconds(kernel.now)} no thread can run and nothing is due, so nothing can ever happen again:\n"
@@ -25,7 +25,7 @@ def deadlock(kernel: Kernel) -> Deadlock:
     )
 
 
-def livelock(kernel: Kernel) -> Livelock:
+def livelock(kernel: Scheduler) -> Livelock:
     """Threads run and run, no time passes."""
     running = ", ".join(thread.label for thread in kernel.ready) or "timers that set each other"
     return Livelock(
@@ -35,7 +35,7 @@ def livelock(kernel: Kernel) -> Livelock:
     )
 
 
-def stuck(kernel: Kernel) -> str:
+def stuck(kernel: Scheduler) -> str:
     """The thread that has the baton does not give it back, in real time; with the stacks of all."""
     holder = kernel.current
     frames = sys._current_frames()
@@ -53,7 +53,7 @@ def stuck(kernel: Kernel) -> str:
     return "\n".join(lines)
 
 
-def describe(kernel: Kernel) -> str:
+def describe(kernel: Scheduler) -> str:
     """Every thread of every living process, one a line."""
     frames = sys._current_frames()
     lines = []

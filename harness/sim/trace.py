@@ -29,12 +29,12 @@ class Event(NamedTuple):
 class Difference(NamedTuple):
     """The first event in which two runs differ; None stands for the end of that run's trace."""
 
-    index: int
+    at: int
     left: Event | None
     right: Event | None
 
     def __str__(self) -> str:
-        lines = [f"the runs differ first at event {self.index}:"]
+        lines = [f"the runs differ first at event {self.at}:"]
         for side, event in (("one run", self.left), ("the other", self.right)):
             lines.append(f"  {side}: {event if event is not None else 'had ended'}")
             if event is not None:

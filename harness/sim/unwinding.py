@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from harness.sim.errors import Killed
 from harness.sim.thread import LOCAL
 
 if TYPE_CHECKING:
     from harness.sim.kernel import Kernel
+    from harness.sim.scheduler import Scheduler
     from harness.sim.thread import SimThread
 
 EFFECTS = {
-    "os": "chflags chmod chown exec fork forkpty kill killpg link mkdir posix_spawn putenv remove rename rmdir setxattr symlink system truncate unsetenv utime",
+    "os": "chflags chmod chown exec fork forkpty kill killpg link mkdir posix_spawn putenv remove rename rmdir symlink "
+    "system truncate unsetenv utime",
     "shutil": "copyfile copytree move rmtree",
     "socket": "bind connect sendmsg sendto",
     "sqlite3": "connect",
@@ -26,41 +28,34 @@ EVENTS = frozenset(f"{module}.{name}" for module, names in EFFECTS.items() for n
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
-class Unwinding:
-    """Ends all threads of a kernel but its main thread."""
+PATIENCE = 10.0
+"""Real seconds a thread gets to end."""
+REPEATS = 1000
+"""How often a thread may swallow `Killed` before it is left where it is, for ever."""
 
-    PATIENCE = 10.0
-    """Real seconds a thread gets to end."""
-    REPEATS = 1000
-    """How often a thread may swallow `Killed` before it is left where it is, for ever."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
-
-    def run(self) -> None:
-        """One thread after the other, in the order in which they were started. Those that never end are left behind."""
-        kernel = self._kernel
-        kernel.unwinding = True
-        fence()
-        for thread in list(kernel.threads):
-            if thread is kernel.main or thread.done:
-                continue
+def unwind(kernel: Kernel) -> None:
+    """End all threads but the main one, first started first. Those that never end are left behind."""
+    kernel.unwinding = True
+    fence()
+    for thread in list(kernel.threads):
+        if thread is not kernel.main:
             thread.killed = thread.alarm = True
             kernel.give(thread)
-            if not kernel.main.baton.acquire(timeout=self.PATIENCE):
+            if not kernel.main.baton.acquire(timeout=PATIENCE):
                 kernel.lost.append(thread)
-        kernel.current = kernel.main
+    kernel.current = kernel.main
 
-    @staticmethod
-    def again(kernel: Kernel, me: SimThread) -> None:
-        """Raise `Killed` in a thread that is being unwound; one that will not die goes to sleep for ever."""
-        me.kills += 1
-        if me.kills > Unwinding.REPEATS:
-            kernel.lost.append(me)
-            kernel.main.baton.release()
-            while True:
-                me.baton.acquire()
-        raise Killed
+
+def killed_again(kernel: Scheduler, me: SimThread) -> NoReturn:
+    """Raise `Killed` in a thread that is being unwound; one that will not die goes to sleep for ever."""
+    me.kills += 1
+    if me.kills > REPEATS:
+        kernel.lost.append(me)
+        kernel.main.baton.release()
+        while True:
+            me.baton.acquire()
+    raise Killed
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
