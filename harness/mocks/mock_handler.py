@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import zmq
 
@@ -33,7 +34,9 @@ class MockHandler(Peer):
     """
 
     def __init__(
-        self, name: str = "mock", *, behaviour: Behaviour | None = None, methods: Sequence[str] | None = None,
+        self, name: str = "mock", *,
+        behaviour: Behaviour | str | Mapping[str, Any] | Sequence[Any] | None = None,
+        methods: Sequence[str] | None = None,
         register_with: str | None = None, registrations: int = 1, heartbeat: float = 2.0,
         ready_timeout: float = 5.0,
         host: str = "127.0.0.1", port: int = 0, kind: Kind | str = Kind.ROUTER, seed: int = 0,

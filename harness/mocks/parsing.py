@@ -63,8 +63,8 @@ def words() -> tuple[str, ...]:
 def _maker(word: Any) -> Callable[[Any], Behaviour]:
     if word not in _MAKERS:
         near = difflib.get_close_matches(str(word), _MAKERS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(words())}"
-        raise UsageError(f"there is no behaviour {word!r}; {hint}")
+        guess = f"did you mean {near[0]!r}? " if near else ""
+        raise UsageError(f"there is no behaviour {word!r}; {guess}known are: {', '.join(words())}")
     return _MAKERS[word]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -14,6 +14,7 @@ import zmq
 from harness.errors import HarnessError
 from harness.mocks.answers import Behaviour, Echo, Error
 from harness.mocks.calls import CallLog, RecordedCall
+from harness.mocks.parsing import parse
 from harness.mocks.plan import SILENCE, Call, Plan, Send
 from harness.mocks.serving import Answering, Serving
 from harness.mocks.wires import Kind
@@ -26,6 +27,15 @@ class _Request(msgspec.Struct):
 
 
 _decode: Final = msgspec.json.Decoder(_Request).decode
+
+
+def _understood(behaviour: object) -> Behaviour:
+    if isinstance(behaviour, Behaviour):
+        return behaviour
+    if isinstance(behaviour, str | Mapping | list | tuple):
+        return parse(behaviour)
+    shown = behaviour.__name__ if isinstance(behaviour, type) else repr(behaviour)
+    raise TypeError(f"expected a behaviour such as Echo(), 'silent' or {{'slow': '250ms'}}, found {shown}")
 
 
 class Peer:
@@ -44,7 +54,8 @@ class Peer:
     """
 
     def __init__(
-        self, name: str, *, behaviour: Behaviour | None = None, methods: Sequence[str] | None = None,
+        self, name: str, *, behaviour: Behaviour | str | Mapping[str, Any] | Sequence[Any] | None = None,
+        methods: Sequence[str] | None = None,
         host: str = "127.0.0.1", port: int = 0, kind: Kind | str = Kind.ROUTER, seed: int = 0,
         context: zmq.Context[zmq.Socket[bytes]] | None = None,
     ) -> None:
@@ -53,7 +64,7 @@ class Peer:
         self.kind = Kind(kind)
         self.methods = None if methods is None else tuple(methods)
         self.log = CallLog()
-        self._first = behaviour if behaviour is not None else Echo()
+        self._first = _understood(behaviour) if behaviour is not None else Echo()
         self._port = port
         self._context = context
         self._lock = threading.RLock()
@@ -124,9 +135,13 @@ class Peer:
         """Bind the same port again after a death; what was under way then is forgotten."""
         self.start()
 
-    def behave(self, behaviour: Behaviour) -> None:
-        """Do this from the next call on; the behaviour's call numbers begin at 1 again."""
-        self._mind.take(behaviour)
+    def behave(self, behaviour: Behaviour | str | Mapping[str, Any] | Sequence[Any]) -> None:
+        """Do this from the next call on; the behaviour's call numbers begin at 1 again.
+
+        Also as a scenario file writes it: ``behave("silent")``, ``behave({"slow": "250ms"})``. Raises
+        `UsageError` for a word that is none, naming those there are, and `TypeError` for what is no behaviour.
+        """
+        self._mind.take(_understood(behaviour))
 
     def reset(self) -> None:
         """Forget all calls and behave as at the beginning; a dead peer is revived."""

@@ -8,6 +8,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.mocks import behaviours as b
+from harness.mocks.mock_handler import MockHandler
 
 pytestmark = pytest.mark.unit
 
@@ -63,7 +64,7 @@ def test_every_word_can_be_read_with_its_least_arguments() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("slient", "there is no behaviour 'slient'; did you mean 'silent'?"),
+        ("slient", "there is no behaviour 'slient'; did you mean 'silent'? known are: die, duplicate-reply, echo"),
         ("zzz", "known are: die, duplicate-reply"),
         ({"slow": "fast"}, "expected a duration such as 250ms, found 'fast'"),
         ({"slow": {}}, "how slow?"),
@@ -87,3 +88,42 @@ def test_a_slip_says_what_was_expected_and_found(data: Any, message: str) -> Non
     with pytest.raises(UsageError) as error:
         b.parse(data)
     assert message in str(error.value)
+
+
+def test_behave_takes_what_a_scenario_file_can_say() -> None:
+    """A word, a mapping, a script, a value: all become behaviours, with `behave` and at the beginning."""
+    handler = MockHandler(behaviour="silent")
+
+    taken = [handler.behaviour]
+    for said in ({"slow": "250ms"}, [{"calls": 2, "do": "silent"}], b.Echo()):
+        handler.behave(said)
+        taken.append(handler.behaviour)
+
+    assert taken == [
+        b.Silent(),
+        b.Slow(b.Constant(0.25)),
+        b.Script((b.When(b.Silent(), first=2, last=2),)),
+        b.Echo(),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        ("slw", UsageError, r"there is no behaviour 'slw'; did you mean 'slow'\? known are: die, duplicate-reply"),
+        (3, TypeError, r"expected a behaviour such as Echo\(\), 'silent' or {'slow': '250ms'}, found 3"),
+        (None, TypeError, "found None"),
+        (b"slow", TypeError, "found b'slow'"),
+        (b.Echo, TypeError, "found Echo"),
+    ],
+)
+def test_what_is_no_behaviour_is_refused_at_once(wrong: Any, error: type[Exception], message: str) -> None:
+    """Not at the first call, in another thread: where it was said, and the old behaviour stays."""
+    handler = MockHandler()
+
+    with pytest.raises(error, match=message):
+        handler.behave(wrong)
+    assert handler.behaviour == b.Echo()
+    if wrong is not None:
+        with pytest.raises(error, match=message):
+            MockHandler(behaviour=wrong)
