@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from harness import vocabulary
@@ -17,10 +18,11 @@ from harness.errors import ScenarioError, UsageError
 from harness.history.recorder import Recorder
 from harness.report import manifest as manifests
 from harness.report.folder import RunFolder
-from harness.report.write import write_reports
+from harness.report.write import write_beginning, write_reports
 from harness.runner import Run, RunResult
 from harness.scenario.loader import LoadedScenario, load
 from harness.scenario.model import World
+from harness.scenario.problems import Problem
 from harness.scenario.vocabulary import Vocabulary
 from harness.stopping import heeded
 from harness.targets.registry import drivers
@@ -112,18 +114,34 @@ def plan(
     return runs
 
 
+class WrongFiles(ScenarioError):
+    """Some scenario files are wrong; ``problems`` holds those of all of them, file by file."""
+
+    def __init__(self, errors: Sequence[ScenarioError]) -> None:
+        super().__init__("\n\n".join(map(str, errors)))
+        self.problems: tuple[Problem, ...] = tuple(p for error in errors for p in getattr(error, "problems", ()))
+
+
 def load_all(files: Sequence[Path], words: Vocabulary, overrides: Sequence[str] = ()) -> list[LoadedScenario]:
-    """Load all files; raises one `ScenarioError` that holds the problems of every file."""
+    """Load all files; raises one `WrongFiles` that holds the problems of every file."""
+    loaded, errors = load_each(files, words, overrides)
+    if errors:
+        raise WrongFiles(errors)
+    return loaded
+
+
+def load_each(
+    files: Sequence[Path], words: Vocabulary, overrides: Sequence[str] = ()
+) -> tuple[list[LoadedScenario], list[ScenarioError]]:
+    """The scenarios of the files that are right, and the errors of those that are wrong."""
     loaded: list[LoadedScenario] = []
-    problems = []
+    errors: list[ScenarioError] = []
     for file in files:
         try:
             loaded += load(file, words, overrides=overrides)
         except ScenarioError as error:
-            problems.append(str(error))
-    if problems:
-        raise ScenarioError("\n\n".join(problems))
-    return loaded
+            errors.append(error)
+    return loaded, errors
 
 
 def _first_world(loaded: LoadedScenario) -> World:
@@ -158,6 +176,13 @@ class Session:
     settings: Mapping[str, manifests.Setting] = field(default_factory=dict)
     on_start: Callable[[PlannedRun, RunFolder, Recorder], None] = lambda planned, folder, recorder: None
     interrupted: bool = False
+    _stop: Callable[[], object] | None = field(default=None, init=False, repr=False)
+
+    def interrupt(self) -> None:
+        """Heal, tear down and end the run under way; may be called by a signal handler or from any thread."""
+        self.interrupted = True
+        if self._stop is not None:
+            self._stop()
 
     def play(self, planned: PlannedRun) -> Finished:
         """Play one run to its verdict and write its folder; signals are turned into an orderly end while it lasts."""
@@ -175,7 +200,7 @@ class Session:
             settings=dict(self.settings),
             source=loaded.source.text,
         )
-        manifest.write(folder.manifest)
+        write_beginning(folder, scenario, manifest)
         run = Run(
             scenario,
             drivers()[scenario.target.driver],
@@ -190,16 +215,20 @@ class Session:
         with asyncio.Runner() as runner:
             result = runner.run(self._with_signals(run))
         self.interrupted |= result.verdict.outcome is Outcome.INTERRUPTED
-        with _held_back(self._interrupt):
+        with _held_back(self.interrupt):
             write_reports(folder, scenario, result.history, result.verdict, manifest.finish())
         return Finished(planned, folder, result)
 
-    def _interrupt(self) -> None:
-        self.interrupted = True
-
     async def _with_signals(self, run: Run) -> RunResult:
-        with _handled(run.interrupt):
-            return await run.run()
+        loop = asyncio.get_running_loop()
+        self._stop = stop = partial(loop.call_soon_threadsafe, run.interrupt)
+        if self.interrupted:  # before there was anything to stop
+            stop()
+        try:
+            with _handled(run.interrupt):
+                return await run.run()
+        finally:
+            self._stop = None
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,10 +19,9 @@ from harness.report.live import LiveView
 from harness.report.manifest import Manifest, Setting
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from harness.history.recorder import Recorder
     from harness.scenario.loader import LoadedScenario
+    from harness.scenario.model import Scenario
     from harness.session import Finished, PlannedRun
 
 
@@ -50,11 +48,14 @@ def run_all(
             if not as_json:
                 console.show(console.told(run.verdict, run.manifest, report=run.folder.html, passed=not quiet))
         verdicts = [run.verdict for run in told]
-        documents = [jsonout.as_json(r.verdict, folder=r.folder.path, again=r.manifest.again) for r in told]
+        documents = [jsonout.as_json(r.verdict, r.manifest, folder=r.folder.path) for r in told]
     else:
         finished = _one_after_another(planned, reports, quiet=quiet, as_json=as_json, settings=settings or {})
         verdicts = [one.verdict for one in finished]
-        documents = [jsonout.as_json(one.verdict, folder=one.folder.path, again=one.planned.again) for one in finished]
+        documents = [
+            jsonout.as_json(one.verdict, Manifest.read(one.folder.manifest), folder=one.folder.path)
+            for one in finished
+        ]
     if as_json:
         click.echo(jsonout.dumps(documents))
     elif len(planned) > 1:
@@ -93,7 +94,11 @@ class _Shown:
         scenario = planned.loaded.scenario
         limits = {name: getattr(scenario.limits, name.value, 0.0) for name in PhaseName}
         self._view = LiveView(
-            scenario.name, clock=recorder.now, limits={k: v for k, v in limits.items() if v}, quiet=self._quiet
+            scenario.name,
+            clock=recorder.now,
+            limits={k: v for k, v in limits.items() if v},
+            planned=_planned(scenario),
+            quiet=self._quiet,
         )
         self._view.__enter__()
         recorder.subscribe(self._view.feed)
@@ -104,6 +109,14 @@ class _Shown:
     def __exit__(self, *error: object) -> None:
         if self._view is not None:
             self._view.__exit__(None, None, None)
+
+
+def _planned(scenario: Scenario) -> float | None:
+    """Seconds that the load will take by its plan; None where the file does not say, as for cycles."""
+    from harness.runner import planned_length
+
+    length = planned_length(scenario)
+    return length if length < scenario.limits.run else None
 
 
 def _print_verdict(finished: Finished, *, quiet: bool) -> None:
@@ -128,51 +141,27 @@ def explain_one(loaded: LoadedScenario, seed: int, *, as_json: bool) -> None:
         return
     from harness.report.timeline import timeline_lines
 
-    console.show(timeline_lines(f"{scenario.name}, seed {seed}", entries))
-
-
-def print_table(rows: Sequence[Mapping[str, str]], *, as_json: bool) -> None:
-    """Print rows of one shape: as a table on a terminal, as aligned text elsewhere, or as JSON."""
-    if as_json:
-        click.echo(json.dumps(list(rows), indent=2))
-        return
-    if not rows:
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    wide = None if sys.stdout.isatty() else 200
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*row.values())
-    Console(width=wide, highlight=False).print(table)
-
-
-def arguments_of(model: type[BaseModel] | None) -> str:
-    """The arguments of a fault or check in a few words: name, and default unless it is required."""
-    if model is None:
-        return ""
-    words = []
-    for name, field in model.model_fields.items():
-        shown = field.alias or name
-        words.append(shown if field.is_required() or field.default is None else f"{shown}={field.default}")
-    return ", ".join(words)
+    console.show(timeline_lines(f"{scenario.name}, seed {seed}", entries, length=_planned(scenario)))
 
 
 def report_again(path: Path, *, as_json: bool) -> ExitCode:
-    """Judge a stored run anew by the scenario that is stored with it, write its reports again, print the verdict."""
+    """Judge a stored run anew by the scenario that is stored with it, write its reports again, print the verdict.
+
+    A run whose harness was killed is not judged: its verdict says how far it came.
+    """
     from harness.checks.judge import judge, sum_up
+    from harness.report.cutshort import cut_short, is_cut_short
     from harness.report.write import write_reports
     from harness.scenario.loader import load
 
     stored = RunFolder(path).read()
     if not stored.folder.scenario.is_file():
-        raise UsageError(f"{path} holds no scenario.yaml: the run ended before it began")
+        raise UsageError(f"{path} holds no scenario.yaml, which every run writes before it begins")
     loaded = load(stored.folder.scenario)[0]
     verdict = stored.verdict
-    if verdict is None or verdict.outcome in (Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN):
+    if (verdict is None or verdict.outcome is Outcome.UNKNOWN) and is_cut_short(stored.history):
+        verdict = cut_short(stored.history, stored.manifest)
+    elif verdict is None or verdict.outcome in (Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN):
         lines = _lines_of(stored.manifest, loaded)
         checks = judge(loaded.scenario, stored.history, lines=lines)
         outcome, reason = sum_up(loaded.scenario, checks)
@@ -187,7 +176,7 @@ def report_again(path: Path, *, as_json: bool) -> ExitCode:
         )
     write_reports(stored.folder, loaded.scenario, stored.history, verdict, stored.manifest)
     if as_json:
-        click.echo(jsonout.dumps(jsonout.as_json(verdict, folder=path, again=stored.manifest.again)))
+        click.echo(jsonout.dumps(jsonout.as_json(verdict, stored.manifest, folder=path)))
     else:
         console.show(console.told(verdict, stored.manifest, report=stored.folder.html))
     return verdict.outcome.exit_code

@@ -132,6 +132,7 @@ def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Ve
     """
     from harness import session
     from harness.errors import UsageError
+    from harness.pytest.alarm import play
     from harness.scenario.model import World
 
     def run(
@@ -156,7 +157,7 @@ def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Ve
             raise UsageError(
                 f"{path}: expected one run, found {names or 'none'}; choose it by `only` and `seed`"
             )
-        return session.Session(tmp_path / "reports").play(planned[0]).verdict
+        return play(session.Session(tmp_path / "reports"), planned[0]).verdict
 
     return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +52,12 @@ def is_asked_for(path: Path, arguments: list[Path]) -> bool:
         if path.is_relative_to(argument) and not set(path.relative_to(argument).parts[:-1]) & set(_NOT_ALONG):
             return True
     return not set(path.parts[:-1]) & set(_NOT_ALONG)
+
+
+def has_own_timeout(config: pytest.Config) -> bool:
+    """Whether whoever runs pytest says after how many seconds a test must be over: 0, never, counts too."""
+    set_ = config.getoption("timeout"), os.environ.get("PYTEST_TIMEOUT"), config.getini("timeout")
+    return any(value not in (None, "") for value in set_)
 
 
 def longest(scenario: Scenario) -> float:
@@ -110,8 +117,9 @@ class ScenarioFile(pytest.File):
 
 
 class ScenarioItem(pytest.Item):
-    """One run. Its markers are the scenario's kind, its world, ``integration``, and a time-out made of its
-    limits.
+    """One run. Its markers are the scenario's kind, its world and ``integration``.
+
+    Where nobody sets a time-out, it has one made of its limits.
     """
 
     def __init__(self, *, planned: PlannedRun, **kwargs: Any) -> None:
@@ -121,18 +129,19 @@ class ScenarioItem(pytest.Item):
         for marker in dict.fromkeys((scenario.kind.value, planned.world.value, "integration")):
             self.add_marker(marker)
         if self.config.pluginmanager.hasplugin("timeout"):
-            # By signal: it unwinds the run, which heals and tears down. By thread it would end the process at
-            # once.
-            self.add_marker(pytest.mark.timeout(longest(scenario), method="signal"))
+            # By signal: it ends the run, which heals and tears down. By thread it would end the process at once.
+            seconds = () if has_own_timeout(self.config) else (longest(scenario),)
+            self.add_marker(pytest.mark.timeout(*seconds, method="signal"))
         self.user_properties += [("seed", planned.seed), ("world", planned.world.value)]
 
     def runtest(self) -> None:
         """Play it; raises `ScenarioFailed` unless the verdict is pass."""
         from harness import session
         from harness.checks.verdict import Outcome
+        from harness.pytest.alarm import play
 
         reports = self.config.getoption("--harness-report") or self.config.rootpath / "reports"
-        finished = session.Session(Path(reports)).play(self.planned)
+        finished = play(session.Session(Path(reports)), self.planned)
         self.user_properties += [
             ("verdict", finished.verdict.outcome.value),
             ("report", str(finished.folder.path)),

@@ -40,7 +40,7 @@ def told(
         [
             (f"{_SIGNS.get(word, '!')} {word.upper()}", style),
             (f"  {printable(verdict.scenario)}", "bold"),
-            (f"  {verdict.world}, seed {verdict.seed}, {duration(verdict.duration)}", "dim"),
+            (f"  {verdict.world}, seed {verdict.seed}, {_times(verdict, manifest)}", "dim"),
         ],
         [(f"  {printable(verdict.reason)}", "")],
     ]
@@ -53,6 +53,12 @@ def told(
     if report is not None:
         lines.append([("  report        ", "dim"), (printable(str(report), 2000), "")])
     return lines
+
+
+def _times(verdict: Verdict, manifest: Manifest | None) -> str:
+    """How long the run phase took in the scenario's time, and the whole run by the clock on the wall."""
+    wall = f", {duration(manifest.duration)} wall time" if manifest is not None and manifest.duration else ""
+    return f"{duration(verdict.duration)} scenario time{wall}"
 
 
 def _check(check: CheckResult, manifest: Manifest | None, width: int) -> list[Line]:
@@ -107,7 +113,7 @@ def summary(verdicts: Sequence[Verdict], took: float) -> list[Line]:
         [
             (f"{len(verdicts)} run{'s' if len(verdicts) != 1 else ''}:", "bold"),
             *parts,
-            (f"  in {duration(took)}", "dim"),
+            (f"  in {duration(took)} wall time", "dim"),
         ]
     ]
 

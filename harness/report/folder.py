@@ -105,17 +105,26 @@ class RunFolder:
         raise UsageError(f"{reports} holds ten thousand runs of {base}: clear it out")
 
     def read(self) -> StoredRun:
-        """Read a finished or broken-off run back; raises `UsageError` saying what the folder lacks."""
+        """Read a finished or broken-off run back; raises `UsageError` saying what the folder lacks.
+
+        A run that ended before its run phase has no history file: its history is empty.
+        """
         from harness.history.history import History
+        from harness.history.records import Header
 
         if not self.path.is_dir():
             raise UsageError(
                 f"{self.path} is no folder: expected the folder of a run, such as reports/<time>-<name>-real-1"
             )
-        lacking = [p.name for p in (self.manifest, self.history) if not p.is_file()]
-        if lacking:
+        if not self.manifest.is_file():
+            lacking = [p.name for p in (self.manifest, self.history) if not p.is_file()]
             raise UsageError(f"{self.path} is not the folder of a run: it has no {' and no '.join(lacking)}")
-        return StoredRun(self, Manifest.read(self.manifest), History.read(self.history), self._read_verdict())
+        manifest = Manifest.read(self.manifest)
+        if self.history.is_file():
+            history = History.read(self.history)
+        else:
+            history = History(Header(scenario=manifest.scenario, seed=manifest.seed, world=manifest.world))
+        return StoredRun(self, manifest, history, self._read_verdict())
 
     def _read_verdict(self) -> Verdict | None:
         if not self.verdict.is_file():

@@ -8,17 +8,21 @@ from typing import Any
 import msgspec
 
 from harness.checks.verdict import Verdict
+from harness.report.manifest import Manifest
 
 
-def as_json(verdict: Verdict, *, folder: Path | None = None, again: str = "") -> dict[str, Any]:
+def as_json(verdict: Verdict, manifest: Manifest | None = None, *, folder: Path | None = None) -> dict[str, Any]:
     """The verdict with its exit code, the run's folder and the line that runs it again.
 
-    Only what JSON knows.
+    ``scenario_seconds`` is how long the run phase took, ``wall_seconds`` the whole run with set-up and teardown
+    (None where the manifest does not say). Only what JSON knows.
     """
     found: dict[str, Any] = msgspec.to_builtins(verdict, enc_hook=str)
+    found["scenario_seconds"] = found.pop("duration")
+    found["wall_seconds"] = None if manifest is None else manifest.duration
     found["exit_code"] = int(verdict.outcome.exit_code)
     found["report"] = None if folder is None else str(folder)
-    found["again"] = again
+    found["again"] = "" if manifest is None else manifest.again
     return found
 
 

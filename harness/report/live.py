@@ -29,8 +29,8 @@ class LiveView:
     """Shows a run that goes on; ``recorder.subscribe(view.feed)`` feeds it, and nothing that fails in here
     reaches the run.
 
-    `clock` gives scenario time in seconds (``recorder.now``), `limits` the seconds each phase may take. With
-    `quiet` it shows nothing.
+    `clock` gives scenario time in seconds (``recorder.now``), `limits` the seconds each phase may take, `planned`
+    those that the run phase will take by its plan, if that is known. With `quiet` it shows nothing.
 
     >>> import io
     >>> out = io.StringIO()
@@ -46,12 +46,14 @@ class LiveView:
         *,
         clock: Callable[[], float],
         limits: Mapping[PhaseName, float] | None = None,
+        planned: float | None = None,
         file: TextIO | None = None,
         quiet: bool = False,
     ) -> None:
         self._title = printable(title)
         self._clock = clock
         self._limits = dict(limits or {})
+        self._planned = planned
         self._file = file or sys.stderr
         self._quiet = quiet
         self._state = LiveState()
@@ -97,7 +99,7 @@ class LiveView:
     def lines(self) -> list[Line]:
         """What is shown at this moment."""
         now = self._clock()
-        return live_lines(self._title, self._state.glance(now), now, self._limits)
+        return live_lines(self._title, self._state.glance(now), now, self._limits, self._planned)
 
     def _started(self) -> Live:
         from rich.console import Console
@@ -141,17 +143,21 @@ def _calls(glance: Glance) -> str:
     return ", ".join(parts)
 
 
-def live_lines(title: str, glance: Glance, now: float, limits: Mapping[PhaseName, float]) -> list[Line]:
-    """The view: phase with a bar towards its limit, calls, samples, faults."""
+def live_lines(
+    title: str, glance: Glance, now: float, limits: Mapping[PhaseName, float], planned: float | None = None
+) -> list[Line]:
+    """The view: phase with a bar towards its planned end, or else its limit; calls, samples, faults."""
     phase = glance.phase.value if glance.phase else "begin"
-    limit = limits.get(glance.phase) if glance.phase else None
     passed = max(0.0, now - glance.since) if glance.phase else 0.0
+    whole, word = limits.get(glance.phase) if glance.phase else None, "at most"
+    if glance.phase is PhaseName.RUN and planned:
+        whole, word = planned, "about"
     lines: list[Line] = [
         [
             (title, "bold"),
             (f"  {phase:<8} ", "cyan"),
-            *_bar(passed, limit),
-            (f" {_clock(passed)}{f' of at most {_clock(limit)}' if limit else ''}", "dim"),
+            *_bar(passed, whole),
+            (f" {_clock(passed)}{f' of {word} {_clock(whole)}' if whole else ''}", "dim"),
         ]
     ]
     late = f"  p99 {duration(glance.p99)}" if glance.p99 is not None else ""
@@ -184,8 +190,8 @@ def _clock(seconds: float) -> str:
     return f"{minutes}:{rest:02}"
 
 
-def _bar(passed: float, limit: float | None) -> list[tuple[str, str]]:
-    if not limit:
+def _bar(passed: float, whole: float | None) -> list[tuple[str, str]]:
+    if not whole:
         return []
-    full = min(_BAR, int(passed / limit * _BAR))
+    full = min(_BAR, int(passed / whole * _BAR))
     return [("━" * full, "cyan"), ("━" * (_BAR - full), "dim")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,12 @@ _WIDTHS = (
     1800.0,
     3600.0,
 )
+
+
+_PER_BUCKET = 4
+"""Arrivals that a bucket should hold at least."""
+_SLACK = 0.05
+"""Share by which gaps between arrivals may be longer than planned: clocks are not perfect."""
 
 
 @dataclass
@@ -67,14 +74,29 @@ def bucket_width(span: float, about: int = 150) -> float:
     return next((w for w in _WIDTHS if span / w <= about), math.ceil(span / about / 3600) * 3600.0)
 
 
+def fitting_width(history: History, span: float, about: int = 150) -> float:
+    """`bucket_width`, or more where arrivals are so rare that buckets of it would hold one call or none.
+
+    A steady load must look steady: with fewer than `_PER_BUCKET` arrivals a bucket it looks like a comb. At most a
+    quarter of `span`, so that something is left to be seen over time.
+    """
+    least = bucket_width(span, about)
+    moments = sorted([o.intended for o in history.of(Operation)] + [d.intended for d in history.of(Drop)])
+    gaps = sorted(late - early for early, late in itertools.pairwise(moments))
+    # Not the median: in a load of two speeds the slow stretches have few of the gaps and most of the time.
+    wanted = _PER_BUCKET * (nearest_rank(gaps, 0.75) or 0.0)
+    wider = [w for w in _WIDTHS if least < w <= span / 4]
+    return next((w for w in (least, *wider) if w >= wanted * (1 - _SLACK)), wider[-1] if wider else least)
+
+
 def buckets(history: History, begin: float, end: float, *, about: int = 150) -> tuple[Bucket, ...]:
     """The run cut into buckets. An arrival counts where it was intended, an answer where it came."""
-    width = bucket_width(end - begin, about)
-    first = math.floor(begin / width)
-    found = [Bucket(n * width, width) for n in range(first, math.floor(end / width) + 1)]
+    width = fitting_width(history, end - begin, about)
+    first = _number(begin, width)
+    found = [Bucket(n * width, width) for n in range(first, _number(end, width) + 1)]
 
     def at(moment: float) -> Bucket:
-        return found[min(len(found) - 1, max(0, math.floor(moment / width) - first))]
+        return found[min(len(found) - 1, max(0, _number(moment, width) - first))]
 
     for operation in history.of(Operation):
         at(operation.intended).offered += 1
@@ -93,6 +115,11 @@ def buckets(history: History, begin: float, end: float, *, about: int = 150) -> 
     for bucket in found:
         bucket.latencies.sort()
     return tuple(found)
+
+
+def _number(moment: float, width: float) -> int:
+    """Which bucket holds `moment`; one that lies on a border, but for its last digits, is that of the later one."""
+    return math.floor(moment / width + 1e-6)
 
 
 @dataclass(frozen=True)

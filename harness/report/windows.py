@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.history.records import Edge, Fault, FaultEvent, Phase, PhaseName, Process, ProcessEvent
+from harness.history.records import Edge, Fault, FaultEvent, Phase, PhaseName, Process, ProcessEvent, Step
 
 if TYPE_CHECKING:
     from harness.history.history import History
@@ -138,7 +138,10 @@ def phase_windows(history: History) -> tuple[PhaseWindow, ...]:
 
 @dataclass(frozen=True)
 class Life:
-    """One life of one process, from start to exit; None where the history does not say."""
+    """One life of one process, from start to exit; None where the history does not say.
+
+    ``stopped``: it ended while the target was being stopped, by the teardown or a step of a cycle.
+    """
 
     name: str
     pid: int
@@ -146,11 +149,18 @@ class Life:
     ready: float | None
     end: float | None
     code: int | None
+    stopped: bool = False
+
+    @property
+    def died(self) -> bool:
+        """Whether it ended otherwise than it was asked to. Without a code that is so where nobody stopped it."""
+        return self.end is not None and self.code != 0 and not (self.code is None and self.stopped)
 
 
 def lives(history: History) -> tuple[Life, ...]:
     """The lives of all processes of the target, in order of their first record."""
     found: dict[tuple[str, int], Life] = {}
+    stops = _stops(history)
     for process in history.of(Process):
         key = (process.name, process.pid)
         life = found.get(key, Life(process.name, process.pid, None, None, None, None))
@@ -159,9 +169,16 @@ def lives(history: History) -> tuple[Life, ...]:
         elif process.event is ProcessEvent.READY:
             life = Life(life.name, life.pid, life.begin, process.at, life.end, life.code)
         else:
-            life = Life(life.name, life.pid, life.begin, life.ready, process.at, process.code)
+            stopped = any(begin <= process.at <= end for begin, end in stops)
+            life = Life(life.name, life.pid, life.begin, life.ready, process.at, process.code, stopped)
         found[key] = life
     return tuple(found.values())
+
+
+def _stops(history: History) -> list[tuple[float, float]]:
+    """When processes end because they are told to; crashes are steps of a cycle too, but no such ones."""
+    steps = [(step.start, step.end) for step in history.of(Step) if not step.step.startswith("crash")]
+    return steps + [(w.begin, w.end) for w in phase_windows(history) if w.name is PhaseName.TEARDOWN]
 
 
 def time_range(history: History) -> tuple[float, float]:

@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from harness.scenario.model import Scenario
 
 
+def write_beginning(folder: RunFolder, scenario: Scenario, manifest: Manifest) -> None:
+    """Write what is known before a run begins: a run that is killed must be understood from its folder.
+
+    Raises `HarnessError` naming the file that could not be written.
+    """
+    try:
+        manifest.write(folder.manifest)
+        folder.scenario.write_text(dump(scenario, full=True), encoding="utf-8")
+    except OSError as error:
+        raise _not_written(error, folder) from error
+
+
 def write_reports(
     folder: RunFolder, scenario: Scenario, history: History, verdict: Verdict, manifest: Manifest
 ) -> None:
@@ -31,11 +43,10 @@ def write_reports(
     that could not be written.
     """
     try:
-        manifest.write(folder.manifest)
+        write_beginning(folder, scenario, manifest)
         write_verdict(folder.verdict, verdict)
         if not folder.history.exists():
             history.write(folder.history)
-        folder.scenario.write_text(dump(scenario, full=True), encoding="utf-8")
         if "junit" in scenario.report.formats:
             write_junit(folder.junit, verdict, manifest)
         if "html" in scenario.report.formats:
@@ -44,9 +55,11 @@ def write_reports(
             )
             folder.html.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise HarnessError(
-            f"cannot write {error.filename or folder.path}: {error.strerror or error}"
-        ) from error
+        raise _not_written(error, folder) from error
+
+
+def _not_written(error: OSError, folder: RunFolder) -> HarnessError:
+    return HarnessError(f"cannot write {error.filename or folder.path}: {error.strerror or error}")
 
 
 def write_verdict(path: Path, verdict: Verdict) -> None:

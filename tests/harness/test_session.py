@@ -4,6 +4,7 @@ nothing behind.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -23,10 +24,17 @@ import pytest
 from harness import session
 from harness.checks.verdict import Outcome
 from harness.errors import ScenarioError, UsageError
+from harness.scenario.dump import dump
+from harness.scenario.loader import load_text
+from harness.scenario.model import World
 from harness.vocabulary import build
 
 if TYPE_CHECKING:
+    from harness.history.recorder import Recorder
+    from harness.report.folder import RunFolder
+    from harness.scenario.model import Scenario
     from harness.session import PlannedRun
+    from tests.harness.conftest import FakeDriver
 
 LONG = """\
 scenario: 1
@@ -302,3 +310,52 @@ def test_an_unknown_mutant_is_refused_with_those_there_are(folder: Path) -> None
 def test_the_worst_outcome_decides_the_exit_code(outcomes: list[Outcome], worst: Outcome) -> None:
     """What proves least comes first."""
     assert session.worst(outcomes) is worst
+
+
+# -- one run ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def planned(driver: FakeDriver, short: Callable[..., Scenario], monkeypatch: pytest.MonkeyPatch) -> PlannedRun:
+    """A run of a moment on the fake driver."""
+    monkeypatch.setattr(session, "drivers", lambda: {"fake": driver})
+    (loaded,) = load_text(dump(short(), full=True), "short.yaml")
+    return session.PlannedRun(loaded, 1, World.REAL)
+
+
+@pytest.mark.unit
+def test_a_run_can_be_told_from_its_folder_before_it_begins(planned: PlannedRun, tmp_path: Path) -> None:
+    """Scenario and manifest are written first: a harness that is killed leaves what `harness report` needs."""
+    seen: list[tuple[str, int, str]] = []
+
+    def look(planned: PlannedRun, folder: RunFolder, recorder: Recorder) -> None:
+        stored = folder.read()
+        (loaded,) = load_text(folder.scenario.read_text("utf-8"))
+        seen.append((loaded.scenario.name, stored.manifest.seed, stored.manifest.ended))
+
+    finished = session.Session(tmp_path, on_start=look).play(planned)
+
+    assert seen == [("short", 1, "")]
+    assert finished.folder.read().manifest.ended != ""
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("early", [True, False], ids=["before it began", "in its midst"])
+def test_a_session_can_be_interrupted_from_any_thread(
+    planned: PlannedRun, driver: FakeDriver, tmp_path: Path, early: bool
+) -> None:
+    """The run is torn down and its verdict written, as after Ctrl-C; before it began, nothing is started at all."""
+    one = session.Session(tmp_path)
+
+    async def answer() -> None:
+        await asyncio.to_thread(one.interrupt)
+
+    if early:
+        one.interrupt()
+    else:
+        driver.script["call"] = answer
+    finished = one.play(planned)
+
+    assert (finished.verdict.outcome, one.interrupted) == (Outcome.INTERRUPTED, True)
+    assert json.loads(finished.folder.verdict.read_text("utf-8"))["outcome"] == "interrupted"
+    assert driver.told[-1:] == ([] if early else ["close"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from harness.checks.verdict import CheckResult, Verdict
@@ -118,12 +119,13 @@ def _jobs(history: History) -> Card | None:
     jobs = history.of(Job)
     if not jobs:
         return None
-    open_ = sum(not j.outcome for j in jobs)
+    ends = Counter(j.outcome for j in jobs)
+    open_ = ends.pop("", 0)
     again_ = sum(j.attempts > 1 for j in jobs)
-    words = ([f"{count(open_)} without outcome"] if open_ else []) + (
-        [f"{count(again_)} tried again"] if again_ else []
-    )
-    return "Jobs", count(len(jobs)), " · ".join(words) or "all with an outcome, at the first attempt"
+    words = [", ".join(f"{count(n)} {end}" for end, n in ends.most_common())] if ends else []
+    words += [f"{count(open_)} without outcome"] if open_ else []
+    words += [f"{count(again_)} tried again"] if again_ else []
+    return "Jobs", count(len(jobs)), " · ".join(words)
 
 
 def _executions(history: History) -> Card | None:

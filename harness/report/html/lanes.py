@@ -120,7 +120,7 @@ def _life(lane: Lane, top: float, height: float, span: Span) -> Markup:
         if n and life.begin is not None:
             words = f"{lane.name} started again at {moment(life.begin)} (pid {life.pid})"
             marks.append(_mark("▶", "start", words, span.percent(life.begin), middle))
-        if life.end is not None and life.code != 0:
+        if life.died and life.end is not None:
             words = f"{lane.name} {_ending(life.code)} at {moment(life.end)} (pid {life.pid})"
             marks.append(_mark("✕", "death", words, span.percent(life.end), middle))
     return join(marks)
@@ -146,8 +146,8 @@ def _name(lane: Lane, y: float) -> Markup:
 def _keys(shown: Sequence[Lane]) -> list[Key]:
     looks = {bar.look for lane in shown for bar in lane.bars}
     keys = [Key(f"run-{look}", words) for look, words in _LOOKS if look in looks]
-    if any(life.end is not None and life.code != 0 for lane in shown for life in lane.lives):
-        keys.append(Key("sign-death", "killed or crashed"))
+    if any(life.died for lane in shown for life in lane.lives):
+        keys.append(Key("sign-death", "killed, crashed or gone"))
     if any(len(lane.lives) > 1 for lane in shown):
         keys.append(Key("sign-start", "started again"))
     return keys
@@ -156,7 +156,7 @@ def _keys(shown: Sequence[Lane]) -> list[Key]:
 def _about(every: Sequence[Lane]) -> str:
     parts = []
     for lane in every[:LANES]:
-        deaths = sum(life.end is not None and life.code != 0 for life in lane.lives)
+        deaths = sum(life.died for life in lane.lives)
         words = [plural(len(lane.bars), "execution")]
         words += [f"{lane.unfinished} never finished"] if lane.unfinished else []
         words += [plural(deaths, "death")] if deaths else []

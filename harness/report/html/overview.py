@@ -30,7 +30,8 @@ def banner(verdict: Verdict, manifest: Manifest) -> Markup:
     facts = [
         ("world", verdict.world),
         ("seed", str(verdict.seed)),
-        ("ran", duration(verdict.duration)),
+        ("scenario time", duration(verdict.duration)),
+        ("wall time", duration(manifest.duration) if manifest.duration else ""),
         ("started", manifest.started[:19].replace("T", " ") + " UTC"),
         ("commit", manifest.commit[:10]),
         ("kind", manifest.kind),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.history.records import Sample
 from harness.report.executions import natural
-from harness.report.figures import count, moment, size
+from harness.report.figures import count, duration, moment, size
 from harness.report.html.bands import bands
 from harness.report.html.chart import Key, Layers, Readout, Span, Tick, chart
 from harness.report.html.lines import decimate, steps
@@ -24,6 +24,7 @@ HEIGHT = 84.0
 _PLACES = 8
 _CHARTS = 16
 _BYTES = ("rss", "memory", "free-disk", "bytes")
+_SECONDS = ("generator-lag",)
 _FIRST = ("registered-handlers", "backlog", "rss", "fds", "threads")
 
 
@@ -47,7 +48,7 @@ def _small(
     values = [value for points in places.values() for _, value in points]
     low, high = min(0.0, *values), max(values)
     scale = Linear(low, high + (high - low) * 0.1 or 1.0, HEIGHT, 5.0)
-    write: Write = size if any(word in name for word in _BYTES) else count
+    write = _written(name)
     lines = []
     for n, place in enumerate(shown):
         points = [(span.units(at), scale(value)) for at, value in decimate(places[place], 400)]
@@ -69,6 +70,13 @@ def _small(
         note=hidden,
         readout=_readout({p: places[p] for p in shown}, name, span, write),
     )
+
+
+def _written(name: str) -> Write:
+    """How values of this name are written: with their unit, where they have one."""
+    if any(word in name for word in _BYTES):
+        return size
+    return duration if name in _SECONDS else count
 
 
 def _values(places: dict[str, list[tuple[float, float]]]) -> list[tuple[str, list[float]]]:

@@ -86,14 +86,10 @@ def test_a_world_that_cannot_be_played_is_told(project: Run, short_scenario: Tex
 
 
 def test_two_at_once_and_junit(project: Run, short_scenario: Text, tmp_path: Path) -> None:
-    """Under -n 2 both pass in processes of their own, beyond the project's time-out; JUnit holds seed, world,
-    report.
-    """
+    """Under -n 2 both pass in processes of their own; JUnit holds seed, world, report."""
     files = {"a.yaml": short_scenario("one"), "b.yaml": short_scenario("two")}
     xml = tmp_path / "junit.xml"
-    result = project(
-        files, "-n", "2", "--timeout", "1", f"--junitxml={xml}", f"--harness-report={tmp_path / 'runs'}"
-    )
+    result = project(files, "-n", "2", f"--junitxml={xml}", f"--harness-report={tmp_path / 'runs'}")
     result.assert_outcomes(passed=2)
     cases = list(ET.parse(xml).iter("testcase"))
     assert sorted(case.attrib["name"] for case in cases) == ["one[real-5]", "two[real-5]"]
@@ -123,22 +119,74 @@ def test_a_failure_tells_what_broke(project: Run, short_scenario: Text) -> None:
     assert "Traceback" not in result.stdout.str()
 
 
-def test_a_run_cut_by_its_time_out_leaves_nothing(project: Run, short_scenario: Text) -> None:
-    """The time-out unwinds a run in its midst: the target is torn down, and nothing of it is left."""
-    text = short_scenario("one").replace("count: 12}", "count: 1}\n  - {advance: 15s}")
-    conftest = """
+GUARD = """
 import pytest
 from harness.leaks import guarded
-def pytest_collection_modifyitems(items):
-    for item in items:
-        item.own_markers = [mark for mark in item.own_markers if mark.name != "timeout"]
-        item.add_marker(pytest.mark.timeout(5, method="signal"))
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
     with guarded(objects=False):
         return (yield)
 """
-    result = project({"a.yaml": text, "conftest.py": conftest})
-    result.assert_outcomes(failed=1)
+"""Fails whatever leaves a process, a port or a file behind."""
+
+
+def _asking(text: str) -> str:
+    """A conftest.py that says what time-out an item has, and runs none."""
+    return f"""
+import pytest_timeout
+def pytest_collection_modifyitems(items):
+    for item in items:
+        print("TIMEOUT", item.name, pytest_timeout._get_item_settings(item)[:2])
+{text}"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ini", "seconds"),
+    [
+        ((), "", 190.0),  # what its limits add up to
+        (("--timeout", "7"), "", 7.0),
+        ((), "timeout = 8\n", 8.0),
+        (("--timeout", "7"), "timeout = 8\n", 7.0),
+        (("--timeout", "0"), "", 0.0),
+    ],
+)
+def test_whoever_runs_pytest_sets_the_time_out(
+    project: Run,
+    pytester: pytest.Pytester,
+    short_scenario: Text,
+    arguments: tuple[str, ...],
+    ini: str,
+    seconds: float,
+) -> None:
+    """Option before ini before the scenario's limits; always by signal, which lets a run clean up."""
+    pytester.makeini(f"[pytest]\naddopts = -p no:cacheprovider\ntimeout_method = thread\n{ini}")
+    files = {"a.yaml": short_scenario("one"), "conftest.py": _asking("")}
+
+    result = project(files, "--collect-only", "-q", "-s", *arguments)
+
+    assert f"TIMEOUT one[real-5] ({seconds}, 'signal')" in result.outlines
+
+
+def test_the_environment_sets_the_time_out_too(
+    project: Run, short_scenario: Text, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PYTEST_TIMEOUT, as for any test."""
+    monkeypatch.setenv("PYTEST_TIMEOUT", "9")
+
+    result = project({"a.yaml": short_scenario("one"), "conftest.py": _asking("")}, "--collect-only", "-q", "-s")
+
+    assert "TIMEOUT one[real-5] (9.0, 'signal')" in result.outlines
+
+
+def test_a_run_cut_by_its_time_out_leaves_nothing(project: Run, short_scenario: Text, tmp_path: Path) -> None:
+    """A run in its midst is healed, torn down and written; it fails as timed out, and the next test goes on."""
+    text = short_scenario("one").replace("count: 12}", "count: 1}\n  - {advance: 15s}")
+    files = {"a.yaml": text, "conftest.py": GUARD, "test_next.py": "def test_it():\n    pass\n"}
+
+    result = project(files, "--timeout", "5", f"--harness-report={tmp_path / 'runs'}")
+
+    result.assert_outcomes(failed=1, passed=1)
     result.stdout.fnmatch_lines(["*Timeout*5*"])
     assert "left behind" not in result.stdout.str() + result.stderr.str()
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert json.loads((folder / "verdict.json").read_text())["outcome"] == "interrupted"

@@ -27,7 +27,7 @@ def test_a_failure_tells_all_one_needs(chaos_run: Run, tmp_path: Path) -> None:
     text = plain(told(chaos_run.verdict, chaos_run.manifest, report=tmp_path / "report.html"))
     lines = text.splitlines()
 
-    assert lines[0] == "✕ FAIL  chaos.handlers-under-fire  real, seed 90210, 2 min"
+    assert lines[0] == "✕ FAIL  chaos.handlers-under-fire  real, seed 90210, 2 min scenario time, 2 min 19 s wall time"
     assert lines[1] == f"  {chaos_run.verdict.reason}"
     assert lines[2].split() == [
         "✕",
@@ -154,4 +154,4 @@ def test_the_summary_counts_outcomes(chaos_run: Run, load_run: Run, empty_run: R
     """Several runs end in one line, in the order of the outcomes."""
     verdicts = [r.verdict for r in (chaos_run, load_run, empty_run, load_run)]
 
-    assert plain(summary(verdicts, 75.0)) == "4 runs:  2 pass  1 fail  1 unknown  in 75 s\n"
+    assert plain(summary(verdicts, 75.0)) == "4 runs:  2 pass  1 fail  1 unknown  in 75 s wall time\n"

@@ -105,6 +105,17 @@ def test_the_view_says_where_the_run_stands(chaos_run: Run) -> None:
     assert lines[3] == "  faults  busy store  armed: mute"
 
 
+def test_the_bar_goes_towards_the_planned_end() -> None:
+    """A load of 20 s is half done after 10 s, however long the run may take at most; other phases have limits."""
+    limits = {PhaseName.RUN: 600.0, PhaseName.SETTLE: 20.0}
+    view = LiveView("x", clock=lambda: 10.0, limits=limits, planned=20.0, file=io.StringIO())
+    view.feed(Phase(at=0.0, name=PhaseName.RUN, edge=Edge.BEGIN))
+
+    assert view.lines()[0][2:] == [("━" * 12, "cyan"), ("━" * 12, "dim"), (" 0:10 of about 0:20", "dim")]
+    view.feed(Phase(at=5.0, name=PhaseName.SETTLE, edge=Edge.BEGIN))
+    assert view.lines()[0][-1] == (" 0:05 of at most 0:20", "dim")
+
+
 def test_without_a_terminal_each_phase_is_a_line(chaos_run: Run) -> None:
     """A log of a build gets one line a phase with the calls so far."""
     file = io.StringIO()

@@ -8,7 +8,7 @@ import pytest
 
 from harness.history.history import History
 from harness.history.records import Drop, Header, Operation, Status
-from harness.report.series import bucket_width, buckets, nearest_rank, tally, workloads
+from harness.report.series import bucket_width, buckets, fitting_width, nearest_rank, tally, workloads
 
 if TYPE_CHECKING:
     from tests.harness.report.made_up import Run
@@ -62,6 +62,27 @@ def test_widths_are_round_and_bounded(span: float, width: float) -> None:
     """The number of buckets does not grow with the run."""
     assert bucket_width(span) == width
     assert span / width <= 150
+
+
+@pytest.mark.parametrize(
+    ("rate", "seconds", "width"), [(20, 2, 0.2), (10, 30, 0.5), (50, 60, 0.5), (1, 20, 5.0), (5, 0.8, 0.2)]
+)
+def test_a_steady_load_looks_steady(rate: int, seconds: float, width: float) -> None:
+    """Buckets hold several arrivals each, so that all are of one height and none is empty."""
+    calls = [_call(round(n / rate, 6), n / rate + 0.01) for n in range(int(rate * seconds))]
+    history = History(Header(), calls)
+
+    found = buckets(history, 0.0, seconds)
+
+    assert found[0].width == pytest.approx(width)
+    full = [b.offered for b in found if b.begin + b.width <= seconds + 1e-9]
+    assert set(full) == {round(rate * width)}
+
+
+def test_rare_calls_leave_something_to_see_over_time() -> None:
+    """Three calls in ten seconds are drawn in quarters of them; without calls the width is that of the span."""
+    assert fitting_width(History(Header(), [_call(1, 2), _call(5, 6), _call(9, 9.5)]), 10.0) == 2.0
+    assert fitting_width(History(Header()), 10.0) == bucket_width(10.0)
 
 
 def test_percentiles_are_nearest_rank() -> None:

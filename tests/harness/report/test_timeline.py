@@ -33,6 +33,22 @@ def test_bars_lie_where_things_happen() -> None:
     ]
 
 
+def test_the_axis_is_that_of_the_load() -> None:
+    """With the planned length the load fills the axis; what lies before or beyond it has an arrow."""
+    entries = [
+        TimelineEntry(Lane.PHASE, "setup", "at most 30s", -30.0, 0.0),
+        TimelineEntry(Lane.PHASE, "run", "at most 90s", 0.0, 90.0),
+        TimelineEntry(Lane.LOAD, "jobs", "10/s", 0.0, 2.0),
+        TimelineEntry(Lane.FAULT, "crash", "kill h1", 1.0, 1.2),
+    ]
+
+    bars = [
+        line[1][0] for line in timeline_lines("x", entries, width=120, length=2.0)[1:]
+    ]
+
+    assert bars == ["◂" + "·" * 29, "━" * 29 + "▸", "━" * 30, "·" * 15 + "━" * 3 + "·" * 12]
+
+
 def test_a_real_scenario_is_told(build: ModuleType) -> None:
     """Every entry of a scenario's timeline has its line, the drawn times of faults among them."""
     scenario = load_text(build.SOURCE)[0].scenario

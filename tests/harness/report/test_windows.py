@@ -15,6 +15,8 @@ from harness.history.records import (
     PhaseName,
     Process,
     ProcessEvent,
+    Status,
+    Step,
 )
 from harness.report.windows import fault_windows, fewer, lives, phase_windows, time_range
 
@@ -139,6 +141,33 @@ def test_a_restarted_process_has_two_lives() -> None:
         (1, 0, 1, 5, -9),
         (2, 6, None, None, None),
     ]
+
+
+def test_who_is_stopped_has_not_died() -> None:
+    """An end without a code is no death in the teardown or in a step that stops; a known code always counts."""
+
+    def exited(at: float, pid: int, code: int | None = None) -> Process:
+        return Process(at=at, name="h1", pid=pid, event=ProcessEvent.EXITED, code=code)
+
+    def step(name: str, start: float, end: float) -> Step:
+        return Step(at=end, cycle=1, step=name, start=start, end=end, status=Status.OK)
+
+    found = lives(
+        _history(
+            exited(1, 1),
+            step("stop", 2, 3),
+            exited(2.5, 2),
+            step("crash h1", 4, 5),
+            exited(4.5, 3),
+            Phase(at=8, name=PhaseName.TEARDOWN, edge=Edge.BEGIN),
+            exited(9, 4),
+            exited(9, 5, -9),
+            exited(9, 6, 0),
+            Phase(at=10, name=PhaseName.TEARDOWN, edge=Edge.END),
+        )
+    )
+
+    assert [life.pid for life in found if life.died] == [1, 3, 5]
 
 
 def test_the_time_range_holds_all_records(chaos_run: Run, empty_run: Run) -> None:

@@ -91,11 +91,12 @@ def test_what_cannot_be_written_is_named(folder: RunFolder, scenario: Scenario, 
 
 
 def test_json_for_machines(chaos_run: Run, folder: RunFolder) -> None:
-    """The verdict as JSON says the exit code, where the report is, and how to run it again."""
-    found = json.loads(dumps(as_json(chaos_run.verdict, folder=folder.path, again=chaos_run.manifest.again)))
+    """The verdict as JSON says the exit code, where the report is, how to run it again, and which time is which."""
+    found = json.loads(dumps(as_json(chaos_run.verdict, chaos_run.manifest, folder=folder.path)))
 
     assert (found["outcome"], found["exit_code"]) == (Outcome.FAIL.value, 1)
     assert (found["report"], found["again"]) == (str(folder.path), chaos_run.manifest.again)
+    assert (found["scenario_seconds"], found["wall_seconds"]) == (120.0, 138.511)
     assert [c["outcome"] for c in found["checks"]] == [
         "pass",
         "fail",

@@ -78,7 +78,12 @@ def test_the_banner_tells_the_verdict(chaos_run: Run, page_of: PageOf) -> None:
     assert banner.one("p", "word").text == "Failed"
     assert banner.one("h1").text == "chaos.handlers-under-fire"
     assert banner.one("p", "reason").text == chaos_run.verdict.reason
-    assert [li.text for li in banner.all("li")][:3] == ["world real", "seed 90210", "ran 2 min"]
+    assert [li.text for li in banner.all("li")][:4] == [
+        "world real",
+        "seed 90210",
+        "scenario time 2 min",
+        "wall time 2 min 19 s",
+    ]
     assert banner.one("code").text == chaos_run.manifest.again
     assert banner.one("button").attributes["data-copy"] == chaos_run.manifest.again
 
@@ -92,7 +97,7 @@ def test_the_figures_are_those_of_the_history(chaos_run: Run, page_of: PageOf) -
 
     assert cards["Checks passed"] == ("4 of 7", "1 failed · 1 unknown · 1 known to fail")
     assert cards["Calls answered"] == ("1,404 of 1,444", "36 in doubt · 4 dropped")
-    assert cards["Jobs"] == ("1,404", "1 without outcome · 1 tried again")
+    assert cards["Jobs"] == ("1,404", "1,403 success · 1 without outcome · 1 tried again")
     assert cards["Executions"] == ("1,405", "2 never finished")
     assert cards["Faults injected"] == ("7", "5 kinds · all healed")
 
