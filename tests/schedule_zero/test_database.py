@@ -98,7 +98,7 @@ def test_a_write_waits_for_a_locked_file_and_reads_go_on(tmp_path: Path) -> None
         await db.write(put("before"))
         other = lock(tmp_path / "a.db")
         waiting = asyncio.create_task(db.write(put("after")))
-        done, _ = await asyncio.wait({waiting}, timeout=0.3)
+        done, _ = await asyncio.wait({waiting}, timeout=0.1)
         assert not done
         assert await db.read(keys) == ["before"]
         assert "locked" in (db.trouble or "")

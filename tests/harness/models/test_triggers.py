@@ -177,7 +177,7 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 @given(FIELDS, INSTANTS, st.sampled_from(ZONES), st.integers(1, 40))
 def test_cron_times_are_those_of_apscheduler(fields: dict[str, str], start: int, zone: str, days: int) -> None:
     """For any fields, start and zone, all through a stretch of up to 40 days.
@@ -199,7 +199,7 @@ FOLDS = {"Europe/Berlin": "2026-10-25T01:00", "America/New_York": "2026-11-01T06
          "Australia/Lord_Howe": "2026-04-04T15:00"}  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(FIELDS, st.sampled_from(sorted(FOLDS)), st.integers(0, 30), st.integers(1, 30))
 def test_cron_times_are_those_of_apscheduler_where_an_hour_comes_twice(
     fields: dict[str, str], zone: str, before: int, after: int
@@ -291,7 +291,7 @@ def test_their_and_trigger_of_three_gives_up_times_that_could_still_agree() -> N
         AndTrigger(made, threshold=timedelta(seconds=1)).next()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(
     st.tuples(st.integers(0, 1), st.integers(0, 3), st.integers(0, 2), st.integers(0, 9)).filter(any),
     st.dates(date(2024, 1, 1), date(2027, 1, 1)),
@@ -315,7 +315,7 @@ def test_calendar_times_are_those_of_apscheduler(
     agree(data, trigger, zones.micros(datetime(start.year + 3, 1, 1, tzinfo=UTC)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 90), st.integers(0, 600)), min_size=2, max_size=2),
     st.integers(0, 20),
