@@ -28,7 +28,7 @@ limits: {setup: 5s, run: 5s, settle: 2s, teardown: 2s}
 target: {driver: fake}
 topology: {handlers: {name: h1}}
 workload:
-  - {id: jobs, op: job.submit, with: {handler: h1, method: work}, rate: 20/s, for: 250ms}
+  - {id: jobs, op: job.submit, with: {handler: h1, method: work}, rate: 100/s, for: 50ms}
 checks:
   always: [no-lost-job]
   finally: [no-orphan-process]

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.unit
         (("driver: fake", "driver: fke"), ":8:18", "did you mean 'fake'?"),
         (("op: job.submit", "op: job.submt"), ":11:20", "job.submt"),
         (("[no-lost-job]", "[no-lost-jobs]"), ":13:12", "no-lost-jobs"),
-        (("for: 250ms", "for: 250"), ":11:", "250"),
+        (("for: 50ms", "for: 50"), ":11:", "50"),
         (("seed: 3", "seed: 3\nseed: 4"), ":7:1", "seed"),
         (
             ("checks:", "faults:\n  - {id: x, kind: process.kil, where: h1, at: 1s}\nchecks:"),
