@@ -1,0 +1,38 @@
+"""Finds the user's line that reached into the simulation."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from pathlib import Path
+from types import FrameType
+
+_SIM = str(Path(__file__).resolve().parents[1])
+_STDLIB = sysconfig.get_path("stdlib")
+_PACKAGES = ("site-packages", "dist-packages")
+
+
+def call_site(frame: FrameType | None = None) -> str:
+    """``file:line in function`` of the nearest frame outside the simulation and the standard library.
+
+    Starts at `frame`, or at the caller. When everything is inside, the outermost frame is given.
+    """
+    frame = frame or sys._getframe(1)
+    outermost = frame
+    current: FrameType | None = frame
+    while current is not None:
+        if is_foreign(current.f_code.co_filename):
+            return _text(current)
+        outermost, current = current, current.f_back
+    return _text(outermost)
+
+
+def is_foreign(filename: str) -> bool:
+    """Whether a file belongs neither to the simulation nor to the standard library."""
+    if filename.startswith(("<frozen", "<string>", _SIM)):
+        return False
+    return not filename.startswith(_STDLIB) or any(name in filename for name in _PACKAGES)
+
+
+def _text(frame: FrameType) -> str:
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}"

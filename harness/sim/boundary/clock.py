@@ -1,0 +1,128 @@
+"""The clocks of module `time` that only ever go forward: monotonic, perf_counter, process_time, sleep.
+
+Each function asks whether the calling thread is simulated. Threads of the host (pytest-xdist, pytest-timeout, a live
+view) get the real clock, so a name that outlives its world, as a default argument may, still works.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from harness.sim.boundary.patcher import Patcher
+from harness.sim.boundary.registry import Boundary, How
+from harness.sim.kernel import Kernel, current_thread
+from harness.sim.timers import us
+
+_MONOTONIC = "seconds since the simulated process's own start of time; moves only when nobody can run"
+_CLOCKS = "CLOCK_REALTIME is the wall clock, every other clock is time.monotonic"
+
+BOUNDARY = (
+    Boundary("time.sleep", How.SIMULATED, "parks the thread; other threads and processes go on"),
+    Boundary("time.monotonic", How.SIMULATED, _MONOTONIC),
+    Boundary("time.monotonic_ns", How.SIMULATED, _MONOTONIC),
+    Boundary("time.perf_counter", How.SIMULATED, _MONOTONIC),
+    Boundary("time.perf_counter_ns", How.SIMULATED, _MONOTONIC),
+    Boundary("time.clock_gettime", How.SIMULATED, _CLOCKS),
+    Boundary("time.clock_gettime_ns", How.SIMULATED, _CLOCKS),
+    Boundary("time.process_time", How.SIMULATED, _MONOTONIC),
+    Boundary("time.process_time_ns", How.SIMULATED, _MONOTONIC),
+    Boundary("time.thread_time", How.SIMULATED, _MONOTONIC),
+    Boundary("time.thread_time_ns", How.SIMULATED, _MONOTONIC),
+)
+
+SPINS = 20_000
+"""Reads of a clock at one instant after which each further read costs a microsecond.
+
+Time stands still while code computes, so ``while time.monotonic() < end: pass`` would never end. No code that waits
+in earnest asks this often without parking.
+"""
+
+
+class Spinning:
+    """Notices loops that wait by reading the clock over and over."""
+
+    __slots__ = ("at", "count")
+
+    def __init__(self) -> None:
+        self.at = -1
+        self.count = 0
+
+    def read(self, kernel: Kernel) -> None:
+        """Count one read; past `SPINS` at one instant let a microsecond pass."""
+        if kernel.now != self.at:
+            self.at = kernel.now
+            self.count = 0
+        self.count += 1
+        if self.count > SPINS:
+            kernel.sleep(1)
+            # The next read costs again: the loop is a known spinner until time passes some other way.
+            self.at = kernel.now
+
+
+def install(patcher: Patcher) -> None:
+    """Replace the clocks in module `time` and wherever they were imported by name."""
+    spinning = Spinning()
+    for name in ("monotonic", "perf_counter", "process_time", "thread_time"):
+        patcher.replace(time, name, _seconds(getattr(time, name), spinning))
+        patcher.replace(time, f"{name}_ns", _nanoseconds(getattr(time, f"{name}_ns"), spinning))
+    patcher.replace(time, "clock_gettime", _gettime(time.clock_gettime, time.monotonic))
+    patcher.replace(time, "clock_gettime_ns", _gettime(time.clock_gettime_ns, time.monotonic_ns))
+    patcher.replace(time, "sleep", _sleep(time.sleep))
+
+
+def _seconds(real: Callable[[], float], spinning: Spinning) -> Callable[[], float]:
+    def seconds() -> float:
+        me = current_thread()
+        if me is None:
+            return real()
+        kernel = me.kernel
+        spinning.read(kernel)
+        return me.process.clock.monotonic(kernel.now)
+
+    return _named(seconds, real)
+
+
+def _nanoseconds(real: Callable[[], int], spinning: Spinning) -> Callable[[], int]:
+    def nanoseconds() -> int:
+        me = current_thread()
+        if me is None:
+            return real()
+        kernel = me.kernel
+        spinning.read(kernel)
+        return me.process.clock.monotonic_us(kernel.now) * 1000
+
+    return _named(nanoseconds, real)
+
+
+def _gettime(real: Callable[[int], Any], monotonic: Callable[[], Any]) -> Callable[[int], Any]:
+    def gettime(clk_id: int, /) -> Any:
+        # The wall clock is answered below, in C, by time-machine.
+        return real(clk_id) if clk_id == time.CLOCK_REALTIME or current_thread() is None else monotonic()
+
+    return _named(gettime, real)
+
+
+def _sleep(real: Callable[[float], None]) -> Callable[[float], None]:
+    def sleep(seconds: float, /) -> None:
+        me = current_thread()
+        if me is None:
+            return real(seconds)
+        if seconds < 0:
+            raise ValueError("sleep length must be non-negative")
+        if seconds:
+            kernel = me.kernel
+            kernel.sleep(me.process.clock.true(us(seconds)))
+            kernel.record("slept")
+        else:
+            me.kernel.yield_()
+        return None
+
+    return _named(sleep, real)
+
+
+def _named(function: Callable[..., Any], real: Callable[..., Any]) -> Callable[..., Any]:
+    function.__name__ = function.__qualname__ = real.__name__
+    function.__doc__ = real.__doc__
+    return function

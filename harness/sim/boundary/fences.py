@@ -1,0 +1,155 @@
+"""Refuses what is not simulated, with the line that asked for it.
+
+A fence stands at each name of `FENCES` that no part of the world simulates. Behind the fences an audit hook catches
+what reaches the operating system some other way: a name bound before the world, a C extension, a library's own
+binding.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from harness.sim.boundary.audit import HOOK
+from harness.sim.boundary.callsite import call_site
+from harness.sim.boundary.patcher import Patcher
+from harness.sim.boundary.registry import Boundary, How, Registry
+from harness.sim.errors import NotSimulated
+from harness.sim.kernel import current_thread
+
+_FORK = "a copy of this process would hold copies of every simulated thread's lock and none of the threads"
+_EXEC = "it would replace the process that holds the world"
+_TIMER = "real time does not pass for simulated code; use loop.call_later, threading.Timer or a schedule"
+_NETWORK = "the machine part of the world is not installed; use World(machine=True)"
+_PROCESS = "start processes with subprocess.Popen([sys.executable, '-m', ...]), which is simulated"
+
+FENCES = (
+    Boundary("os.fork", How.FENCED, _FORK),
+    Boundary("os.forkpty", How.FENCED, _FORK),
+    *(
+        Boundary(f"os.{name}", How.FENCED, _EXEC)
+        for name in ("execl", "execle", "execlp", "execlpe", "execv", "execve", "execvp", "execvpe")
+    ),
+    *(Boundary(f"os.{name}", How.FENCED, _PROCESS) for name in ("system", "popen", "posix_spawn", "posix_spawnp")),
+    Boundary("subprocess.Popen", How.FENCED, _NETWORK),
+    Boundary("socket.socket", How.FENCED, _NETWORK),
+    Boundary("socket.socketpair", How.FENCED, _NETWORK),
+    Boundary("socket.create_connection", How.FENCED, _NETWORK),
+    Boundary("socket.getaddrinfo", How.FENCED, _NETWORK),
+    Boundary("select.select", How.FENCED, _NETWORK),
+    Boundary("select.poll", How.FENCED, _NETWORK),
+    Boundary("select.epoll", How.FENCED, "real descriptors are not ready at virtual times; use selectors or asyncio"),
+    Boundary("signal.alarm", How.FENCED, _TIMER),
+    Boundary("signal.setitimer", How.FENCED, _TIMER),
+    Boundary("signal.pause", How.FENCED, "no real signal reaches a simulated process; wait on a threading.Event"),
+    Boundary("signal.sigwait", How.FENCED, "no real signal reaches a simulated process; use signal.signal"),
+    Boundary("signal.sigtimedwait", How.FENCED, "no real signal reaches a simulated process; use signal.signal"),
+    Boundary("multiprocessing.process.BaseProcess.start", How.FENCED, _PROCESS),
+    Boundary("uvloop.new_event_loop", How.FENCED, "its clock is in C; use asyncio's own loop, which is simulated"),
+)
+"""Where a fence stands unless a part of the world says that it simulates the name."""
+
+BOUNDARY = (
+    *FENCES,
+    Boundary("ctypes.CDLL", How.FENCED, "what a C library does cannot be seen; load it before the world begins"),
+    Boundary("open", How.PASSED, "files are real, so that a run can be looked at; simulated disks lie above"),
+    Boundary("os.cpu_count", How.PASSED, "a fact of the machine: pools sized by it differ between machines"),
+)
+
+_AUDITED = {
+    "os.fork": _FORK,
+    "os.forkpty": _FORK,
+    "os.exec": _EXEC,
+    "os.posix_spawn": _PROCESS,
+    "os.system": _PROCESS,
+    "socket.connect": _NETWORK,
+    "socket.bind": _NETWORK,
+    "socket.sendto": _NETWORK,
+    "socket.sendmsg": _NETWORK,
+    "ctypes.dlopen": "what a C library does cannot be seen; load it before the world begins",
+}
+
+
+class Permissions(threading.local):
+    """Whether the calling real thread may do real things just now."""
+
+    depth = 0
+
+
+class Fences:
+    """The fences of one world and the audit hook behind them."""
+
+    def __init__(self) -> None:
+        self._permissions = Permissions()
+
+    def install(self, patcher: Patcher, registry: Registry) -> None:
+        """Put up a fence at every name that is fenced in `registry` and exists here."""
+        for entry in registry.entries():
+            if entry.how is How.FENCED and (found := _find(entry.name)):
+                _put_up(patcher, entry, *found)
+        HOOK.watch(frozenset(_AUDITED), self.audit)
+
+    def remove(self) -> None:
+        """Let the audit hook look away; the patcher takes down the fences."""
+        HOOK.rest()
+
+    @contextmanager
+    def permitted(self) -> Iterator[None]:
+        """What the simulation itself does for real in this block is not refused."""
+        self._permissions.depth += 1
+        try:
+            yield
+        finally:
+            self._permissions.depth -= 1
+
+    def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Refuse a real effect that a simulated thread is about to have."""
+        if not self._permissions.depth and current_thread() is not None:
+            raise refusal(_said(event, arguments), _AUDITED[event])
+
+
+def refusal(name: str, advice: str) -> NotSimulated:
+    """The error for reaching `name`, with the user's line."""
+    return NotSimulated(f"{name} at {call_site()} is not simulated: {advice}. The list: python -m harness.sim.boundary")
+
+
+def _put_up(patcher: Patcher, entry: Boundary, owner: Any, name: str) -> None:
+    real = getattr(owner, name)
+    if isinstance(real, type):
+        # The class stays what it is, so that isinstance() and subclasses go on working; it cannot be made.
+        patcher.set(real, "__init__", _fence(entry.name, entry.why, vars(real)["__init__"]))
+    else:
+        patcher.replace(owner, name, _fence(entry.name, entry.why, real))
+
+
+def _fence(name: str, why: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(real)
+    def fence(*args: Any, **named: Any) -> Any:
+        if current_thread() is None:
+            return real(*args, **named)
+        raise refusal(name, why)
+
+    return fence
+
+
+def _find(name: str) -> tuple[Any, str] | None:
+    """The owner and the attribute a dotted name means, among what is loaded; None when there is no such thing."""
+    parts = name.split(".")
+    for cut in range(len(parts) - 1, 0, -1):
+        module = sys.modules.get(".".join(parts[:cut]))
+        if module is None:
+            continue
+        owner: Any = module
+        for part in parts[cut:-1]:
+            owner = getattr(owner, part, None)
+        return (owner, parts[-1]) if owner is not None and hasattr(owner, parts[-1]) else None
+    return None
+
+
+def _said(event: str, arguments: tuple[Any, ...]) -> str:
+    shown = ", ".join(repr(argument)[:60] for argument in arguments[1:] if event.startswith("socket."))
+    return f"{event}({shown})"

@@ -1,0 +1,153 @@
+"""The event loop as a client of the kernel.
+
+Order is asyncio's own: callbacks run first in, first out, because that is documented and programs rely on it. What
+varies with the seed is which thread goes next, never what happens inside one loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from asyncio import events
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any
+
+from harness.sim.boundary.fences import refusal
+from harness.sim.boundary.order import SimFuture, task_factory
+from harness.sim.boundary.patcher import Patcher
+from harness.sim.boundary.registry import Boundary, How
+from harness.sim.errors import NotSimulated
+from harness.sim.kernel import current_thread
+from harness.sim.selector import SimSelector
+
+_LOOP = "time is virtual, waiting parks the thread, order inside one loop is asyncio's"
+
+BOUNDARY = (
+    Boundary("asyncio.new_event_loop", How.SIMULATED, _LOOP),
+    Boundary("asyncio.SelectorEventLoop", How.SIMULATED, _LOOP),
+    Boundary("asyncio.EventLoop", How.SIMULATED, _LOOP),
+    Boundary("selectors.DefaultSelector", How.SIMULATED, "knows simulated descriptors; a real one is fenced"),
+)
+
+
+class SimLoop(asyncio.SelectorEventLoop):
+    """A selector loop in virtual time; made by `asyncio.run`, `anyio.run`, portals and Tornado inside a world.
+
+    Belongs to the process and kernel of the simulated thread that makes it.
+    """
+
+    _task_factory: Any
+    _check_closed: Callable[[], None]
+    _check_signal: Callable[[int], None]
+    _signal_handlers: dict[int, events.Handle]
+    _add_callback_signalsafe: Callable[[events.Handle], None]
+    _internal_fds: int
+
+    def __init__(self, selector: Any = None) -> None:
+        me = current_thread()
+        if me is None:
+            raise NotSimulated(
+                "a SimLoop can only be made by a thread of a simulated world: open one with harness.sim.World"
+            )
+        self._process = me.process
+        self._kernel = me.process.kernel
+        self._sim_selector = SimSelector(self._kernel, self._process)
+        super().__init__(self._sim_selector)
+        # Smaller than the grid: asyncio fires timers up to one resolution early, and what anyio then finds not yet
+        # due it arms again, for ever, without time passing.
+        self._clock_resolution = 1e-9
+        self._numbers = itertools.count(1)
+        self._make_task = task_factory(self._numbers)
+
+    def time(self) -> float:
+        """Seconds of the process's monotonic clock."""
+        return self._process.clock.monotonic(self._kernel.now)
+
+    def call_at(  # type: ignore[override] # the stub ties arguments to the callback
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """As asyncio's, with `when` rounded up to the first grid point whose float is not before it."""
+        grid = round(when * 1e6)
+        if grid / 1e6 < when:
+            grid += 1
+        return super().call_at(grid / 1e6, callback, *args, context=context)
+
+    def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        """As asyncio's; the task's hash is its number, so that sets of tasks are walked in one order."""
+        if self._task_factory is not None:
+            return super().create_task(coro, **options)
+        self._check_closed()
+        return self._make_task(self, coro, **options)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """As asyncio's, numbered as tasks are: `asyncio.wait` keeps futures in sets."""
+        future = SimFuture(loop=self)
+        future.number = next(self._numbers)
+        return future
+
+    def add_signal_handler(self, sig: int, callback: Callable[..., Any], *args: Any) -> None:  # type: ignore[override]
+        """Call back in this loop when the simulated process gets the signal."""
+        self._check_signal(sig)
+        self._check_closed()
+        if asyncio.iscoroutine(callback) or asyncio.iscoroutinefunction(callback):
+            raise TypeError("coroutines cannot be used with add_signal_handler()")
+        handle = events.Handle(callback, args, self, None)
+        self._signals().on(self._process, sig, lambda: self._signalled(handle))
+        self._signal_handlers[sig] = handle
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Let the signal do what it does by default; whether there was a handler."""
+        self._check_signal(sig)
+        if self._signal_handlers.pop(sig, None) is None:
+            return False
+        self._signals().off(self._process, sig)
+        return True
+
+    def _signalled(self, handle: events.Handle) -> None:
+        self._add_callback_signalsafe(handle)
+
+    def _signals(self) -> Any:
+        try:
+            from harness.sim.machine import signals
+        except ImportError:
+            raise refusal("loop.add_signal_handler", "signals need the machine part of the world") from None
+        return signals
+
+    def _make_self_pipe(self) -> None:
+        """No pipe: `wake` of the selector does what writing to it does."""
+        self._internal_fds += 1
+
+    def _close_self_pipe(self) -> None:
+        self._internal_fds -= 1
+
+    def _write_to_self(self) -> None:
+        if current_thread() is None:
+            raise refusal(
+                "call_soon_threadsafe from a real thread", "only threads started inside the world can wake its loops"
+            )
+        self._sim_selector.wake()
+
+
+_REAL = asyncio.SelectorEventLoop
+
+
+class SimPolicy(asyncio.DefaultEventLoopPolicy):
+    """The event loop policy inside a world; new for each, so that no thread finds a real loop in it."""
+
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        """A simulated loop for a simulated thread, a real one for a thread of the host."""
+        return _REAL() if current_thread() is None else SimLoop()
+
+    def _init_watcher(self) -> None:
+        # Not the one over pidfd: a simulated pid has none.
+        self._watcher = asyncio.ThreadedChildWatcher()
+
+
+def install(patcher: Patcher) -> None:
+    """Have every way of asking for an event loop give a `SimLoop`."""
+    patcher.set(events, "_event_loop_policy", SimPolicy())
+    for owner in (asyncio, asyncio.unix_events):
+        for name in ("SelectorEventLoop", "EventLoop", "_UnixSelectorEventLoop"):
+            if hasattr(owner, name):
+                patcher.set(owner, name, SimLoop)

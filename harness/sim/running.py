@@ -1,0 +1,102 @@
+"""Runs a function in a world of its own, once or twice."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from harness.errors import ExitCode
+from harness.sim.errors import SimError
+from harness.sim.tape import Tape
+from harness.sim.trace import Difference, Trace, first_difference
+from harness.sim.world import World
+
+T = TypeVar("T")
+
+STACK = 24
+"""Levels of the stack kept with each event when two runs are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult(Generic[T]):
+    """What one run in a world gave.
+
+    `value` is what the function returned; `digest` the hash of the history; `events` how many events it has; `tape`
+    the choices, to replay; `elapsed` virtual seconds; `trace` the events themselves when ``trace=True`` was asked
+    for.
+    """
+
+    value: T
+    digest: str
+    events: int
+    tape: Tape
+    elapsed: float
+    trace: Trace
+
+
+class Nondeterministic(SimError):
+    """Two runs of one seed had different histories; holds the first different event of both, with stacks."""
+
+    exit_code = ExitCode.NONDETERMINISTIC
+
+    def __init__(self, message: str, difference: Difference) -> None:
+        super().__init__(message)
+        self.difference = difference
+
+
+def run(function: Callable[..., Any], *args: Any, seed: int = 0, **options: Any) -> RunResult[Any]:
+    """Call ``function(*args)`` in a world; a coroutine function is run by `asyncio.run`.
+
+    Raises what the function raises, and what ends a world: `Deadlock`, `Livelock`, `ThreadFailed`.
+
+    >>> import time
+    >>> run(time.sleep, 3600.0, seed=1).elapsed
+    3600.0
+
+    :param options: see `World`.
+    """
+    world = World(seed, **options)
+    with world:
+        value = _call(function, args)
+    return RunResult(value, world.digest, len(world.trace), world.tape, world.elapsed, world.trace)
+
+
+def check_determinism(function: Callable[..., Any], *args: Any, seed: int = 0, **options: Any) -> RunResult[Any]:
+    """`run` twice, and compare the histories event by event; the result of the second run.
+
+    An error that `function` raises is part of the history: both runs must end with it, and then it is raised.
+
+    :raises Nondeterministic: the runs differ; its text shows the first different event of both, and where each
+    happened.
+    """
+    options = {**options, "trace": STACK}
+    first, second = (_observed(function, args, seed, options) for _ in range(2))
+    difference = first_difference(first[0].trace, second[0].trace)
+    if difference is not None:
+        raise Nondeterministic(f"seed {seed} does not give one history: {difference}", difference)
+    world, value, error = second
+    if error is not None:
+        raise error
+    return RunResult(value, world.digest, len(world.trace), world.tape, world.elapsed, world.trace)
+
+
+def _observed(
+    function: Callable[..., Any], args: tuple[Any, ...], seed: int, options: dict[str, Any]
+) -> tuple[World, Any, Exception | None]:
+    """One run whose end is an event of its history."""
+    world = World(seed, **options)
+    value, error = None, None
+    try:
+        with world:
+            value = _call(function, args)
+    except Exception as raised:  # noqa: BLE001 - compared, then raised by the caller
+        error = raised
+    world.trace.add(world.kernel.now, "-", "outcome", (type(error).__name__,))
+    return world, value, error
+
+
+def _call(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    return asyncio.run(function(*args)) if inspect.iscoroutinefunction(function) else function(*args)
