@@ -88,6 +88,7 @@ def test_an_armed_fault_is_injected_and_healed_when_it_struck(stage: Any, agent:
     assert healed.detail == {"struck": 2, "strikes": [injected.at, healed.at]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "over"), [({"times": 2}, True), ({"times": 3}, False), ({}, False)])
 def test_a_fault_whose_strikes_are_used_up_is_healed_with_the_last(
     stage: Any, agent: Any, options: dict[str, int], over: bool
