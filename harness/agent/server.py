@@ -9,12 +9,13 @@ import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.agent.journal import Journal
 from harness.agent.protocol import MAX_LINE, socket_path
 
 Command = Callable[..., dict[str, Any]]
+T = TypeVar("T")
 
 
 class AgentServer:
@@ -30,6 +31,8 @@ class AgentServer:
         self._obeyed: set[str] = set()
         self._commands: dict[str, Command] = {"switch": self._switch, "status": self._status}
         self._facts: dict[str, Callable[[], Any]] = {}
+        self._plug_ins: dict[str, Any] = {}
+        self._plugging = threading.Lock()
         self._thread: threading.Thread | None = None
         self._path = socket_path(directory, os.getpid())
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -43,6 +46,14 @@ class AgentServer:
     def tell(self, name: str, fact: Callable[[], Any]) -> None:
         """Add something to what ``status`` tells: what `fact` returns at that moment, as JSON."""
         self._facts[name] = fact
+
+    def plug_in(self, name: str, make: Callable[[], T]) -> T:
+        """What a plug-in keeps for itself in this process, made when it is first asked for."""
+        with self._plugging:
+            if name not in self._plug_ins:
+                self._plug_ins[name] = make()
+        kept: T = self._plug_ins[name]
+        return kept
 
     def obey(self, switch: str) -> None:
         """Say that code of this process looks at that switch; setting one that nobody looks at changes nothing."""

@@ -79,7 +79,7 @@ class Operation(Record, frozen=True, kw_only=True, tag="operation"):
     """One call that the workload made of the target; latency counts from ``intended``, never from ``start``.
 
     ``ref`` is what the target answered with (a job id, a schedule id). ``measured`` is False during warm-up
-    stages.
+    stages. ``params`` is the digest of the parameters that it asked a handler to be called with, empty if it did not.
     """
 
     id: int
@@ -93,6 +93,7 @@ class Operation(Record, frozen=True, kw_only=True, tag="operation"):
     ref: str = ""
     error: str = ""
     measured: bool = True
+    params: str = ""
 
 
 class Drop(Record, frozen=True, kw_only=True, tag="drop"):
@@ -107,7 +108,8 @@ class Execution(Record, frozen=True, kw_only=True, tag="execution"):
     """One run of a method inside a handler, as the handler itself saw it.
 
     ``request_id`` equals the job id. ``end`` is None when the handler never finished it (killed, or silent).
-    ``outcome`` is ``ok``, ``error``, ``silent`` or empty when unknown.
+    ``outcome`` is ``ok``, ``error``, ``silent`` or empty when unknown. ``params`` and ``result`` are digests of
+    what the method was given and answered, empty where the handler did not tell.
     """
 
     handler: str
@@ -117,13 +119,15 @@ class Execution(Record, frozen=True, kw_only=True, tag="execution"):
     end: float | None = None
     outcome: str = ""
     pid: int = 0
+    params: str = ""
+    result: str = ""
 
 
 class Job(Record, frozen=True, kw_only=True, tag="job"):
     """One job as the scheduler's own log has it at the end of the run; times are scenario time.
 
     ``outcome`` is empty while the scheduler has recorded none. ``scheduled_for`` is None for jobs submitted
-    directly.
+    directly. ``result`` is the digest of the stored result, empty without one.
     """
 
     job_id: str
@@ -136,6 +140,7 @@ class Job(Record, frozen=True, kw_only=True, tag="job"):
     attempts: int = 0
     outcome: str = ""
     error: str = ""
+    result: str = ""
 
 
 class Fault(Record, frozen=True, kw_only=True, tag="fault"):

@@ -7,6 +7,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from harness.agent.digest import digest
 from harness.errors import HarnessError, NeverReady, UsageError
 from harness.faults.process_kill import KillArgs, ProcessKill
 from harness.faults.run_surroundings import RunSurroundings
@@ -191,6 +192,7 @@ class Steps:
             status=reply.status,
             ref=reply.ref,
             error=reply.error,
+            params=digest(args.get("params") or {}) if "handler" in args else "",
         )
         self._recorder.append(operation)
         return operation

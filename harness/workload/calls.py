@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.agent.digest import digest
 from harness.history.recorder import Recorder
 from harness.history.records import Drop, Operation, Status
 from harness.targets.base import Reply, Target
@@ -23,7 +24,13 @@ class _Open:
     intended: float
     start: float
     measured: bool
+    params: str
     task: asyncio.Task[None] | None = None
+
+
+def _params(args: Mapping[str, Any]) -> str:
+    """The digest of the parameters that a handler is to be called with; empty when no handler is."""
+    return digest(args.get("params") or {}) if "handler" in args else ""
 
 
 class Calls:
@@ -64,14 +71,14 @@ class Calls:
     def send(self, args: Mapping[str, Any], intended: float, measured: bool = True) -> asyncio.Task[None]:
         """Start a call; it runs by itself."""
         number = next(self._ids)
-        call = self._open[number] = _Open(str(args.get("handler", "")), intended, intended, measured)
+        call = self._open[number] = _Open(str(args.get("handler", "")), intended, intended, measured, _params(args))
         call.task = self._loop.create_task(self._run(number, call, args))
         return call.task
 
     async def make(self, args: Mapping[str, Any]) -> Operation:
         """Make one call right now, wait for it, and return what was recorded."""
         number, now = next(self._ids), self._loop.time()
-        call = self._open[number] = _Open(str(args.get("handler", "")), now, now, True)
+        call = self._open[number] = _Open(str(args.get("handler", "")), now, now, True, _params(args))
         return self._end(number, call, await self._ask(args))
 
     def drop(self, intended: float, measured: bool) -> None:
@@ -114,7 +121,7 @@ class Calls:
         operation = Operation(
             at=end, id=number, workload=self._workload, op=self._op, place=call.place, end=end,
             intended=self._scenario(call.intended), start=self._scenario(call.start), measured=call.measured,
-            status=reply.status, ref=reply.ref, error=reply.error,
+            status=reply.status, ref=reply.ref, error=reply.error, params=call.params,
         )
         self._recorder.append(operation)
         self._on_end()

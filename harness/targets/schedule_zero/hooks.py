@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.agent import protocol
 from harness.agent.server import AgentServer
+from harness.targets.schedule_zero import calls
 from schedule_zero import barriers
 
 
@@ -21,6 +22,7 @@ def install(agent: AgentServer) -> None:
     journal = agent.journal
 
     def begin(handler_id: str, method: str, request_id: str | None, **_: Any) -> None:
+        calls.begin(handler_id, request_id or "")
         journal.write("begin", handler=handler_id, method=method, request_id=request_id or "")
 
     def end(handler_id: str, method: str, request_id: str | None, **more: Any) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from harness.agent.digest import digest
 from harness.history.records import Job, Status
 from harness.targets.schedule_zero.api import ApiClient
 
@@ -96,6 +97,7 @@ class MemoryJobs:
             attempts=len(told.get("attempts") or ()),
             outcome=told.get("outcome") or "",
             error=told.get("error") or "",
+            result="" if told.get("result") is None else digest(told["result"]),
         )
 
     def _when(self, text: str | None) -> float | None:

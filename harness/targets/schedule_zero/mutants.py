@@ -11,21 +11,13 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 from harness.errors import UsageError
-
-REGISTRY: dict[str, Callable[[], None]] = {}
-
-
-def _mutant(name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
-    def register(function: Callable[[], None]) -> Callable[[], None]:
-        REGISTRY[name] = function
-        return function
-
-    return register
+from harness.targets.schedule_zero import mutants_of_jobs as mutants_of_jobs
+from harness.targets.schedule_zero.mutant_registry import REGISTRY
+from harness.targets.schedule_zero.mutant_registry import mutant as _mutant
 
 
 def apply(name: str) -> None:

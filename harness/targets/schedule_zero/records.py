@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.agent import journal
+from harness.agent.digest import digest
 from harness.history.records import Event, Execution, Job
 
 ToScenario = Callable[[float], float]
 """Turns a reading of the monotonic clock into scenario time, both in seconds."""
 
 _EXECUTIONS = """
-    SELECT job_id, handler_id, method, schedule_id, scheduled_for, started_at, ended_at, attempts, outcome, error
+    SELECT job_id, handler_id, method, schedule_id, scheduled_for, started_at, ended_at, attempts, outcome, error,
+        result
     FROM executions ORDER BY coalesce(ended_at, started_at, 0), job_id"""
 _JOBS = """
     SELECT id, task_id, schedule_id, scheduled_fire FROM jobs
@@ -56,7 +58,7 @@ def read_jobs(database: Path, to_scenario: ToScenario) -> Iterator[Job]:
 
 
 def _finished(row: tuple[Any, ...], when: Callable[[int | None], float | None]) -> Job:
-    job_id, handler, method, schedule_id, scheduled, started, ended, attempts, outcome, error = row
+    job_id, handler, method, schedule_id, scheduled, started, ended, attempts, outcome, error, result = row
     end = when(ended)
     return Job(
         at=end if end is not None else (when(started) or 0.0),
@@ -70,6 +72,7 @@ def _finished(row: tuple[Any, ...], when: Callable[[int | None], float | None]) 
         attempts=len(json.loads(attempts or "[]")),
         outcome=outcome or "",
         error=error or "",
+        result="" if result is None else digest(json.loads(result)),
     )
 
 
@@ -99,9 +102,15 @@ def _read_journal(path: Path, pid: int, to_scenario: ToScenario) -> Iterator[Exe
         match line["kind"]:
             case "begin":
                 running[line["handler"], line["request_id"]].append(line)
+            case "call":
+                # Of runs of one request at once, the youngest that has told nothing yet is the one that tells.
+                for begun in reversed(running[line["handler"], line["request_id"]]):
+                    if "params" not in begun:
+                        begun |= {"params": line["params"], "result": line["result"]}
+                        break
             case "end":
-                if begun := running[line["handler"], line["request_id"]]:
-                    yield _execution(begun.pop(0), pid, to_scenario, end=at, ok=line["ok"])
+                if waiting := running[line["handler"], line["request_id"]]:
+                    yield _execution(waiting.pop(0), pid, to_scenario, end=at, ok=line["ok"])
             case "event":
                 yield Event(at=at, name=line["name"], place=line["place"], detail=line["detail"])
             case "fault":
@@ -126,4 +135,6 @@ def _execution(
         end=end,
         outcome=outcome,
         pid=pid,
+        params=begun.get("params", ""),
+        result=begun.get("result", ""),
     )

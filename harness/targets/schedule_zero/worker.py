@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 from harness.agent import boot
+from harness.targets.schedule_zero import calls
 from schedule_zero.zmq_handler_base import BaseHandler
 
 _Z99 = 2.3263478740408408
@@ -68,9 +69,12 @@ class Worker(BaseHandler):
         return (agent.switches.get(SWITCH) if agent else None) or {}
 
     def work(self, **params: Any) -> dict[str, Any]:
-        """Take the service time and answer the parameters."""
+        """Take the service time and answer the parameters with the id of the request, so that no two answers are
+        equal."""
         self._serve()
-        return {"done": params}
+        result = {"done": params, "request": calls.current().request_id}
+        calls.tell(params, result)
+        return result
 
     def tick(self, **params: Any) -> dict[str, Any]:
         """The same under the name that schedules use."""
@@ -78,6 +82,7 @@ class Worker(BaseHandler):
 
     def echo(self, **params: Any) -> dict[str, Any]:
         """Answer the parameters at once."""
+        calls.tell(params, params)
         return params
 
     def sleep(self, seconds: float = 0.0) -> float:

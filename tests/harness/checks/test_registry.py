@@ -49,6 +49,7 @@ def test_every_check_says_what_it_is_about_in_one_line() -> None:
         "no-left-over-file",
         "no-lost-job",
         "no-orphan-process",
+        "no-reply-crosses-requests",
         "no-stale-pidfile",
         "ports-free",
         "registered-handlers",

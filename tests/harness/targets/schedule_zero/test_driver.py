@@ -8,7 +8,7 @@ import asyncio
 import random
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ import psutil
 import pytest
 
 from harness.agent import journal
+from harness.agent.digest import digest
 from harness.errors import NeverReady, UsageError
 from harness.history.recorder import Recorder
 from harness.history.records import AnyRecord, Audit, Event, Execution, Job, Process, ProcessEvent, Status
 from harness.scenario.model import Scenario
-from harness.targets.base import PlaceKind, StopHow, TargetContext
+from harness.targets.base import Place, PlaceKind, StopHow, TargetContext
 from harness.targets.registry import drivers
 from harness.targets.schedule_zero import mutants, records
 from harness.targets.schedule_zero.audits import store_problems
@@ -89,6 +90,40 @@ def pick(found: Sequence[AnyRecord], kind: type[Any]) -> list[Any]:
     return [record for record in found if isinstance(record, kind)]
 
 
+def assert_places(places: Mapping[str, Place]) -> None:
+    """What faults can point at, each with its kind; a handler with its process."""
+    assert sorted(places) == ["governor", "h1", "h2", "scheduler", "scheduler.req", "store"]
+    assert [places[n].kind for n in ("governor", "h1", "scheduler.req", "store")] == [
+        PlaceKind.PROCESS,
+        PlaceKind.HANDLER,
+        PlaceKind.SOCKET,
+        PlaceKind.STORE,
+    ]
+    assert places["h1"].group == "handlers"
+    assert psutil.Process(places["h1"].pid).create_time() == places["h1"].started
+
+
+def assert_numbers(numbers: Mapping[str, float]) -> None:
+    """Handlers, and the sizes of each process."""
+    assert numbers["registered-handlers"] == 2
+    assert numbers["rss@scheduler"] > 1e6
+    sizes = {f"{n}@{p}" for n in ("rss", "fds", "threads") for p in ("governor", "scheduler", "h1", "h2")}
+    assert sizes <= set(numbers)
+
+
+def assert_recorded(found: Sequence[AnyRecord], done: str, failed: str, pid: int) -> None:
+    """What the scheduler's log and the handlers' journals say of a job done by `pid`, and of one that failed."""
+    jobs = {job.job_id: job for job in pick(found, Job)}
+    assert (jobs[done].outcome, jobs[done].handler, jobs[done].attempts) == ("success", "h1", 1)
+    assert (jobs[failed].outcome, jobs[failed].error) == ("error", "call_failed: RuntimeError: told to fail")
+    runs = {run.request_id: run for run in pick(found, Execution)}
+    assert [(runs[ref].handler, runs[ref].outcome) for ref in (done, failed)] == [("h1", "ok"), ("h2", "error")]
+    assert runs[done].pid == pid
+    given = digest({"a": 1})
+    assert (runs[done].params, runs[done].result, jobs[done].result) == (given, given, given)
+    assert (runs[failed].params, runs[failed].result, jobs[failed].result) == ("", "", "")
+
+
 @pytest.mark.integration
 def test_a_deployment_from_its_start_to_the_search_for_what_it_left(
     deployed: Callable[..., Any], recorder: Recorder
@@ -97,15 +132,7 @@ def test_a_deployment_from_its_start_to_the_search_for_what_it_left(
 
     async def body(target: ScheduleZeroTarget) -> None:
         places = {place.name: place for place in target.places()}
-        assert sorted(places) == ["governor", "h1", "h2", "scheduler", "scheduler.req", "store"]
-        assert [places[n].kind for n in ("governor", "h1", "scheduler.req", "store")] == [
-            PlaceKind.PROCESS,
-            PlaceKind.HANDLER,
-            PlaceKind.SOCKET,
-            PlaceKind.STORE,
-        ]
-        assert places["h1"].group == "handlers"
-        assert psutil.Process(places["h1"].pid).create_time() == places["h1"].started
+        assert_places(places)
         done = await target.call(
             "job.submit", {"handler": "h1", "method": "echo", "params": {"a": 1}}, timeout=10.0
         )
@@ -117,29 +144,12 @@ def test_a_deployment_from_its_start_to_the_search_for_what_it_left(
             return (await target.probe()).get("backlog") == 0
 
         await until(idle)
-        numbers = await target.probe()
-        assert numbers["registered-handlers"] == 2
-        assert numbers["rss@scheduler"] > 1e6
-        assert {
-            f"{n}@{p}" for n in ("rss", "fds", "threads") for p in ("governor", "scheduler", "h1", "h2")
-        } <= set(numbers)
+        assert_numbers(await target.probe())
         (sockets,) = pick(list(await target.collect()), Audit)
         assert (sockets.name, sockets.looked_at, sockets.found) == ("sockets", 4, ())
         stopped = await target.stop(StopHow.TERM, timeout=15.0)
         assert (stopped.code, stopped.forced) == (0, False)
-        found = list(await target.collect_files())
-        jobs = {job.job_id: job for job in pick(found, Job)}
-        assert (jobs[done.ref].outcome, jobs[done.ref].handler, jobs[done.ref].attempts) == ("success", "h1", 1)
-        assert (jobs[failed.ref].outcome, jobs[failed.ref].error) == (
-            "error",
-            "call_failed: RuntimeError: told to fail",
-        )
-        runs = {run.request_id: run for run in pick(found, Execution)}
-        assert [(runs[ref].handler, runs[ref].outcome) for ref in (done.ref, failed.ref)] == [
-            ("h1", "ok"),
-            ("h2", "error"),
-        ]
-        assert runs[done.ref].pid == places["h1"].pid
+        assert_recorded(list(await target.collect_files()), done.ref, failed.ref, places["h1"].pid)
         audits = {audit.name: audit for audit in pick(list(await target.audit("final")), Audit)}
         assert {name: (audit.looked_at > 0, audit.found) for name, audit in audits.items()} == dict.fromkeys(
             ("processes", "pidfiles", "ports", "store", "interpreters"), (True, ())
@@ -256,14 +266,14 @@ def test_jobs_that_wait_are_read_beside_those_that_ended(tmp_path: Path) -> None
     with sqlite3.connect(path) as database:
         database.execute(
             "CREATE TABLE executions (job_id, handler_id, method, schedule_id, scheduled_for, started_at, "
-            "ended_at, attempts, outcome, error)"
+            "ended_at, attempts, outcome, error, result)"
         )
         database.execute(
             "CREATE TABLE jobs (seq INTEGER PRIMARY KEY, id, task_id, schedule_id, scheduled_fire)"
         )
         now = int(time.time() * 1e6)
         database.execute(
-            "INSERT INTO executions VALUES ('a', 'h1', 'work', NULL, NULL, ?, ?, '[{}]', 'success', NULL)",
+            "INSERT INTO executions VALUES ('a', 'h1', 'work', NULL, NULL, ?, ?, '[{}]', 'success', NULL, NULL)",
             (now, now),
         )
         database.execute(
@@ -288,6 +298,7 @@ def test_executions_are_paired_from_what_handlers_wrote(tmp_path: Path) -> None:
     written = journal.Journal(tmp_path / "41.jsonl")
     for request in ("a", "b"):
         written.write("begin", handler="h1", method="work", request_id=request)
+    written.write("call", handler="h1", request_id="a", params="p", result="r")
     written.write("end", handler="h1", method="work", request_id="a", ok=False)
     written.write("event", name="efsm-raised", place="x", detail={})
     written.close()
@@ -299,6 +310,7 @@ def test_executions_are_paired_from_what_handlers_wrote(tmp_path: Path) -> None:
     runs = {run.request_id: run for run in pick(found, Execution)}
     assert (runs["a"].outcome, runs["a"].pid, runs["a"].end is not None) == ("error", 41, True)
     assert (runs["b"].outcome, runs["b"].end) == ("", None)
+    assert [(runs[name].params, runs[name].result) for name in ("a", "b")] == [("p", "r"), ("", "")]
     assert [event.name for event in pick(found, Event)] == ["efsm-raised"]
 
 
