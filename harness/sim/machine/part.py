@@ -1,0 +1,191 @@
+"""The machine as a part of a world: what it replaces, and by what."""
+
+from __future__ import annotations
+
+import _posixsubprocess
+import atexit
+import builtins
+import fcntl
+import functools
+import io
+import os
+import select
+import selectors
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from harness.sim.boundary.registry import Boundary, How
+from harness.sim.kernel import current_thread
+from harness.sim.machine.children import ChildCalls
+from harness.sim.machine.files import FileCalls
+from harness.sim.machine.machine import Machine
+from harness.sim.machine.os_calls import OsCalls
+from harness.sim.machine.readiness import Selects, SimEpoll, SimPoll
+from harness.sim.machine.signal_calls import SignalCalls
+from harness.sim.machine.startup import MainModule, new_main
+
+if TYPE_CHECKING:
+    from harness.sim.world import World
+
+_NUMBER = "descriptors of the world are its own; real files pass through and are closed when their process dies"
+_CHILD = "processes are groups of simulated threads"
+_SIGNAL = "signals go between simulated processes; handlers run in the main thread"
+_READY = "readiness of simulated pipes and sockets"
+
+_OS_NUMBERS = (
+    *("pipe", "pipe2", "read", "write", "fstat", "set_inheritable", "get_inheritable"),
+    *("set_blocking", "get_blocking", "isatty", "fsync"),
+)
+_OS_CHILDREN = (
+    *("waitpid", "wait", "wait4", "pidfd_open", "getpid", "getppid", "getpgid", "getpgrp", "getsid"),
+    *("setsid", "setpgid", "setpgrp", "abort"),
+)
+_SIGNALS = (
+    *("signal", "getsignal", "raise_signal", "set_wakeup_fd", "siginterrupt", "pthread_kill", "pthread_sigmask"),
+    *("sigpending", "sigwait", "sigtimedwait", "sigwaitinfo", "pause", "alarm", "setitimer", "getitimer"),
+    "pidfd_send_signal",
+)
+
+BOUNDARY = (
+    *(Boundary(f"os.{name}", How.SIMULATED, _NUMBER) for name in (*_OS_NUMBERS, "open", "close", "closerange", "dup", "dup2")),
+    *(Boundary(f"os.{name}", How.SIMULATED, _CHILD) for name in (*_OS_CHILDREN, "_exit")),
+    *(Boundary(f"os.{name}", How.SIMULATED, _SIGNAL) for name in ("kill", "killpg")),
+    *(Boundary(f"signal.{name}", How.SIMULATED, _SIGNAL) for name in _SIGNALS),
+    Boundary("subprocess.Popen", How.SIMULATED, "starts Python modules, scripts and registered programs as processes of the world"),
+    Boundary("fcntl.flock", How.SIMULATED, "the lock is real, waiting for it is virtual, death releases it"),
+    Boundary("fcntl.lockf", How.FENCED, "POSIX locks belong to the one real process; use fcntl.flock"),
+    Boundary("select.select", How.SIMULATED, _READY),
+    Boundary("select.poll", How.SIMULATED, _READY),
+    Boundary("select.epoll", How.SIMULATED, _READY),
+    Boundary("atexit.register", How.SIMULATED, "each simulated process has its own functions"),
+)
+
+
+class MachinePart:
+    """Installs a `Machine` in a world, as ``world.machine``.
+
+    Options of the world that it heeds: ``start_up``, seconds (from, to) that the start of an interpreter takes.
+    """
+
+    def __init__(self) -> None:
+        self.machine: Machine | None = None
+        self._set: Callable[[Any, str, Any], None]
+        self._replace: Callable[[Any, str, Any], None]
+
+    def install(self, world: World) -> None:
+        """Patch what the operating system offers."""
+        options = {name: world.options[name] for name in ("start_up",) if name in world.options}
+        machine = self.machine = Machine(world.kernel, **options)
+        world.machine = machine
+        world.kernel.machine = machine  # type: ignore[attr-defined]
+        self._set, self._replace = world.patcher.set, world.patcher.replace
+        machine.state(world.kernel.main.process)
+        self._descriptors(machine)
+        self._processes(machine)
+        self._signals(machine)
+        self._selecting(machine)
+        self._per_process(world, machine)
+
+    def remove(self) -> None:
+        """Close what is left; names are put back by the patcher."""
+        if self.machine is not None:
+            self.machine.close()
+
+    def _put(self, owner: Any, name: str, simulated: Callable[..., Any]) -> None:
+        """Replace a function everywhere; threads outside of the world get the real one."""
+        self._replace(owner, name, dispatching(getattr(owner, name), simulated))
+
+    def _descriptors(self, machine: Machine) -> None:
+        calls, files = OsCalls(machine), FileCalls(machine)
+        for name in _OS_NUMBERS:
+            self._put(os, name, getattr(calls, name))
+        self._put(os, "open", files.open_file)
+        for name in ("close", "closerange", "dup", "dup2"):
+            self._put(os, name, getattr(files, name))
+        opening = dispatching(builtins.open, files.open)
+        for owner in (builtins, io, sys.modules["_io"]):
+            self._set(owner, "open", opening)
+        self._put(fcntl, "flock", files.flock)
+
+    def _processes(self, machine: Machine) -> None:
+        calls = ChildCalls(machine)
+        for name in _OS_CHILDREN:
+            self._put(os, name, getattr(calls, name))
+        self._put(os, "_exit", calls.exit_now)
+        self._put(_posixsubprocess, "fork_exec", calls.fork_exec)
+        self._set(subprocess, "_USE_POSIX_SPAWN", False)
+        if hasattr(subprocess, "_del_safe"):
+            self._set(subprocess._del_safe, "waitpid", os.waitpid)
+        else:
+            self._set(subprocess.Popen, "_internal_poll", _polling(subprocess.Popen._internal_poll))  # type: ignore[attr-defined]
+
+    def _signals(self, machine: Machine) -> None:
+        calls = SignalCalls(machine)
+        for name in _SIGNALS:
+            if hasattr(signal, name):
+                self._put(signal, name, getattr(calls, name))
+        self._put(os, "kill", calls.kill)
+        self._put(os, "killpg", calls.killpg)
+
+    def _selecting(self, machine: Machine) -> None:
+        self._put(select, "select", Selects(machine).select)
+        self._put(select, "poll", lambda: SimPoll(machine))
+        self._put(select, "epoll", lambda sizehint=-1, flags=0: SimEpoll(machine))
+        self._set(selectors.SelectSelector, "_select", staticmethod(select.select))
+        self._set(selectors.PollSelector, "_selector_cls", staticmethod(select.poll))
+        self._set(selectors.EpollSelector, "_selector_cls", staticmethod(select.epoll))
+
+    def _per_process(self, world: World, machine: Machine) -> None:
+        own = world.kernel.process_local
+        path = list(sys.path)
+        own(sys, "path", lambda: list(path))
+        own(sys, "orig_argv", list)
+        own(MainModule(), "value", new_main)
+        own(subprocess, "_active", list)
+        self._put(atexit, "register", _registering(machine, atexit.register))
+        self._put(atexit, "unregister", _unregistering(machine, atexit.unregister))
+
+
+def dispatching(real: Callable[..., Any], simulated: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that asks who calls."""
+
+    @functools.wraps(real, updated=())
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return real(*args, **kwargs) if current_thread() is None else simulated(*args, **kwargs)
+
+    return call
+
+
+def _polling(real: Callable[..., Any]) -> Callable[..., Any]:
+    """`Popen._internal_poll` of Python 3.11 and 3.12 has bound the real ``waitpid`` as a default argument."""
+
+    def poll(self: Any, _deadstate: Any = None) -> Any:
+        return real(self, _deadstate, _waitpid=os.waitpid)
+
+    return poll
+
+
+def _registering(machine: Machine, real: Callable[..., Any]) -> Callable[..., Any]:
+    def register(func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        if not machine.is_child():
+            return real(func, *args, **kwargs)
+        if getattr(func, "__qualname__", "") != "finalize._exitfunc":
+            # That one would run the finalizers of all processes: they share the registry of `weakref.finalize`.
+            machine.state().at_exit.append((func, args, kwargs))
+        return func
+
+    return register
+
+
+def _unregistering(machine: Machine, real: Callable[..., Any]) -> Callable[..., Any]:
+    def unregister(func: Callable[..., Any], /) -> None:
+        if not machine.is_child():
+            real(func)
+            return
+        entries = machine.state().at_exit
+        entries[:] = [entry for entry in entries if entry[0] != func]
+
+    return unregister

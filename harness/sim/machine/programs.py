@@ -1,0 +1,151 @@
+"""What a command line starts: the Python interpreter of this world, a script, or a function registered as a program."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from harness.sim.errors import NotSimulated
+from harness.sim.machine.descriptors import failure
+
+if TYPE_CHECKING:
+    from harness.sim.machine.machine import Machine
+
+Function = Callable[[list[str]], int | None]
+Namer = Callable[[list[str], Mapping[str, str]], str]
+_FLAGS: Final = frozenset("bBdEIOPqRsSuvx")
+_PYTHON: Final = re.compile(r"^(pypy|python)\d*(\.\d+)*[a-z]?$")
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a process will run.
+
+    `kind` is ``module``, ``script``, ``code``, ``function`` or ``version``; `what` its name, path or text; `argv` the
+    ``sys.argv`` that it will see; `flags` the interpreter's one-letter options.
+    """
+
+    kind: str
+    what: str
+    argv: tuple[str, ...]
+    flags: str = ""
+    function: Function | None = None
+
+
+class Programs:
+    """Everything that can be started in one world.
+
+    :ivar naming: what a process is called, from its command and environment; default: its module or script.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._functions: dict[str, Function] = {}
+        self._names: dict[str, int] = {}
+        self.naming: Namer = lambda argv, env: ""
+
+    def register(self, name: str, function: Function) -> None:
+        """Let the command `name` (a path, or what is looked for on PATH) run ``function(argv)`` as a process.
+
+        It has the process's own ``sys.argv``, environment and streams; what it returns is the exit code.
+
+        >>> machine.programs.register("true", lambda argv: 0)  # doctest: +SKIP
+        """
+        self._functions[name] = function
+
+    def name(self, program: Program, argv: list[str], env: Mapping[str, str]) -> str:
+        """A name for a new process: unique, the same in every run, ``server``, ``server#2``."""
+        base = self.naming(argv, env) or _base_name(program)
+        number = self._names[base] = self._names.get(base, 0) + 1
+        return base if number == 1 else f"{base}#{number}"
+
+    def find(self, executables: Sequence[str], words: list[str], folder: str) -> Program:
+        """The program of a command; `executables` are the places to look, in order.
+
+        :raises OSError: there is none (ENOENT), or it may not be run (EACCES).
+        :raises NotSimulated: there is one, and this world does not know it.
+        """
+        refused = False
+        for candidate in executables:
+            function = self._functions.get(candidate) or self._functions.get(Path(candidate).name)
+            if function is not None:
+                return Program("function", Path(candidate).name, tuple(words), function=function)
+            path = Path(folder, candidate)
+            if not path.is_file():
+                continue
+            if not os.access(path, os.X_OK):
+                refused = True
+                continue
+            return self._of_file(path, words)
+        raise failure(errno.EACCES if refused else errno.ENOENT)
+
+    def _of_file(self, path: Path, words: list[str]) -> Program:
+        with path.open("rb") as file:
+            head = file.read(256)
+        if not head.startswith(b"#!"):
+            if _is_interpreter(path):
+                return parse(words)
+            raise NotSimulated(
+                f"the program {path} is not simulated: give the world one with "
+                f"machine.programs.register({path.name!r}, function), or start it as {sys.executable} -m module"
+            )
+        line = os.fsdecode(head[2:].splitlines()[0]).split()
+        if not line or not any(_PYTHON.match(Path(word).name) for word in line):
+            raise NotSimulated(f"the script {path} for {' '.join(line)} is not simulated: only Python scripts are")
+        return Program("script", str(path), (str(path), *words[1:]))
+
+
+def parse(words: Sequence[str]) -> Program:
+    """What ``python WORDS[1:]`` runs. Raises NotSimulated for an interactive interpreter and unknown options."""
+    flags, rest = "", list(words[1:])
+    while rest:
+        word = rest.pop(0)
+        if word == "-c" or word == "-m":
+            if not rest:
+                raise NotSimulated(f"{' '.join(words)}: argument expected for the {word} option")
+            what = rest.pop(0)
+            return Program("code" if word == "-c" else "module", what, (word, *rest), flags)
+        if word in ("-V", "--version"):
+            return Program("version", "", ("",), flags)
+        if word in ("-W", "-X"):
+            rest = rest[1:]
+        elif word.startswith(("-W", "-X")):
+            continue
+        elif word.startswith("-") and len(word) > 1:
+            letters, glued = _letters(word)
+            flags += letters
+            if glued:
+                rest.insert(0, glued)
+        else:
+            return Program("script", word, (word, *rest), flags)
+    raise NotSimulated(f"{' '.join(words)}: an interactive interpreter is not simulated")
+
+
+def _letters(word: str) -> tuple[str, str]:
+    """One-letter options, and a ``-m`` or ``-c`` glued to them (``-um``)."""
+    letters = word[1:]
+    for index, letter in enumerate(letters):
+        if letter in "mc":
+            return letters[:index], f"-{letter}"
+        if letter not in _FLAGS:
+            raise NotSimulated(f"the interpreter's option {word} is not simulated")
+    return letters, ""
+
+
+def _is_interpreter(path: Path) -> bool:
+    here = Path(sys.executable)
+    return (here.exists() and path.samefile(here)) or bool(_PYTHON.match(path.name))
+
+
+def _base_name(program: Program) -> str:
+    if program.kind == "module":
+        return program.what.removesuffix(".__main__").rpartition(".")[2]
+    if program.kind == "code":
+        return "python"
+    return Path(program.what).stem or "python"
