@@ -71,7 +71,7 @@ class Kernel(Scheduler):
         self.deviate = deviate
         self.on_leave: list[Callable[[SimProcess], None]] = []
         self.on_enter: list[Callable[[SimProcess], None]] = []
-        self.on_close: list[Callable[[], None]] = []
+        self.on_close: list[Callable[[], object]] = []
         self._factories: dict[tuple[object, str], Callable[[], Any]] = {}
         self._watchdog = Watchdog(self, patience)
         self._started = 0
@@ -239,7 +239,7 @@ class Kernel(Scheduler):
 
     # -- timers, choices, trace ---------------------------------------------------------------------------------------
 
-    def call_at(self, when: int, callback: Callable[[], None], label: str = "") -> Timer:
+    def call_at(self, when: int, callback: Callable[[], object], label: str = "") -> Timer:
         """Call `callback` at world time `when` (µs), with the baton but in no thread's name: it must not wait.
 
         What it raises ends the world with `ThreadFailed`. Of the same time, the first set fires first.
@@ -248,7 +248,7 @@ class Kernel(Scheduler):
         self.timers.add(timer.when, timer)
         return timer
 
-    def call_later(self, delay: int, callback: Callable[[], None], label: str = "") -> Timer:
+    def call_later(self, delay: int, callback: Callable[[], object], label: str = "") -> Timer:
         """`call_at`, `delay` microseconds from now."""
         return self.call_at(self.now + delay, callback, label)
 

@@ -77,7 +77,7 @@ class SimProcess:
         self.state = ProcessState.RUNNING
         self.exit_code: int | None = None
         self.locals: dict[tuple[object, str], Any] = {}
-        self.on_exit: list[Callable[[], None]] = []
+        self.on_exit: list[Callable[[], object]] = []
         self.exited = WaitQueue(kernel, f"the end of process {name} ({pid})")
         self.names: dict[str, int] = {}
         """How many threads of each name it has had."""

@@ -18,6 +18,9 @@ from harness.sim.unwinding import PATIENCE, killed_again
 if TYPE_CHECKING:
     from harness.sim.process import SimProcess
 
+MOMENT = 0.2
+"""Real seconds in which a baton comes that is on its way."""
+
 
 class Scheduler:
     """Passes one baton between threads. Everything here is called by the thread that holds it.
@@ -109,7 +112,7 @@ class Scheduler:
             thread.lane.append(thread)
         return True
 
-    def interrupt(self, thread: SimThread, callback: Callable[[], None]) -> None:
+    def interrupt(self, thread: SimThread, callback: Callable[[], object]) -> None:
         """Run `callback` in `thread` as soon as it gets the baton; a wait is resumed afterwards (PEP 475).
 
         What `callback` raises ends the wait. Callbacks of dead threads are dropped.
@@ -162,8 +165,8 @@ class Scheduler:
         if following is me:
             self.current = me
             return
-        self.give(following)
         try:
+            self.give(following)
             me.baton.acquire()
         except BaseException as error:  # noqa: BLE001 - a signal's handler raised, in the world's main thread
             self._interrupted(me, error)
@@ -238,7 +241,7 @@ class Scheduler:
                 if not who.interrupted:
                     who.lane.append(who)
 
-    def _call(self, timer: Timer, callback: Callable[[], None]) -> None:
+    def _call(self, timer: Timer, callback: Callable[[], object]) -> None:
         self.steps += 1
         if self.steps > self._patience:
             self._tired()
@@ -248,7 +251,7 @@ class Scheduler:
 
     # -- out of the ordinary ------------------------------------------------------------------------------------------
 
-    def guarded(self, callback: Callable[[], None], what: str) -> None:
+    def guarded(self, callback: Callable[[], object], what: str) -> None:
         """Call in no thread's name; what it raises ends the world with `ThreadFailed`."""
         before = self.current
         self.current = None
@@ -299,7 +302,11 @@ class Scheduler:
     def _interrupted(self, me: SimThread, error: BaseException) -> None:
         """A real signal's handler raised in the main thread while another one holds the baton: take it over first."""
         self.fail(error)
-        if not me.baton.acquire(timeout=PATIENCE):
-            self.unwinding = True
-            error.add_note(stuck(self))
-            raise error
+        for _ in range(round(PATIENCE / MOMENT)):
+            mine = self.current is me
+            # The handler may have run just after the baton came, too late to stop that: then it never comes again.
+            if me.baton.acquire(timeout=MOMENT) or mine:
+                return
+        self.unwinding = True
+        error.add_note(stuck(self))
+        raise error

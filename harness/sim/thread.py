@@ -73,7 +73,7 @@ class SimThread:
         """Number of the timer entry that ends the present wait; 0: none."""
         self.reason: Reason = "its start"
         self.since = kernel.now
-        self.interrupts: deque[Callable[[], None]] = deque()
+        self.interrupts: deque[Callable[[], object]] = deque()
         self.interrupted = False
         """It is queued to run its interrupts although it still waits."""
         self.alarm = False

@@ -32,10 +32,10 @@ class Timer:
 
     __slots__ = ("_timers", "callback", "label", "when")
 
-    def __init__(self, timers: Timers, when: int, callback: Callable[[], None], label: str) -> None:
+    def __init__(self, timers: Timers, when: int, callback: Callable[[], object], label: str) -> None:
         self._timers = timers
         self.when = when
-        self.callback: Callable[[], None] | None = callback
+        self.callback: Callable[[], object] | None = callback
         self.label = label
 
     @property
