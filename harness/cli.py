@@ -113,9 +113,11 @@ def validate(paths: tuple[Path, ...], overrides: tuple[str, ...], as_json: bool)
 
     Example: harness validate scenarios
     """
-    from harness import session
+    from harness import foresight, session
 
     loaded = session.load_all(session.find_files(paths), words(), overrides)
+    for warning in foresight.refuse_the_futile(loaded):
+        click.echo(f"warning: {warning}", err=True)
     if as_json:
         click.echo(json.dumps([{"file": str(one.source.path), "name": one.scenario.name} for one in loaded]))
         return

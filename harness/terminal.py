@@ -125,7 +125,9 @@ def _print_verdict(finished: Finished, *, quiet: bool) -> None:
 
 
 def explain_one(loaded: LoadedScenario, seed: int, *, as_json: bool) -> None:
-    """Print what one scenario would do with `seed`, with the times of its faults as they would be drawn."""
+    """Print what one scenario would do with `seed`, with the times of its faults as they would be drawn; warn of faults
+    that cannot strike, or may not."""
+    from harness import foresight
     from harness.faults.plan import draw_plan
     from harness.runner import planned_length
     from harness.scenario.explain import Drawn, timeline
@@ -135,6 +137,8 @@ def explain_one(loaded: LoadedScenario, seed: int, *, as_json: bool) -> None:
     plan = draw_plan(scenario, Streams(seed), planned_length(scenario))
     drawn = [Drawn(fault.spec.id, o.start, o.end) for fault in plan for o in fault.occurrences]
     entries = timeline(scenario, seed, drawn)
+    for one in foresight.foreseen(loaded):
+        click.echo(f"warning: {loaded.source.path}:{loaded.line_of(one.path)}: {one.text}", err=True)
     if as_json:
         rows = [{"lane": e.lane.value, "name": e.name, "what": e.what, "start": e.start, "end": e.end} for e in entries]
         click.echo(json.dumps({"scenario": scenario.name, "seed": seed, "timeline": rows}, indent=2))

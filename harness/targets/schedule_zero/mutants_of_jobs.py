@@ -23,7 +23,7 @@ def _results_mixed() -> None:
         mixed = count % 5 == 0 and outcome is Outcome.SUCCESS and before is not None
         return outcome, before if mixed else result, error
 
-    JobExecutor._attempt = mix  # type: ignore[method-assign]
+    JobExecutor._attempt = mix  # type: ignore[method-assign,assignment]
 
 
 @mutant("params-lost")
