@@ -85,10 +85,15 @@ def _calls(history: History) -> list[Card]:
         calls,
         (
             "Latency p50 · p99",
-            f"{duration(middle)} · {duration(late)}",
+            _pair(middle, late),
             f"max {duration(values[-1])}" + (f" · {speed}" if speed else ""),
         ),
     ]
+
+
+def _pair(one: float | None, other: float | None) -> str:
+    """Two durations; on a narrow page a line ends between them, not between a number and its unit."""
+    return " · ".join(duration(value).replace(" ", "\N{NO-BREAK SPACE}") for value in (one, other))
 
 
 def _cycles(history: History) -> list[Card]:
@@ -106,7 +111,7 @@ def _cycles(history: History) -> list[Card]:
     cards.extend(
         (
             f"{took.name} p50 · p99",
-            f"{duration(took.at(0.5))} · {duration(took.at(0.99))}",
+            _pair(took.at(0.5), took.at(0.99)),
             f"max {duration(took.values[-1])}",
         )
         for took in steps(history)[:3]
