@@ -17,7 +17,6 @@ _MORE_THAN_A_UNIT = ("integration", "regression", "governor", "slow", "load", "c
 """A test with none of these markers is a unit test."""
 
 _LEAVES = {
-    "tests/harness/faults/test_injector.py": "a heal that hangs on purpose keeps its thread",
     "tests/schedule_zero/test_database.py": "a database that cannot be closed in time keeps its files",
     "tests/schedule_zero/test_job_executor.py": "calls that never end keep their threads",
     "tests/schedule_zero/test_lifeline.py": "a lost lifeline keeps its pipe: its process is about to end",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar, cast
 
 import pytest
@@ -234,3 +237,21 @@ def scripts() -> type[Scripts]:
 def play(driver: FakeDriver, tmp_path: Path) -> Callable[[Scenario], RunResult]:
     """Plays a scenario on the fake target."""
     return lambda scenario: asyncio.run(Run(scenario, driver, 1, tmp_path).run())
+
+
+def _beside(name: str) -> ModuleType:
+    """A module beside this file: test folders are no packages, so it is loaded by its path."""
+    full = f"harness_tests_{name}"
+    if full not in sys.modules:
+        spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[full] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules[full]
+
+
+@pytest.fixture
+def write() -> Any:
+    """Short ways to write records, as `writing.Write` has them."""
+    return _beside("writing").Write()
