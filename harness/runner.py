@@ -34,6 +34,8 @@ PATIENCE = 10.0
 HURRY = 2.0
 """The same after an interrupt."""
 BY_RULE = "stopped by a rule: "
+MUTANT_MET = "mutant-met"
+"""The event that a target leaves when code of the mutant was run for the first time in one of its processes."""
 
 
 @dataclass
@@ -318,6 +320,8 @@ class Run:
                 outcome, reason = Outcome.ERROR, f"the teardown went wrong: {'; '.join(unclean)}"
             elif self._ended and outcome is Outcome.PASS:
                 outcome, reason = Outcome.UNKNOWN, self._ended
+        if self.mutant and outcome is Outcome.PASS and not any(e.name == MUTANT_MET for e in history.of(Event)):
+            reason += f"; the mutant {self.mutant} was never met: none of the code that it breaks was run"
         return Verdict(
             scenario=self.scenario.name,
             seed=self.seed,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harness.checks.verdict import Outcome
-from harness.history.records import Phase, PhaseName, Status
-from harness.runner import RunResult, planned_length
+from harness.history.records import Event, Phase, PhaseName, Status
+from harness.runner import Run, RunResult, planned_length
 from harness.scenario.model import Scenario
 from harness.targets.base import Reply
 
@@ -133,3 +135,25 @@ def test_an_abort_rule_ends_the_run(short: Short, play: Play) -> None:
 def test_the_length_that_faults_are_planned_for(short: Short, sections: dict[str, Any], seconds: float) -> None:
     """The longest workload or all steps, never more than the limit, which stands in where nothing tells."""
     assert planned_length(short(**sections)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("events", "reason"),
+    [
+        ((), "all 2 checks passed; the mutant m was never met: none of the code that it breaks was run"),
+        (("mutant-met",), "all 2 checks passed"),
+    ],
+)
+def test_a_pass_of_a_mutant_that_was_never_met_says_so(
+    driver: FakeDriver, short: Short, tmp_path: Path, events: tuple[str, ...], reason: str
+) -> None:
+    """Such a run shows nothing of what the checks can see."""
+
+    async def collect() -> list[Event]:
+        return [Event(at=0.1, name=name, place="m") for name in events]
+
+    driver.script["collect"] = collect
+
+    result = asyncio.run(Run(short(), driver, 1, tmp_path, mutant="m").run())
+
+    assert (result.verdict.outcome, result.verdict.reason) == (Outcome.PASS, reason)

@@ -41,7 +41,7 @@ def install(agent: AgentServer) -> None:
     if mutant := os.environ.get(protocol.ENV_MUTANT):
         from harness.targets.schedule_zero.mutants import apply
 
-        apply(mutant)
+        apply(mutant, lambda: journal.write("event", name="mutant-met", place=mutant, detail={}))
         journal.write("event", name="mutant-applied", place=mutant, detail={})
 
 

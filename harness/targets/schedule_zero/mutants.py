@@ -11,19 +11,28 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 from harness.errors import UsageError
 from harness.targets.schedule_zero import mutants_of_jobs as mutants_of_jobs
-from harness.targets.schedule_zero.mutant_registry import REGISTRY
+from harness.targets.schedule_zero.mutant_registry import REGISTRY, watch
 from harness.targets.schedule_zero.mutant_registry import mutant as _mutant
 
+MUTANTS = (__name__, mutants_of_jobs.__name__)
+"""The modules whose functions are mutants' code."""
 
-def apply(name: str) -> None:
-    """Break this process as `name` says; raises `UsageError` for a mutant that does not exist."""
+
+def apply(name: str, met: Callable[[], object] = lambda: None) -> None:
+    """Break this process as `name` says; raises `UsageError` for a mutant that does not exist.
+
+    `met` is called once, when code that the mutant has put in is run for the first time.
+    """
     require(name)
     REGISTRY[name]()
+    if not watch(MUTANTS, met):
+        met()  # what is broken is no function: nobody can tell
 
 
 def require(name: str) -> None:
