@@ -216,7 +216,7 @@ class Database:
                 batch.append(item)
         pause = self._retry_base
         while batch:
-            works = [work for work, _ in batch]
+            works = [partial(_unless_withdrawn, item) for item in batch]
             try:
                 outcomes = await self._in_thread(self._write_thread, partial(self._transact, works))
             except StoreTrouble as trouble:
@@ -360,6 +360,12 @@ def _run_one(connection: sqlite3.Connection, work: Work[Any]) -> _Outcome:
         outcome = _Outcome(error=error)
     connection.execute("RELEASE piece")
     return outcome
+
+
+def _unless_withdrawn(item: _Pending, connection: sqlite3.Connection) -> Any:
+    """Do the work unless its caller gave up since it was handed to the thread, which may have waited for a lock."""
+    work, future = item
+    return None if future.cancelled() else work(connection)
 
 
 def _primary_code(error: sqlite3.Error) -> int:

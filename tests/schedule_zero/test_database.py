@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,31 @@ def test_a_write_given_up_during_a_lock_does_not_happen_later(tmp_path: Path) ->
         other.execute("COMMIT")
         await db.write(put("next"))
         assert await db.read(keys) == ["next"]
+        await db.close()
+
+    run(scene())
+
+
+def test_a_write_given_up_behind_another_of_its_commit_does_not_happen(tmp_path: Path) -> None:
+    """Up to the moment at which its own turn comes, a caller can withdraw his work."""
+
+    async def scene() -> None:
+        db = Database(tmp_path / "a.db")
+        await db.start()
+        begun, go_on = threading.Event(), threading.Event()
+
+        def hold(c: sqlite3.Connection) -> None:
+            put("first")(c)
+            begun.set()
+            assert go_on.wait(20.0)
+
+        first, second = asyncio.create_task(db.write(hold)), asyncio.create_task(db.write(put("given up")))
+        await asyncio.to_thread(begun.wait, 20.0)
+        second.cancel()
+        await asyncio.wait({second})
+        go_on.set()
+        await first
+        assert await db.read(keys) == ["first"]
         await db.close()
 
     run(scene())
