@@ -216,7 +216,7 @@ class Database:
                 batch.append(item)
         pause = self._retry_base
         while batch:
-            works = [partial(_unless_withdrawn, item) for item in batch]
+            works: list[Work[Any]] = [partial(_unless_withdrawn, item) for item in batch]
             try:
                 outcomes = await self._in_thread(self._write_thread, partial(self._transact, works))
             except StoreTrouble as trouble:
