@@ -19,14 +19,15 @@ ROOMS = {
     "leaks": ("errors",),
     "scenario": ("errors",),
     "history": ("errors", "scenario"),
-    "checks": ("errors", "scenario", "history"),
+    "models": ("errors",),
+    "checks": ("errors", "scenario", "history", "models"),
     "report": ("errors", "scenario", "history", "checks"),
     "agent": ("errors",),
 }
 """What each room may import besides itself; `schedule_zero` is in nobody's list. Rooms above them see
 `BELOW`.
 """
-BELOW = ("errors", "scenario", "history", "agent")
+BELOW = ("errors", "scenario", "history", "agent", "models")
 MIDDLE = ("targets", "workload", "faults", "mocks", "lifecycle")
 """Rooms that may see `BELOW` and each other, and nothing above: no runner, no session, no checks, no report."""
 
@@ -113,6 +114,8 @@ def test_imports_point_down() -> None:
         ("harness.checks.base", "harness.runner", True),
         ("harness.checks.base", "harness.report.text", True),
         ("harness.checks.base", "harness.history.history", False),
+        ("harness.models.triggers", "harness.history.records", True),
+        ("harness.checks.fire_model", "harness.models.fires", False),
         ("harness.report.folder", "harness.session", True),
         ("harness.report.folder", "harness.checks.verdict", False),
         ("harness.scenario.model", "harness.history.records", True),

@@ -17,9 +17,11 @@ GROUP = "harness.targets"
 @cache
 def drivers() -> Mapping[str, Driver]:
     """Every driver by name. Raises `UsageError` when two claim one name or one cannot be loaded."""
+    from harness.targets.apscheduler.driver import ApschedulerDriver
     from harness.targets.schedule_zero.driver import ScheduleZeroDriver
 
-    found: dict[str, Driver] = {ScheduleZeroDriver.name: ScheduleZeroDriver()}
+    built_in: tuple[Driver, ...] = (ScheduleZeroDriver(), ApschedulerDriver())
+    found = {driver.name: driver for driver in built_in}
     for point in entry_points(group=GROUP):
         try:
             driver = cast("Driver", point.load()())

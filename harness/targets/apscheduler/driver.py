@@ -1,0 +1,42 @@
+"""Runs an APScheduler 4 scheduler, in a process of its own or in a thread of this one.
+
+APScheduler itself is imported when a target is made, so that nobody waits for it who only asks what there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+from harness.scenario.model import Scenario, World
+from harness.targets.apscheduler import operations
+from harness.targets.apscheduler.options import SchedulerOptions, TargetOptions
+from harness.targets.base import OpSpec, PlaceKind, Target, TargetContext
+
+
+class ApschedulerDriver:
+    """``driver: apscheduler``."""
+
+    name: ClassVar[str] = "apscheduler"
+    about: ClassVar[str] = "any APScheduler 4 scheduler, by a factory or by options; no ZeroMQ, no handlers"
+    worlds: ClassVar[tuple[World, ...]] = (World.REAL, World.SIM)
+    options: ClassVar[type[BaseModel]] = TargetOptions
+    scheduler_options: ClassVar[type[BaseModel]] = SchedulerOptions
+    handler_options: ClassVar[type[BaseModel] | None] = None
+    places: ClassVar[Mapping[str, PlaceKind]] = {"scheduler": PlaceKind.PROCESS, "store": PlaceKind.STORE}
+    ops: ClassVar[Mapping[str, OpSpec]] = operations.OPS
+    methods: ClassVar[tuple[str, ...]] = ()
+
+    def require_mutant(self, name: str) -> None:
+        """Raise `UsageError` for a mutant that does not exist."""
+        from harness.targets.apscheduler import mutants
+
+        mutants.require(name)
+
+    def create(self, scenario: Scenario, context: TargetContext) -> Target:
+        """A target whose files lie under the run's folder; nothing is started."""
+        from harness.targets.apscheduler.target import ApschedulerTarget
+
+        return ApschedulerTarget(scenario, context)

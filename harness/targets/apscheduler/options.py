@@ -1,0 +1,143 @@
+"""What a scenario may say to this driver: keys of ``target`` and ``topology.scheduler``, arguments of operations."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from harness.scenario.values import Duration
+
+Call = str
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TargetOptions(_Options):
+    """Further keys of ``target:``."""
+
+    factory: str = Field(default="", pattern=r"^$|^[\w.]+:[\w.]+$")
+    """Who makes the scheduler, as ``package.module:function``: called without arguments, or with the folder where a
+    store may lie if it takes one; must return a new `AsyncScheduler`. Without it the keys of ``topology.scheduler``
+    make one.
+    """
+    host: Literal["process", "thread"] = "process"
+    """Where it lives. A thread of this process starts at once and cannot be killed."""
+
+
+class SchedulerOptions(_Options):
+    """Keys of ``topology.scheduler``; durations with a unit. With a factory only ``durable`` has a meaning."""
+
+    store: Literal["memory", "sqlite"] = "memory"
+    durable: bool | None = None
+    """Whether schedules survive the end of the process; when left out: those in SQLite do."""
+    identity: str = "scheduler"
+    """The scheduler's identity; a stable one finds its own abandoned jobs again at its next start."""
+    lease: Duration = Field(default=30.0, gt=0)
+    max_jobs: int = Field(default=100, gt=0)
+    misfire_grace: Duration | None = Field(default=None, ge=0)
+    cleanup: Duration = Field(default=900.0, ge=0)
+    """Seconds between clean-ups; 0s: none."""
+    connections: int = Field(default=1, gt=0)
+    """Connections to SQLite at most; with several APScheduler meets its own locks (agronholm/apscheduler#1032)."""
+
+
+class TriggerArgs(_Options):
+    """One trigger: one of ``every``, ``at``, ``cron``, ``calendar``, ``all_of``, ``any_of``, or ``after`` alone."""
+
+    every: Duration | None = Field(default=None, gt=0)
+    """An interval; first fires at once, or after ``after``."""
+    after: Duration | None = Field(default=None, ge=0)
+    """Fire once so long after now; beside another trigger: how long after now that begins."""
+    at: str | None = None
+    """Fire once at this time, as ISO 8601 with an offset."""
+    cron: str | dict[str, str | int] | None = None
+    """A crontab line of five words, or fields by name."""
+    calendar: CalendarArgs | None = None
+    """An interval of whole days at one time of day."""
+    all_of: tuple[TriggerArgs, ...] = ()
+    """Fire when all of these agree within ``threshold``."""
+    any_of: tuple[TriggerArgs, ...] = ()
+    """Fire when any of these does."""
+    threshold: Duration = Field(default=1.0, ge=0)
+    zone: str = "UTC"
+    """Time zone of ``cron`` and ``calendar``."""
+    until: Duration | None = Field(default=None, gt=0)
+    """Seconds from now after which ``every`` and ``cron`` fire no more."""
+
+    @model_validator(mode="after")
+    def _one_trigger(self) -> TriggerArgs:
+        kinds = [self.every, self.at, self.cron, self.calendar, self.all_of or None, self.any_of or None]
+        given = sum(kind is not None for kind in kinds)
+        if given > 1 or (given == 0 and self.after is None):
+            raise ValueError("a trigger is one of `every`, `at`, `after`, `cron`, `calendar`, `all_of`, `any_of`")
+        return self
+
+
+class CalendarArgs(_Options):
+    """A calendar interval: how far apart the days are, and the time of day as ``HH:MM:SS``."""
+
+    years: int = Field(default=0, ge=0)
+    months: int = Field(default=0, ge=0)
+    weeks: int = Field(default=0, ge=0)
+    days: int = Field(default=0, ge=0)
+    time: str = Field(default="00:00:00", pattern=r"^\d{2}:\d{2}:\d{2}$")
+    start_date: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
+
+
+class AddScheduleArgs(TriggerArgs):
+    """``schedule.add``: run a task whenever a trigger says so. Each schedule is a task of its own."""
+
+    id: str | None = None
+    """Name of the schedule; s1, s2, … when left out."""
+    call: Call = "tick"
+    """What to run: ``tick``, ``work``, ``echo``, ``sleep``, ``block``, ``fail``, or ``package.module:function``."""
+    params: dict[str, Any] = {}
+    """Keyword arguments of the call."""
+    executor: str | None = None
+    coalesce: Literal["earliest", "latest", "all"] = "latest"
+    misfire_grace: Duration | None = Field(default=None, ge=0)
+    max_running: int | None = Field(default=1, gt=0)
+    jitter: Duration = Field(default=0.0, ge=0)
+    paused: bool = False
+    conflict: Literal["do_nothing", "replace", "exception"] = "do_nothing"
+
+
+class ScheduleArgs(_Options):
+    """``schedule.pause``, ``schedule.remove``: which schedule."""
+
+    id: str
+
+
+class ResumeArgs(ScheduleArgs):
+    """``schedule.resume``: which schedule, and what becomes of the times it missed."""
+
+    skip: bool = False
+    """Leave out what was missed (APScheduler's ``resume_from="now"``); else it is dealt with as ``coalesce`` says."""
+
+
+class JobArgs(_Options):
+    """``job.submit`` (answered with the job's id at once) and ``job.run`` (answered when it is done)."""
+
+    call: Call = "work"
+    params: dict[str, Any] = {}
+    executor: str | None = None
+    max_running: int | None = Field(default=None, gt=0)
+
+
+class DownArgs(_Options):
+    """``scheduler.restart``, ``scheduler.kill``: for how long it is down; a kill without it lasts until
+    ``scheduler.start``.
+    """
+
+    down: Duration | None = Field(default=None, ge=0)
+
+
+class NoArgs(_Options):
+    """An operation without arguments."""
+
+
+TriggerArgs.model_rebuild()
+AddScheduleArgs.model_rebuild()
