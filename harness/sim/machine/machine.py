@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.sim.kernel import current_thread, us
 from harness.sim.machine.descriptors import FIRST
 from harness.sim.machine.disk import Disk
 from harness.sim.machine.files import REAL_CLOSE, REAL_DUP2, REAL_OPEN
+from harness.sim.machine.network import Network
 from harness.sim.machine.programs import Programs
 from harness.sim.machine.signals import Signalled
 from harness.sim.machine.state import OsState
@@ -28,24 +30,35 @@ class Machine:
     """Everything that the operating system of a world holds.
 
     :ivar programs: what can be started besides Python: ``machine.programs.register("true", lambda argv: 0)``.
-    :ivar ports: which TCP ports are taken, by sockets and by ZeroMQ.
     :ivar disk: faults of the file system.
-    :ivar network: how long bytes travel.
+    :ivar network: stream sockets and their addresses.
     :ivar start_up: seconds, from and to, that the start of an interpreter takes.
     """
 
-    def __init__(self, kernel: Kernel, *, start_up: tuple[float, float] = START_UP) -> None:
+    real_open = staticmethod(REAL_OPEN)
+    real_close = staticmethod(REAL_CLOSE)
+
+    def __init__(
+        self, kernel: Kernel, fabric: Callable[[], Any], *, start_up: tuple[float, float] = START_UP
+    ) -> None:
         self.kernel = kernel
+        self._fabric = fabric
         self.start_up = start_up
         self.numbers = itertools.count(FIRST)
         self.programs = Programs(self)
         self.disk = Disk(self)
+        self.network = Network(self)
         self.lock_waiters = WaitQueue(kernel, "a lock of a file")
         self.ghosts: set[int] = set()
         self._owned_ghosts: list[int] = []
         self._null = -1
         self._names: dict[str, int] = {}
         self.states: dict[int, OsState] = {}
+
+    @property
+    def fabric(self) -> Any:
+        """Links, ports and latencies of the world."""
+        return self._fabric()
 
     # -- processes
 

@@ -12,19 +12,23 @@ import os
 import select
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from harness.sim.boundary.registry import Boundary, How
+from harness.sim.fabric import Fabric
 from harness.sim.kernel import current_thread
+from harness.sim.machine import names
 from harness.sim.machine.children import ChildCalls
 from harness.sim.machine.files import FileCalls
 from harness.sim.machine.machine import Machine
 from harness.sim.machine.os_calls import OsCalls
 from harness.sim.machine.readiness import Selects, SimEpoll, SimPoll
 from harness.sim.machine.signal_calls import SignalCalls
+from harness.sim.machine.sockets import socket_class, socket_pair
 from harness.sim.machine.startup import MainModule, new_main
 
 if TYPE_CHECKING:
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 _NUMBER = "descriptors of the world are its own; real files pass through and are closed when their process dies"
 _CHILD = "processes are groups of simulated threads"
 _SIGNAL = "signals go between simulated processes; handlers run in the main thread"
+_SOCKET = "stream sockets of loopback and UNIX addresses; bytes travel over the links of the fabric"
 _READY = "readiness of simulated pipes and sockets"
 
 _OS_NUMBERS = (
@@ -60,6 +65,13 @@ BOUNDARY = (
     Boundary("select.select", How.SIMULATED, _READY),
     Boundary("select.poll", How.SIMULATED, _READY),
     Boundary("select.epoll", How.SIMULATED, _READY),
+    *(
+        Boundary(f"socket.{name}", How.SIMULATED, _SOCKET)
+        for name in (
+            *("socket", "socketpair", "create_connection", "create_server"),
+            *("getaddrinfo", "gethostbyname", "getfqdn", "getnameinfo"),
+        )
+    ),
     Boundary("atexit.register", How.SIMULATED, "each simulated process has its own functions"),
 )
 
@@ -78,7 +90,9 @@ class MachinePart:
     def install(self, world: World) -> None:
         """Patch what the operating system offers."""
         options = {name: world.options[name] for name in ("start_up",) if name in world.options}
-        machine = self.machine = Machine(world.kernel, **options)
+        if world.fabric is None:
+            world.fabric = Fabric(world.kernel)
+        machine = self.machine = Machine(world.kernel, lambda: world.fabric, **options)
         world.machine = machine
         world.kernel.machine = machine  # type: ignore[attr-defined]
         self._set, self._replace = world.patcher.set, world.patcher.replace
@@ -87,6 +101,7 @@ class MachinePart:
         self._processes(machine)
         self._signals(machine)
         self._selecting(machine)
+        self._sockets(machine)
         self._per_process(world, machine)
 
     def remove(self) -> None:
@@ -137,6 +152,14 @@ class MachinePart:
         self._set(selectors.SelectSelector, "_select", staticmethod(select.select))
         self._set(selectors.PollSelector, "_selector_cls", staticmethod(select.poll))
         self._set(selectors.EpollSelector, "_selector_cls", staticmethod(select.epoll))
+
+    def _sockets(self, machine: Machine) -> None:
+        made = socket_class(machine)
+        self._set(socket, "socket", made)
+        self._set(socket, "SocketType", made)
+        self._put(socket, "socketpair", socket_pair(machine, made))
+        for name in ("getaddrinfo", "gethostbyname", "getfqdn", "getnameinfo"):
+            self._put(socket, name, getattr(names, name))
 
     def _per_process(self, world: World, machine: Machine) -> None:
         own = world.kernel.process_local
