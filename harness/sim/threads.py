@@ -51,9 +51,17 @@ def install(patcher: Setter, kernel: Kernel) -> None:
     put(threading, "enumerate", partial(_enumerate, threading.enumerate))
     put(threading, "active_count", lambda: len(threading.enumerate()))
     put(threading, "excepthook", partial(_excepthook, threading.excepthook))
+    kernel.on_close.append(partial(_forget, kernel))
     _starting(put, kernel)
     _shared_locks(put)
     _per_process(put, kernel)
+
+
+def _forget(kernel: Kernel) -> None:
+    """Threads that were unwound before they had begun are still announced to `threading`."""
+    announced: dict[Any, threading.Thread] = threading._limbo  # type: ignore[attr-defined]
+    for thread in kernel.threads:
+        announced.pop(thread.thread, None)
 
 
 def _starting(put: Put, kernel: Kernel) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -38,13 +39,19 @@ def unwind(kernel: Kernel) -> None:
     """End all threads but the main one, first started first. Those that never end are left behind."""
     kernel.unwinding = True
     fence()
-    for thread in list(kernel.threads):
-        if thread is not kernel.main:
-            thread.killed = thread.alarm = True
-            kernel.give(thread)
-            if not kernel.main.baton.acquire(timeout=PATIENCE):
-                kernel.lost.append(thread)
-    kernel.current = kernel.main
+    # Executors log what ended their workers, whatever it is.
+    before = logging.root.manager.disable
+    logging.disable(sys.maxsize)
+    try:
+        for thread in list(kernel.threads):
+            if thread is not kernel.main:
+                thread.killed = thread.alarm = True
+                kernel.give(thread)
+                if not kernel.main.baton.acquire(timeout=PATIENCE):
+                    kernel.lost.append(thread)
+    finally:
+        kernel.current = kernel.main
+        logging.disable(before)
 
 
 def killed_again(kernel: Scheduler, me: SimThread) -> NoReturn:

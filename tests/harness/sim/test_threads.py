@@ -1,0 +1,272 @@
+"""The standard library's threads become simulated ones."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
+
+import pytest
+
+from harness.sim.kernel import Kernel, us
+from harness.sim.threads import process_main, shut_down
+
+Opened = Callable[..., AbstractContextManager[Kernel]]
+
+
+def nap(kernel: Kernel, seconds: float) -> None:
+    """Sleep in virtual seconds: `time.sleep` is another part's affair."""
+    kernel.sleep(us(seconds))
+
+
+def test_a_program_of_threads_runs_in_virtual_time(kernel: Kernel) -> None:
+    """Threads, lock, bounded queue, event with time-out and an executor give exact virtual times, in no real time."""
+    began = time.perf_counter()
+    lock, items, event = threading.Lock(), queue.Queue[tuple[int, int]](2), threading.Event()
+
+    def worker(number: int) -> None:
+        for step in range(3):
+            with lock:
+                nap(kernel, 100)
+            items.put((number, step))
+        if number == 0:
+            event.set()
+
+    threads = [threading.Thread(target=worker, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    assert event.wait(250.5) is False
+    assert kernel.now == 250_500_000
+    got = [items.get(timeout=1000) for _ in range(6)]
+    assert sorted(got) == [(number, step) for number in range(2) for step in range(3)]
+    for thread in threads:
+        thread.join()
+    assert event.wait() is True
+    assert kernel.now == 600_000_000
+    with ThreadPoolExecutor(3) as pool:
+        futures = [pool.submit(nap, kernel, seconds) for seconds in (3, 1, 2, 1)]
+        done, waiting = wait(futures, timeout=1.5)
+        assert (len(done), len(waiting)) == (1, 3)
+    assert kernel.now == 603_000_000
+    assert time.perf_counter() - began < 5
+
+
+def test_threads_are_joined_in_time(kernel: Kernel) -> None:
+    """`join` with a time-out gives up exactly then; all who join go on at the end; `is_alive` says which it is."""
+    thread = threading.Thread(target=nap, args=(kernel, 5))
+    with pytest.raises(RuntimeError):
+        thread.join()
+    thread.start()
+    assert thread.is_alive()
+    thread.join(2)
+    assert (thread.is_alive(), kernel.now) == (True, 2_000_000)
+    ended: list[int] = []
+    others = [threading.Thread(target=lambda: [thread.join(), ended.append(kernel.now)]) for _ in range(3)]  # type: ignore[func-returns-value]
+    for other in others:
+        other.start()
+    thread.join()
+    for other in others:
+        other.join(-1 if not other.is_alive() else None)
+    assert ended == [5_000_000] * 3
+    assert not thread.is_alive()
+    assert "stopped" in repr(thread)
+    with pytest.raises(RuntimeError):
+        thread.start()
+
+
+def test_a_thread_knows_itself(kernel: Kernel) -> None:
+    """`current_thread`, `is_alive`, thread-locals and identifiers are those of the thread that runs."""
+    local = threading.local()
+    seen: list[tuple[bool, bool, bool]] = []
+
+    def program() -> None:
+        me = threading.current_thread()
+        local.value = me
+        kernel.sleep(10)
+        seen.append((me is local.value, me.is_alive(), me.ident == threading.get_ident()))
+
+    threads = [threading.Thread(target=program) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [(True, True, True)] * 3
+
+
+def test_names_start_anew_in_each_world(opened: Opened) -> None:
+    """Threads and executors are numbered from the start in every world, and after it as before it."""
+    names = []
+    for _ in range(2):
+        with opened():
+            thread = threading.Thread(target=test_names_start_anew_in_each_world)
+            names.append(thread.name)
+            with ThreadPoolExecutor() as pool:
+                names.append(pool.submit(lambda: threading.current_thread().name).result())
+    expected = ["Thread-1 (test_names_start_anew_in_each_world)", "ThreadPoolExecutor-0_0"]
+    assert names == expected * 2
+
+
+def test_a_thread_made_before_the_world_can_start_in_it(opened: Opened) -> None:
+    """A Thread object that was made outside starts and is joined inside, in virtual time."""
+    ran: list[int] = []
+    kernels: list[Kernel] = []
+    thread = threading.Thread(target=lambda: [nap(kernels[0], 3), ran.append(kernels[0].now)])  # type: ignore[func-returns-value]
+    with opened() as kernel:
+        kernels.append(kernel)
+        thread.start()
+        thread.join()
+        assert ran == [3_000_000]
+        assert not thread.is_alive()
+
+
+def test_each_process_sees_its_own_threads(kernel: Kernel) -> None:
+    """`enumerate`, `active_count`, `main_thread` and thread names are those of the calling process."""
+    process = kernel.new_process("child")
+    seen: list[object] = []
+
+    def program() -> None:
+        thread = threading.Thread(target=nap, args=(kernel, 1))
+        thread.start()
+        seen.extend(
+            [
+                [t.name for t in threading.enumerate()],
+                threading.active_count(),
+                threading.current_thread() is threading.main_thread(),
+                threading.current_thread().name,
+            ]
+        )
+        shut_down()
+
+    here = threading.main_thread()
+    kernel.spawn(process, "MainThread", process_main(program))
+    process.exited.wait()
+    assert seen == [["MainThread", "Thread-1 (nap)"], 2, True, "MainThread"]
+    assert kernel.now == 1_000_000
+    assert threading.main_thread() is here
+    assert [t for t in threading.enumerate() if t.name == "Thread-1 (nap)"] == []
+
+
+def test_a_process_that_ends_waits_for_its_threads(kernel: Kernel) -> None:
+    """`shut_down` ends executors and joins what is no daemon, as CPython does; daemons die with the process."""
+    process = kernel.new_process("child")
+    done: list[str] = []
+
+    def work(name: str, seconds: float) -> None:
+        nap(kernel, seconds)
+        done.append(name)
+
+    def program() -> None:
+        pool = ThreadPoolExecutor(1)
+        pool.submit(work, "pool", 4)
+        threading.Thread(target=work, args=("daemon", 6), daemon=True).start()
+        threading.Thread(target=work, args=("thread", 5)).start()
+        shut_down()
+
+    kernel.spawn(process, "MainThread", process_main(program))
+    process.exited.wait()
+    assert (done, kernel.now) == (["pool", "thread"], 5_000_000)
+    kernel.sleep(10_000_000)
+    assert done == ["pool", "thread"]
+
+
+def test_an_executor_of_one_process_leaves_the_others_alone(kernel: Kernel) -> None:
+    """When a process shuts down, executors of other processes still take work."""
+    process = kernel.new_process("child")
+    kernel.spawn(process, "MainThread", process_main(shut_down))
+    process.exited.wait()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lambda: 7).result() == 7
+
+
+def test_an_uncaught_error_is_printed_as_ever(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    """A `threading.Thread` that ends with an error says so through `threading.excepthook`; the world goes on."""
+    said: list[str] = []
+
+    def broken() -> None:
+        raise LookupError("no such job")
+
+    before = threading.excepthook
+    threading.excepthook = lambda args: said.append(str(args.exc_value))
+    try:
+        thread = threading.Thread(target=broken)
+        thread.start()
+        thread.join()
+    finally:
+        threading.excepthook = before
+    assert said == ["no such job"]
+    assert kernel.failure is None
+
+
+def test_logging_waits_in_virtual_time(opened: Opened) -> None:
+    """A handler made before the world that waits while it writes holds nobody up for real."""
+    kernels: list[Kernel] = []
+    lines: list[str] = []
+
+    class Slow(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            nap(kernels[0], 1)
+            lines.append(record.getMessage())
+
+    handler = Slow()
+    logger = logging.Logger("slow")
+    logger.addHandler(handler)
+    with opened() as kernel:
+        kernels.append(kernel)
+        threads = [threading.Thread(target=logger.warning, args=("line",)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert kernel.now == 3_000_000
+    assert lines == ["line"] * 3
+    handler.close()
+
+
+def test_real_threads_beside_a_world_are_real(kernel: Kernel) -> None:
+    """A thread outside the world, started while it is open, starts and joins further real threads."""
+    import _thread
+
+    seen: list[object] = []
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def outside() -> None:
+        inner = threading.Thread(target=seen.append, args=("ran",))
+        inner.start()
+        inner.join(10)
+        seen.append(inner.is_alive())
+        done.release()
+
+    _thread.start_new_thread(outside, ())
+    assert done.acquire(timeout=10)
+    assert seen == ["ran", False]
+
+
+def test_everything_is_put_back(opened: Opened) -> None:
+    """After a world `threading`, `queue` and the executors hold what they held."""
+
+    def held() -> list[object]:
+        names = [(threading, name) for name in dir(threading)] + [(queue, name) for name in dir(queue)]
+        return (
+            [getattr(*name) for name in names]
+            + [vars(ThreadPoolExecutor)["_counter"]]
+            + [
+                # Threads that are real and yet unknown to Python (the watchdog of an earlier world) come and go.
+                thread
+                for thread in threading.enumerate()
+                if not thread.name.startswith("Dummy")
+            ]
+        )
+
+    before = held()
+    with opened() as kernel:
+        for _ in range(3):
+            threading.Thread(target=nap, args=(kernel, 99)).start()
+        process = kernel.new_process("child")
+        kernel.spawn(process, "MainThread", process_main(lambda: nap(kernel, 5)))
+        kernel.sleep(1)
+    assert held() == before
