@@ -140,7 +140,7 @@ BROKEN = (
         "one-call-at-a-time",
         "jobs.completion p50 < 1s",
         "job.submit",
-        (*_FIRE, "faults.3.at=500ms", "limits.settle=5s"),
+        ("workload.0.for=8s", "workload.1.count=1", "faults.0.at=100ms", "faults.3.at=1s", "limits.settle=5s"),
     ),
     Broken(
         "chaos/handlers_under_fire",

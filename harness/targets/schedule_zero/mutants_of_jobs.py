@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from harness.targets.schedule_zero.mutant_registry import mutant
@@ -61,3 +62,17 @@ def _outcome_written_twice() -> None:
         return final if count % 10 else await finish(self, record, Outcome.ERROR, error="written again")
 
     JobExecutor._finish = twice  # type: ignore[method-assign]
+
+
+@mutant("one-call-at-a-time")
+def _one_call_at_a_time() -> None:
+    """One lock stands round all calls: who waits for a silent handler keeps all others waiting."""
+    from schedule_zero.job_executor import JobExecutor
+
+    call, lock = JobExecutor._call, threading.Lock()
+
+    def alone(self: Any, *args: Any) -> Any:
+        with lock:
+            return call(self, *args)
+
+    JobExecutor._call = alone  # type: ignore[method-assign]
