@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from harness import vocabulary
+import msgspec
+
+from harness import vocabulary, worlds
 from harness.checks.verdict import Outcome, Verdict
 from harness.errors import ScenarioError, UsageError
 from harness.history.recorder import Recorder
@@ -25,6 +28,7 @@ from harness.scenario.model import World
 from harness.scenario.problems import Problem
 from harness.scenario.vocabulary import Vocabulary
 from harness.stopping import heeded
+from harness.targets.base import Driver
 from harness.targets.registry import drivers
 
 SUFFIXES = (".yaml", ".yml")
@@ -175,6 +179,8 @@ class Session:
     command: Sequence[str] = field(default_factory=lambda: list(sys.argv))
     settings: Mapping[str, manifests.Setting] = field(default_factory=dict)
     on_start: Callable[[PlannedRun, RunFolder, Recorder], None] = lambda planned, folder, recorder: None
+    simulation: worlds.Simulation | None = None
+    """How simulated runs are to be made; without it, from their seed."""
     interrupted: bool = False
     _stop: Callable[[], object] | None = field(default=None, init=False, repr=False)
 
@@ -212,8 +218,16 @@ class Session:
             lines=loaded.line_of,
             on_recorder=lambda recorder: self.on_start(planned, folder, recorder),
         )
-        with asyncio.Runner() as runner:
-            result = runner.run(self._with_signals(run))
+        driver = drivers()[scenario.target.driver]
+        simulation = self.simulation or worlds.Simulation()
+        try:
+            with (
+                worlds.entered(planned.world, planned.seed, parts=_parts(driver, planned.world), simulation=simulation),
+                asyncio.Runner() as runner,
+            ):
+                result = runner.run(self._with_signals(run))
+        finally:
+            _keep(simulation, folder)
         self.interrupted |= result.verdict.outcome is Outcome.INTERRUPTED
         with _held_back(self.interrupt):
             write_reports(folder, scenario, result.history, result.verdict, manifest.finish())
@@ -229,6 +243,18 @@ class Session:
                 return await run.run()
         finally:
             self._stop = None
+
+
+def _parts(driver: Driver, world: World) -> Sequence[Any]:
+    """What a simulated world needs for this kind of target."""
+    return driver.parts() if world is World.SIM else ()
+
+
+def _keep(simulation: worlds.Simulation, folder: RunFolder) -> None:
+    """Leave what repeats a simulated run beside its history."""
+    if simulation.made is not None and simulation.record is not None:
+        simulation.made.save(folder.tape)
+        folder.simulation.write_bytes(msgspec.json.encode(simulation.record) + b"\n")
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from harness.report import console, jsonout
 from harness.report.folder import RunFolder
 from harness.report.live import LiveView
 from harness.report.manifest import Manifest, Setting
+from harness.scenario.model import World
 
 if TYPE_CHECKING:
     from harness.history.recorder import Recorder
@@ -91,6 +92,8 @@ class _Shown:
         self._view: LiveView | None = None
 
     def begin(self, planned: PlannedRun, folder: RunFolder, recorder: Recorder) -> None:
+        if planned.world is World.SIM:
+            return  # a thread that looks at the run would be one of the world's; and the run is over in a moment
         scenario = planned.loaded.scenario
         limits = {name: getattr(scenario.limits, name.value, 0.0) for name in PhaseName}
         self._view = LiveView(

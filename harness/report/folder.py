@@ -71,6 +71,16 @@ class RunFolder:
         return self.path / "scenario.yaml"
 
     @property
+    def tape(self) -> Path:
+        """The choices of a simulated run, to make them again; absent for a real one."""
+        return self.path / "tape.jsonl"
+
+    @property
+    def simulation(self) -> Path:
+        """What identifies a simulated run: the hash of all that happened; absent for a real one."""
+        return self.path / "simulation.json"
+
+    @property
     def logs(self) -> Path:
         """The folder with one log a process."""
         return self.path / "logs"

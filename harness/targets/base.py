@@ -171,5 +171,9 @@ class Driver(Protocol):
     def require_mutant(self, name: str) -> None:
         """Raise `harness.errors.UsageError` unless the target can be broken on purpose in the way called `name`."""
 
+    def parts(self) -> Sequence[Any]:
+        """What a simulated world must hold for this kind of target besides what every world holds (see
+        `harness.sim.world.Part`); usually nothing."""
+
     def create(self, scenario: Scenario, context: TargetContext) -> Target:
         """Make the target of one run. Starts nothing yet."""

@@ -154,6 +154,10 @@ class FakeDriver:
         """There are none."""
         raise UsageError(f"the fake target has no mutant {name!r}")
 
+    def parts(self) -> Sequence[Any]:
+        """It needs nothing of a simulated world."""
+        return ()
+
     def create(self, scenario: Scenario, context: TargetContext) -> FakeTarget:
         """A target that follows the script."""
         return FakeTarget(self, scenario, context)

@@ -5,8 +5,8 @@ APScheduler itself is imported when a target is made, so that nobody waits for i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
@@ -34,6 +34,10 @@ class ApschedulerDriver:
         from harness.targets.apscheduler import mutants
 
         mutants.require(name)
+
+    def parts(self) -> Sequence[Any]:
+        """Nothing beyond what every simulated world holds."""
+        return ()
 
     def create(self, scenario: Scenario, context: TargetContext) -> Target:
         """A target whose files lie under the run's folder; nothing is started."""

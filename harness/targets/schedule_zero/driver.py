@@ -37,7 +37,7 @@ class ScheduleZeroDriver:
 
     name: ClassVar[str] = "schedule_zero"
     about: ClassVar[str] = "the scheduler of this repository: governor, server, handlers as real processes"
-    worlds: ClassVar[tuple[World, ...]] = (World.REAL,)
+    worlds: ClassVar[tuple[World, ...]] = (World.REAL, World.SIM)
     options: ClassVar[type[BaseModel]] = TargetOptions
     scheduler_options: ClassVar[type[BaseModel]] = SchedulerOptions
     handler_options: ClassVar[type[BaseModel] | None] = HandlerOptions
@@ -53,6 +53,12 @@ class ScheduleZeroDriver:
     def require_mutant(self, name: str) -> None:
         """Raise `UsageError` for a mutant that does not exist."""
         mutants.require(name)
+
+    def parts(self) -> Sequence[Any]:
+        """What simulated processes of the scheduler must not share."""
+        from harness.targets.schedule_zero.simulated import SharedModules
+
+        return (SharedModules(),)
 
     def create(self, scenario: Scenario, context: TargetContext) -> Target:
         """A target whose files lie under the run's folder; nothing is started."""

@@ -1,7 +1,7 @@
 """What the scheduler's processes share in a simulated world, and must not.
 
-Simulated processes live in one interpreter and so share its modules. Three things of ours are a module's and belong to a
-process: who listens at the barriers, the agent, and the code that a mutant has changed. The first two are declared as
+Simulated processes live in one interpreter and so share its modules. Three things of ours are a module's and belong to
+a process: who listens at the barriers, the agent, and the code that a mutant has changed. The first two are declared as
 per process. A mutant is applied once (every process of a run has the same), and undone at the end of the world.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -39,22 +39,30 @@ class SharedModules:
             self._before += [(kind, dict(vars(kind))) for kind in _classes(module)]
         world.kernel.process_local(barriers, "_entries", list)
         world.kernel.process_local(boot, "_running", list)
-        mutants.once(True)
+        world.patcher.set(mutants, "apply", _once(mutants.apply))
 
     def remove(self) -> None:
         """Undo what a mutant did."""
-        mutants.once(False)
         for owner, before in self._before:
             _restore(owner, before)
         self._before.clear()
 
 
+def _once(apply: Callable[..., None]) -> Callable[..., None]:
+    """`mutants.apply` for a world: the second process of a run finds the code changed already."""
+    applied: set[str] = set()
+
+    def call(name: str, *more: Any) -> None:
+        if name not in applied:
+            applied.add(name)
+            apply(name, *more)
+
+    return call
+
+
 def _modules() -> list[ModuleType]:
-    found = []
-    for info in pkgutil.walk_packages(schedule_zero.__path__, f"{schedule_zero.__name__}."):
-        if not info.name.rpartition(".")[2].startswith("__main__"):
-            found.append(importlib.import_module(info.name))
-    return found
+    names = [info.name for info in pkgutil.walk_packages(schedule_zero.__path__, f"{schedule_zero.__name__}.")]
+    return [importlib.import_module(name) for name in names if not name.endswith("__main__")]
 
 
 def _classes(module: ModuleType) -> list[type]:
