@@ -125,7 +125,7 @@ BROKEN = (
         "efsm-not-recovered",
         "jobs.job-errors ratio < 1%",
         "efsm (zmq.state at scheduler.req)",
-        # Strikes from the first calls on, at every handler: the two that are killed take their broken sockets with them.
+        # Strikes from the first calls on, at every handler: those that are killed take their broken sockets along.
         (
             *_FIRE,
             "faults.2.when={event: job.sent, nth: 5}",
