@@ -1,0 +1,206 @@
+"""A connection between two sessions, from the handshake to the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import zmq
+
+from harness.sim.zmq.session import Session, new_pipe
+from harness.sim.zmq.wire import Wire
+
+if TYPE_CHECKING:
+    from harness.sim.zmq.connecter import Connecter
+    from harness.sim.zmq.listener import Listener
+
+PARTNERS: Final = {
+    "REQ": ("REP", "ROUTER"),
+    "REP": ("REQ", "DEALER"),
+    "DEALER": ("REP", "DEALER", "ROUTER"),
+    "ROUTER": ("REQ", "DEALER", "ROUTER"),
+    "PUSH": ("PULL",),
+    "PULL": ("PUSH",),
+    "PUB": ("SUB", "XSUB"),
+    "SUB": ("PUB", "XPUB"),
+    "XPUB": ("SUB", "XSUB"),
+    "XSUB": ("PUB", "XPUB"),
+    "PAIR": ("PAIR",),
+}
+"""Which types talk to which (ZMTP 3.1); others are disconnected in the handshake."""
+
+_IDENTIFIES: Final = ("REQ", "DEALER", "ROUTER")
+
+
+class Connection:
+    """Two sessions and the wires between them.
+
+    :ivar client: the session that connected.
+    :ivar server: the session that was accepted.
+    """
+
+    def __init__(self, connecter: Connecter, listener: Listener) -> None:
+        self.connecter = connecter
+        self.listener = listener
+        engine = connecter.core.context.engine
+        self.client = connecter.session
+        self.server = Session(listener.core, str(listener.endpoint), active=False)
+        self.client_fd = engine.descriptor_number()
+        self.server_fd = engine.descriptor_number()
+        self.up = Wire(engine.fabric, self.client, self.server)
+        self.down = Wire(engine.fabric, self.server, self.client)
+        self.up.on_stall = self.down.on_stall = self._stalled
+        self.ready = False
+        self.over = False
+        listener.connections[self] = None
+
+    # -- the handshake ------------------------------------------------------------------------------------------------
+
+    def greet(self) -> None:
+        """Both sides have said who they are: go on if they fit."""
+        if self.over:
+            return
+        if not self._fits():
+            self._tell_lost(self.server)
+            self._end()
+            self.connecter.refused_for_good()
+            return
+        client, server = self.client, self.server
+        if self._too_long(client, server) or self._too_long(server, client):
+            self._tell_lost(server)
+            self._end()
+            self.connecter.lost()
+            return
+        self.ready = True
+        self._introduce()
+        server.core.monitor.tell(zmq.Event.HANDSHAKE_SUCCEEDED, 0, server.endpoint)
+        client.core.monitor.tell(zmq.Event.HANDSHAKE_SUCCEEDED, 0, client.endpoint)
+        server.connected(self)
+        if not self.over:
+            client.connected(self)
+
+    def _introduce(self) -> None:
+        client, server = self.client, self.server
+        server.pipe = new_pipe(server.core, server, local=False)
+        _identify(server, client)
+        pipe = client.pipe
+        if pipe is None:
+            client.pipe = pipe = new_pipe(client.core, client, local=True)
+            _identify(client, server)
+            client.core.attach(pipe)
+        else:
+            _identify(client, server)
+            client.core.identified(pipe)
+        server.core.attach(server.pipe)
+
+    def _fits(self) -> bool:
+        return self.server.core.type_name in PARTNERS[self.client.core.type_name]
+
+    @staticmethod
+    def _too_long(sender: Session, receiver: Session) -> bool:
+        """``MAXMSGSIZE`` counts for the READY command as well (libzmq 4.3.5)."""
+        limit = int(receiver.core.options.get(int(zmq.MAXMSGSIZE)))
+        core = sender.core
+        size = 6 + 16 + len(core.type_name)
+        if core.type_name in _IDENTIFIES:
+            size += 13 + len(core.options.get(int(zmq.ROUTING_ID)))
+        return 0 <= limit < size
+
+    # -- who is who ---------------------------------------------------------------------------------------------------
+
+    def outgoing_of(self, session: Session) -> Wire:
+        """The wire on which this session sends."""
+        return self.up if session is self.client else self.down
+
+    def incoming_of(self, session: Session) -> Wire:
+        """The wire from which this session receives."""
+        return self.down if session is self.client else self.up
+
+    def other(self, session: Session) -> Session:
+        """The session on the other side."""
+        return self.server if session is self.client else self.client
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def close(self, session: Session) -> None:
+        """This side ends the connection; the other learns it behind what is on the wire."""
+        if self.over:
+            return
+        self.incoming_of(session).cut()
+        self.outgoing_of(session).finish()
+
+    def ended_by_peer(self, session: Session) -> None:
+        """This side learns that the other has ended the connection."""
+        if self.over:
+            return
+        self._tell_lost(session)
+        self._end()
+        self._lose(session)
+
+    def violated_by_peer(self, session: Session) -> None:
+        """The other side has sent what it must not: end the connection; a connecting side does not come back."""
+        if self.over:
+            return
+        other = self.other(session)
+        self._tell_lost(session)
+        if session is self.client:
+            session.connection = None
+            self.connecter.refused_for_good()
+        else:
+            session.lost()
+        self.incoming_of(session).cut()
+        if other.connection is self:
+            self.outgoing_of(session).finish()
+        else:
+            self._end()
+
+    def break_off(self) -> None:
+        """Both sides lose it at once, with all that is on the wires: a reset, or heartbeats that gave up."""
+        if self.over:
+            return
+        sides = [session for session in (self.server, self.client) if session.connection is self]
+        for session in sides:
+            self._tell_lost(session)
+        self._end()
+        for session in sides:
+            self._lose(session)
+
+    def _lose(self, session: Session) -> None:
+        if session is self.client:
+            self.connecter.lost()
+        else:
+            session.lost()
+
+    def _end(self) -> None:
+        self.over = True
+        self.up.cut()
+        self.down.cut()
+        self.listener.connections.pop(self, None)
+
+    def _tell_lost(self, session: Session) -> None:
+        fd = self.client_fd if session is self.client else self.server_fd
+        session.core.monitor.tell(zmq.Event.DISCONNECTED, fd, session.endpoint)
+
+    # -- heartbeats ---------------------------------------------------------------------------------------------------
+
+    def _stalled(self) -> None:
+        """The link is cut: whoever sends heartbeats gives up after its time-out."""
+        for session in (self.client, self.server):
+            options = session.core.options
+            interval = int(options.get(int(zmq.HEARTBEAT_IVL)))
+            if interval and self.ready:
+                timeout = int(options.get(int(zmq.HEARTBEAT_TIMEOUT)))
+                limit = interval + (interval if timeout < 0 else timeout)
+                session.core.kernel.call_later(limit * 1000, self._give_up, "heartbeat")
+
+    def _give_up(self) -> None:
+        fabric = self.client.core.context.engine.fabric
+        up, down = self.up, self.down
+        if not (fabric.is_open(up.source, up.target) and fabric.is_open(down.source, down.target)):
+            self.break_off()
+
+
+def _identify(session: Session, peer: Session) -> None:
+    pipe = session.pipe
+    if pipe is not None:
+        pipe.peer_id = peer.core.options.get(int(zmq.ROUTING_ID))
+        pipe.peer_type = peer.core.type_name

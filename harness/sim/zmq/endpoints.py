@@ -1,0 +1,179 @@
+"""What one socket is bound and connected to, over all transports."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from typing import TYPE_CHECKING
+
+import zmq
+
+from harness.sim.zmq.channel import Channel
+from harness.sim.zmq.connecter import Connecter
+from harness.sim.zmq.endpoint import parse_bind, parse_connect
+from harness.sim.zmq.failures import failure
+from harness.sim.zmq.listener import Listener
+from harness.sim.zmq.pipe import InprocCarrier, Pipe
+
+if TYPE_CHECKING:
+    from harness.sim.zmq.core import SocketCore
+
+
+class Endpoints:
+    """Addresses of one socket, in the order in which they came."""
+
+    def __init__(self, core: SocketCore) -> None:
+        self.core = core
+        self._listeners: list[Listener] = []
+        self._connecters: list[tuple[str, Connecter]] = []
+        self._inproc_bound: list[str] = []
+        self._inproc: list[tuple[str, Pipe]] = []
+
+    def names(self) -> list[str]:
+        """All addresses, for people."""
+        return [
+            *(str(listener.endpoint) for listener in self._listeners), *self._inproc_bound,
+            *(address for address, _ in self._connecters), *(address for address, _ in self._inproc),
+        ]  # fmt: skip
+
+    # -- bind ---------------------------------------------------------------------------------------------------------
+
+    def bind(self, address: str) -> None:
+        """Listen. Raises ZMQError."""
+        core = self.core
+        endpoint = parse_bind(address)
+        if endpoint.transport == "inproc":
+            self._bind_inproc(address)
+        else:
+            listener = Listener(core, endpoint)
+            self._listeners.append(listener)
+            address = str(listener.endpoint)
+        core.last_endpoint = address.encode()
+
+    def unbind(self, address: str) -> None:
+        """Listen no longer; connections that came that way end. Raises ZMQError (ENOENT)."""
+        parse_bind(address)
+        if address in self._inproc_bound:
+            self._inproc_bound.remove(address)
+            del self.core.context.inproc[address]
+            return
+        for listener in self._listeners:
+            if str(listener.endpoint) == address:
+                self._listeners.remove(listener)
+                listener.close()
+                return
+        raise failure(errno.ENOENT)
+
+    def _bind_inproc(self, address: str) -> None:
+        context = self.core.context
+        if address in context.inproc:
+            raise failure(errno.EADDRINUSE)
+        context.inproc[address] = self
+        self._inproc_bound.append(address)
+        for other, pipe in context.inproc_waiting.pop(address, []):
+            if isinstance(pipe, Pipe) and not pipe.ended:
+                self._join(other, pipe)
+
+    # -- connect ------------------------------------------------------------------------------------------------------
+
+    def connect(self, address: str) -> None:
+        """Connect, in the background. Raises ZMQError."""
+        core = self.core
+        endpoint = parse_connect(address)
+        if endpoint.transport == "inproc":
+            self._connect_inproc(address)
+        else:
+            self._connecters.append((address, Connecter(core, endpoint)))
+        core.last_endpoint = address.encode()
+
+    def disconnect(self, address: str) -> None:
+        """Undo `connect`. Raises ZMQError (ENOENT)."""
+        with contextlib.suppress(zmq.ZMQError):
+            # An address that cannot be connected to was never connected to, except that the transport must exist.
+            parse_connect(address)
+        linger = self.core.options.get(int(zmq.LINGER))
+        for entry in self._connecters:
+            if entry[0] == address:
+                self._connecters.remove(entry)
+                entry[1].stop(linger)
+                return
+        for found in self._inproc:
+            if found[0] == address:
+                self._inproc.remove(found)
+                found[1].leave(linger)
+                return
+        _known_transport(address)
+        raise failure(errno.ENOENT)
+
+    def _connect_inproc(self, address: str) -> None:
+        core = self.core
+        bound = core.context.inproc.get(address)
+        high, low = int(core.options.get(int(zmq.SNDHWM))), int(core.options.get(int(zmq.RCVHWM)))
+        conflate = bool(core.options.get(int(zmq.CONFLATE)))
+        pipe = Pipe(core, Channel(low, conflate), Channel(high, conflate), local=True)
+        pipe.carrier = InprocCarrier(pipe, None)
+        pipe.address = address
+        self._inproc.append((address, pipe))
+        core.attach(pipe)
+        if bound is not None:
+            bound._join(self, pipe)
+        else:
+            core.context.inproc_waiting.setdefault(address, []).append((self, pipe))
+
+    def _join(self, other: Endpoints, theirs: Pipe) -> None:
+        """Give the connecting end `theirs` its other end, here."""
+        core = self.core
+        if not theirs.outgoing.conflate:
+            theirs.outgoing.set_high(_sum(theirs.outgoing.high, int(core.options.get(int(zmq.RCVHWM)))))
+            theirs.incoming.set_high(_sum(theirs.incoming.high, int(core.options.get(int(zmq.SNDHWM)))))
+        mine = Pipe(core, theirs.outgoing, theirs.incoming, local=False)
+        mine.carrier = InprocCarrier(mine, theirs)
+        mine.address = theirs.address
+        theirs.carrier = InprocCarrier(theirs, mine)
+        mine.peer_id = other.core.options.get(int(zmq.ROUTING_ID))
+        theirs.peer_id = core.options.get(int(zmq.ROUTING_ID))
+        mine.peer_type, theirs.peer_type = other.core.type_name, core.type_name
+        core.attach(mine)
+        other.core.identified(theirs)
+
+    def forget(self, connecter: Connecter) -> None:
+        """This address is given up for good (``RECONNECT_IVL`` of 0 or -1)."""
+        self._connecters = [entry for entry in self._connecters if entry[1] is not connecter]
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def close(self, linger: int | None = None) -> None:
+        """Close the socket; `linger` in ms overrides its option."""
+        core = self.core
+        if core.closed:
+            return
+        if linger is not None:
+            core.options.values[int(zmq.LINGER)] = linger
+        linger = int(core.options.get(int(zmq.LINGER)))
+        core.monitor.stop()
+        core.closed = True
+        for address in self._inproc_bound:
+            core.context.inproc.pop(address, None)
+        for listener in self._listeners:
+            listener.stop()
+        for _, connecter in self._connecters:
+            connecter.stop(linger)
+        for pipe in list(core.pipes):
+            pipe.leave(linger)
+        for listener in self._listeners:
+            listener.drop_abandoned()
+        if core.doorbell is not None:
+            core.doorbell.close()
+        core.signal()
+        core.context.closed(core)
+
+
+def _sum(one: int, other: int) -> int:
+    """High-water marks of both ends of an inproc pipe count as one; no limit on either side is no limit."""
+    return one + other if one and other else 0
+
+
+def _known_transport(address: str) -> None:
+    transport = address.partition("://")[0]
+    if transport not in ("tcp", "ipc", "inproc"):
+        raise failure(zmq.ENOCOMPATPROTO if transport == "udp" else errno.EPROTONOSUPPORT)

@@ -1,0 +1,122 @@
+"""XSUB and SUB: what matches a subscription, from all publishers in turn (libzmq's ``xsub_t``)."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any, ClassVar
+
+import zmq
+
+from harness.sim.zmq.core import SocketCore
+from harness.sim.zmq.failures import failure
+from harness.sim.zmq.fair_queue import FairQueue, Frame
+from harness.sim.zmq.pipe import Pipe
+
+
+class XSubCore(SocketCore):
+    """Subscribes by sending messages: 1 or 0, then the topic."""
+
+    kind: ClassVar[int] = int(zmq.XSUB)
+    linger: ClassVar[int] = 0
+    subscribes: ClassVar[bool] = True
+    filters: ClassVar[bool] = False
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.queue = FairQueue()
+        self.topics: dict[bytes, int] = {}
+        self._more_out = False
+        self._more_in = False
+        self._found: Frame | None = None
+
+    def topics_count(self) -> int:
+        """For ``TOPICS_COUNT``."""
+        return len(self.topics)
+
+    def x_attach(self, pipe: Pipe) -> None:  # noqa: D102
+        self.queue.attach(pipe)
+        self.x_hiccuped(pipe)
+
+    def x_hiccuped(self, pipe: Pipe) -> None:  # noqa: D102
+        for topic in sorted(self.topics):
+            pipe.write(b"\x01" + topic, False)
+
+    def x_terminated(self, pipe: Pipe) -> None:  # noqa: D102
+        self.queue.remove(pipe)
+
+    def x_read_activated(self, pipe: Pipe) -> None:  # noqa: D102
+        self.queue.activated(pipe)
+
+    # -- out ----------------------------------------------------------------------------------------------------------
+
+    def x_send(self, frame: bytes, more: bool) -> bool:  # noqa: D102
+        first, self._more_out = not self._more_out, more
+        if not first or frame[:1] not in (b"\x00", b"\x01") or self._note(frame):
+            for pipe in self.pipes:
+                pipe.write(frame, more)
+        return True
+
+    def _note(self, frame: bytes) -> bool:
+        """Keep the subscriptions; whether the peers are told: of each subscription, and of the last cancellation."""
+        topic = frame[1:]
+        count = self.topics.get(topic, 0)
+        if frame[:1] == b"\x01":
+            self.topics[topic] = count + 1
+            return True
+        if count > 1:
+            self.topics[topic] = count - 1
+        elif count == 1:
+            del self.topics[topic]
+        return count == 1
+
+    def x_has_out(self) -> bool:  # noqa: D102
+        return True
+
+    # -- in -----------------------------------------------------------------------------------------------------------
+
+    def x_recv(self) -> Frame | None:  # noqa: D102
+        got, self._found = self._found or self._next(), None
+        if got is not None:
+            self._more_in = got[1]
+        return got
+
+    def _next(self) -> Frame | None:
+        """The next frame that passes the filter; parts after the first always do."""
+        while True:
+            got = self.queue.receive()
+            if got is None or self._more_in or not self.filters or self._wanted(got[0]):
+                return got
+            while got is not None and got[1]:
+                got = self.queue.receive()
+
+    def _wanted(self, frame: bytes) -> bool:
+        return any(frame.startswith(topic) for topic in self.topics)
+
+    def x_has_in(self) -> bool:  # noqa: D102
+        if self._more_in:
+            return True
+        if self._found is None:
+            self._found = self._next()
+        return self._found is not None
+
+    def x_last_pipe(self) -> Pipe | None:  # noqa: D102
+        return self.queue.last
+
+
+class SubCore(XSubCore):
+    """Subscribes by options."""
+
+    kind: ClassVar[int] = int(zmq.SUB)
+    filters: ClassVar[bool] = True
+
+    def x_send(self, frame: bytes, more: bool) -> bool:  # noqa: D102
+        raise failure(errno.ENOTSUP)
+
+    def x_has_out(self) -> bool:  # noqa: D102
+        return False
+
+    def x_set(self, option: int, value: Any) -> bool:  # noqa: D102
+        if option not in (zmq.SUBSCRIBE, zmq.UNSUBSCRIBE):
+            return False
+        super().x_send((b"\x01" if option == zmq.SUBSCRIBE else b"\x00") + value, False)
+        return True
