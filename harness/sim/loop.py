@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from asyncio import events
 from collections.abc import Callable
 from contextvars import Context
@@ -27,7 +28,6 @@ BOUNDARY = (
     Boundary("asyncio.new_event_loop", How.SIMULATED, _LOOP),
     Boundary("asyncio.SelectorEventLoop", How.SIMULATED, _LOOP),
     Boundary("asyncio.EventLoop", How.SIMULATED, _LOOP),
-    Boundary("selectors.DefaultSelector", How.SIMULATED, "knows simulated descriptors; a real one is fenced"),
 )
 
 
@@ -68,6 +68,10 @@ class SimLoop(asyncio.SelectorEventLoop):
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """As asyncio's, with `when` rounded up to the first grid point whose float is not before it."""
+        if when == math.inf:
+            # anyio.sleep_forever. In the heap it would have the loop look again every day, for ever: a program in which
+            # nobody else can run is at a deadlock, and is to be told so.
+            return asyncio.TimerHandle(when, callback, args, self, context)
         grid = round(when * 1e6)
         if grid / 1e6 < when:
             grid += 1

@@ -8,6 +8,7 @@ one sees.
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import random
 import uuid
@@ -66,6 +67,8 @@ class Entropy:
 
     def install(self, patcher: Patcher) -> None:
         """Replace every source of chance of the standard library."""
+        # It draws a key when it is imported: inside a world that would shift the stream of the first run only.
+        importlib.import_module("multiprocessing.process")
         urandom = self._urandom(os.urandom)
         patcher.replace(os, "urandom", urandom)
         patcher.set(random, "_urandom", urandom)

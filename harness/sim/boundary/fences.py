@@ -119,7 +119,7 @@ def refusal(name: str, advice: str) -> NotSimulated:
 
 def _put_up(patcher: Patcher, entry: Boundary, owner: Any, name: str) -> None:
     real = getattr(owner, name)
-    if isinstance(real, type):
+    if isinstance(real, type) and "__init__" in vars(real):
         # The class stays what it is, so that isinstance() and subclasses go on working; it cannot be made.
         patcher.set(real, "__init__", _fence(entry.name, entry.why, vars(real)["__init__"]))
     else:

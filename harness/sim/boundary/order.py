@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import importlib
 import itertools
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -73,15 +73,14 @@ def install(patcher: Patcher) -> None:
     """Number what is made from now on of threads, futures and anyio's cancel scopes."""
     _number(patcher, threading.Thread)
     _number(patcher, concurrent.futures.Future)
-    backend = sys.modules.get("anyio._backends._asyncio")
-    if backend is not None:
-        _number(patcher, backend.CancelScope)
+    # Imported now, so that scopes are numbered also in a program that imports anyio inside the world.
+    _number(patcher, importlib.import_module("anyio._backends._asyncio").CancelScope)
 
 
 def _number(patcher: Patcher, kind: type[Any]) -> None:
     """Have objects of `kind` made by simulated threads be hashed by a number."""
     count = itertools.count(1)
-    construct, plain = kind.__init__, kind.__hash__
+    construct, plain = cast("Any", kind).__init__, cast("Any", kind).__hash__
 
     def __init__(self: Any, *args: Any, **named: Any) -> None:
         self._sim_number = next(count)
@@ -91,7 +90,7 @@ def _number(patcher: Patcher, kind: type[Any]) -> None:
         try:
             number: int = self._sim_number
         except AttributeError:
-            return plain(self)
+            number = plain(self)
         return number
 
     patcher.set(kind, "__init__", __init__)

@@ -1,0 +1,127 @@
+"""The clocks of `time` move with virtual time, for everybody who is simulated and however they were imported."""
+
+from __future__ import annotations
+
+import _thread
+import sys
+import threading
+import time
+from time import monotonic, sleep
+from types import ModuleType
+
+import pytest
+
+from harness.sim import World
+
+CLOCKS = ("monotonic", "perf_counter", "process_time", "thread_time")
+
+
+@pytest.mark.parametrize("name", CLOCKS)
+def test_a_clock_moves_by_what_was_slept(name: str) -> None:
+    """Every clock, in seconds and in nanoseconds, moves by exactly the 1.25 s that were slept."""
+    with World():
+        before = getattr(time, name)(), getattr(time, f"{name}_ns")()
+        time.sleep(1.25)
+        after = getattr(time, name)(), getattr(time, f"{name}_ns")()
+
+    assert (after[0] - before[0], after[1] - before[1]) == (1.25, 1_250_000_000)
+
+
+def test_names_imported_before_the_world_are_simulated() -> None:
+    """``from time import monotonic, sleep`` of this very module, done long before, acts in virtual time."""
+    with World() as world:
+        before = monotonic()
+        sleep(500)
+
+        assert monotonic() - before == 500
+        assert world.elapsed == 500
+
+
+def test_modules_imported_inside_are_put_right_afterwards() -> None:
+    """A module that imports a clock by name inside a world has the real one when the world has ended."""
+    real = time.monotonic
+    module = ModuleType("imported_inside")
+    sys.modules[module.__name__] = module
+    try:
+        with World():
+            exec("from time import monotonic", vars(module))
+            assert module.monotonic is not real
+        assert module.monotonic is real
+    finally:
+        del sys.modules[module.__name__]
+
+
+def test_clock_gettime_agrees() -> None:
+    """CLOCK_MONOTONIC is `time.monotonic`, CLOCK_REALTIME is `time.time`."""
+    with World():
+        time.sleep(7)
+
+        assert time.clock_gettime(time.CLOCK_MONOTONIC) == time.monotonic() == 1007.0
+        assert time.clock_gettime_ns(time.CLOCK_BOOTTIME) == 1_007_000_000_000
+        assert time.clock_gettime(time.CLOCK_REALTIME) == time.time()
+
+
+def test_threads_of_the_host_have_real_time() -> None:
+    """A thread from before the world measures real time: its sleep of 20 ms takes that, and nothing virtual."""
+    asked, go, done = [], _thread.allocate_lock(), _thread.allocate_lock()
+    go.acquire()
+    done.acquire()
+
+    def outside() -> None:
+        go.acquire(timeout=10)
+        before = time.monotonic()
+        time.sleep(0.02)
+        asked.append(time.monotonic() - before)
+        done.release()
+
+    thread = threading.Thread(target=outside)
+    thread.start()
+    with World() as world:
+        go.release()
+        assert done.acquire(timeout=10)
+        elapsed = world.elapsed
+    thread.join(10)
+
+    assert elapsed == 0
+    assert asked
+    assert asked[0] >= 0.02
+
+
+def test_waiting_by_reading_the_clock_comes_to_an_end() -> None:
+    """``while time.monotonic() < end`` ends: after 20,000 reads at one instant each costs a microsecond."""
+    with World() as world:
+        end = time.monotonic() + 0.001
+        reads = 0
+        while time.monotonic() < end:
+            reads += 1
+
+        assert reads == 20_998
+        assert world.elapsed == 0.001
+
+
+def test_negative_sleeps_are_refused_as_in_reality() -> None:
+    """The error of the real `time.sleep`, in its words."""
+    with World(), pytest.raises(ValueError, match="sleep length must be non-negative"):
+        time.sleep(-1)
+
+
+def test_sleeping_for_no_time_lets_others_go() -> None:
+    """``time.sleep(0)`` gives the baton away, so that a thread that polls does not starve the one it waits for."""
+    with World() as world:
+        done: list[int] = []
+        threading.Thread(target=done.append, args=(1,)).start()
+        while not done:
+            time.sleep(0)
+
+        assert world.elapsed == 0
+
+
+def test_a_clock_that_drifts_sleeps_by_its_own_time() -> None:
+    """A process whose clock runs 10 % fast sleeps 1.1 s of its own in 1 s of the world."""
+    with World() as world:
+        world.kernel.current_process.clock.drift = 100_000
+        before = time.monotonic()
+        time.sleep(1.1)
+
+        assert time.monotonic() - before == pytest.approx(1.1, abs=3e-6)
+        assert world.elapsed == pytest.approx(1.0, abs=3e-6)

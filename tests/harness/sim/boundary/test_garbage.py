@@ -1,0 +1,106 @@
+"""The collector does not run inside a world, and what it finds at the end disturbs nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from harness.sim import World
+
+
+class Cycle:
+    """Reaches for the world when it is finalized."""
+
+    def __init__(self, log: list[str]) -> None:
+        self.me = self
+        self.log = log
+
+    def __del__(self) -> None:
+        self.log.append("finalized")
+        time.sleep(5)
+
+
+def test_nothing_is_collected_inside() -> None:
+    """A cycle made inside is finalized at the end of the world, however much is allocated meanwhile."""
+    log: list[str] = []
+    with World() as world:
+        Cycle(log)
+        for _ in range(100_000):
+            [[]]  # noqa: B018 - allocates
+        assert not gc.isenabled()
+        assert log == []
+        elapsed = world.elapsed
+
+    assert log == ["finalized"]
+    assert elapsed == 0
+    assert gc.isenabled()
+
+
+def test_a_collector_that_was_off_stays_off() -> None:
+    """The state before is the state after."""
+    gc.disable()
+    try:
+        with World():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_finalizers_are_refused_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finalizer that waits for something simulated after the end is refused; no unraisable error is told."""
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+
+    class Waiter:
+        def __init__(self) -> None:
+            self.me = self
+            self.event = threading.Event()
+
+        def __del__(self) -> None:
+            self.event.wait()
+
+    with World():
+        Waiter()
+
+    assert told == []
+
+
+def test_other_errors_of_finalizers_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ordinary mistake in a finalizer is told as ever."""
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda args: told.append(args.exc_type))
+
+    class Broken:
+        def __init__(self) -> None:
+            self.me = self
+
+        def __del__(self) -> None:
+            raise KeyError("mine")
+
+    with World():
+        Broken()
+
+    assert told == [KeyError]
+
+
+def test_tasks_of_the_killed_are_not_mourned(caplog: pytest.LogCaptureFixture) -> None:
+    """A process that is killed leaves pending tasks; asyncio says nothing about them."""
+
+    def child() -> None:
+        asyncio.run(asyncio.sleep(1000))
+
+    with World() as world:
+        process = world.kernel.new_process("child")
+        world.kernel.spawn(process, "MainThread", child)
+        time.sleep(1)
+        process.kill()
+    gc.collect()
+
+    assert "Task was destroyed" not in caplog.text
