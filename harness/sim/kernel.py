@@ -25,6 +25,9 @@ __all__ = ["Kernel", "current_thread", "us"]
 EPOCH = 1_767_225_600_000_000
 """2026-01-01T00:00:00Z in microseconds since 1970."""
 
+GRAVES = 200
+"""Threads of dead processes that are kept as they are; beyond that they are unwound before the end of the world."""
+
 
 class Kernel(Scheduler):
     """Decides who runs and what time it is.
@@ -96,11 +99,13 @@ class Kernel(Scheduler):
 
     def unwind(self) -> None:
         """End every thread but the caller, with `Killed`; what they still do on their way has no effect."""
-        if not self.unwinding:
-            unwind(self)
+        if not self.broken and LOCAL.thread is self.main:
+            unwind(self, [thread for thread in self.threads if thread is not self.main and not thread.killed])
 
     def close(self) -> None:
         """Unwind what is left, then let go of the calling thread; values of the first process are put back."""
+        if LOCAL.thread is not self.main:
+            return
         try:
             self.unwind()
         finally:
@@ -134,11 +139,19 @@ class Kernel(Scheduler):
         if parent is not None:
             env = parent.env if env is None else env
             cwd = parent.cwd if cwd is None else cwd
+        self._bury()
         pid = FIRST_PID + len(self.processes)
         process = SimProcess(self, pid, name, parent=parent, argv=argv, env=env, cwd=cwd or "/")
         process.locals = {key: factory() for key, factory in self._factories.items()}
         self.processes.append(process)
         return process
+
+    def _bury(self) -> None:
+        """Unwind threads of dead processes early once there are many: each of them occupies a real thread."""
+        dead = [thread for thread in self.threads if thread.gone and thread is not self.current and not thread.killed]
+        if len(dead) > GRAVES and not self.unwinding:
+            unwind(self, dead)
+            self.threads = [thread for thread in self.threads if not thread.killed]
 
     def process_local(self, holder: object, attribute: str, factory: Callable[[], Any]) -> None:
         """Let every process have a value of its own of a module's or object's attribute.
@@ -207,8 +220,10 @@ class Kernel(Scheduler):
     def _end(self, me: SimThread, code: object) -> None:
         """Take a thread out of the world, then pass the baton on."""
         me.done = True
-        if self.unwinding:
-            self.main.baton.release()
+        me.gone = True
+        if me.killed:
+            if me not in self.lost:
+                self.undertaker.baton.release()
             return
         self.record("end")
         if me is me.process.main:
@@ -244,6 +259,7 @@ class Kernel(Scheduler):
 
         What it raises ends the world with `ThreadFailed`. Of the same time, the first set fires first.
         """
+        self.check()
         timer = Timer(self.timers, max(when, self.now), callback, label)
         self.timers.add(timer.when, timer)
         return timer
@@ -259,6 +275,7 @@ class Kernel(Scheduler):
         """
         if n == 1:
             return 0
+        self.check()
         try:
             value = self.tape.choose(stream, n, label)
         except ReplayDiverged as error:
@@ -273,5 +290,7 @@ class Kernel(Scheduler):
 
     def record(self, kind: str, *detail: str | int) -> None:
         """Enter an event into the trace: nothing that differs from run to run or between Pythons."""
+        if self.unwinding:
+            return
         current = self.current
         self.trace.add(self.now, current.label if current is not None else "-", kind, detail)

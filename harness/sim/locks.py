@@ -235,7 +235,7 @@ def next_owner(kernel: Kernel, waiters: deque[Waiter]) -> SimThread | None:
                 index = 0
         waiter = waiters[index]
         del waiters[index]
-        if waiter.thread.alive:
+        if not waiter.thread.gone:
             waiter.granted = True
             kernel.wake(waiter.thread)
             return waiter.thread

@@ -115,6 +115,7 @@ class SimProcess:
         for thread in self.threads:
             thread.parked = False
             thread.deadline = 0
+            thread.gone = True
         for callback in self.on_exit:
             kernel.guarded(callback, f"on_exit of process {self.name}")
         self.exited.notify_all()

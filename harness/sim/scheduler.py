@@ -35,6 +35,8 @@ class Scheduler:
     """
 
     main: SimThread
+    undertaker: SimThread
+    """Who unwinds threads at present, and waits for their end."""
     current_process: SimProcess
 
     def __init__(self, tape: Tape, trace: Trace, *, step_cost: int, livelock: int) -> None:
@@ -42,6 +44,9 @@ class Scheduler:
         self.current: SimThread | None = None
         self.ready: deque[SimThread] = deque()
         self.timers = Timers()
+        # Names of the inner loop: looking them up through two objects is a tenth of its time.
+        self._heap = self.timers.heap
+        self._enter = self.timers.add
         self.tape = tape
         self.trace = trace
         self.step_cost = step_cost
@@ -50,6 +55,9 @@ class Scheduler:
         self.switches = 0
         self.steps = 0
         self.unwinding = False
+        """Some thread is being unwound right now."""
+        self.broken = False
+        """The main thread runs without the baton: nothing can be unwound any more."""
         self.lost: list[SimThread] = []
         """Threads that did not end when the world was unwound: they sleep for ever, or still compute."""
         # Where every step takes time, there is no livelock, and every step has to look.
@@ -86,9 +94,9 @@ class Scheduler:
         me.parked = True
         me.woken = me.interrupted = False
         me.reason = reason
-        me.since = self.now
+        me.since = now = self.now
         if timeout is not None:
-            me.deadline = self.timers.add(self.now + timeout, me)
+            me.deadline = self._enter(now + timeout, me)
         try:
             self._switch(me)
             while me.alarm or me.parked:
@@ -117,7 +125,7 @@ class Scheduler:
 
         What `callback` raises ends the wait. Callbacks of dead threads are dropped.
         """
-        if not thread.alive:
+        if thread.gone:
             return
         thread.interrupts.append(callback)
         thread.alarm = True
@@ -130,6 +138,15 @@ class Scheduler:
         me = self.current or self.running()
         if me.alarm:
             self._alarm(me)
+        heap = self._heap
+        if (
+            not self.ready
+            and me.lane is self.ready
+            and self.steps < self._patience
+            and not (heap and heap[0][0] <= self.now)
+        ):
+            self.steps += 1
+            return
         # A handler that yields inside a wait ends that wait: see `park` on spurious wake-ups.
         me.parked = me.interrupted = False
         me.woken = True
@@ -152,7 +169,7 @@ class Scheduler:
     def stop_if_dead(self) -> None:
         """Never return to a thread whose process has died, except by `Killed` at the end of the world."""
         me = self.current
-        if me is not None and not me.process.alive:
+        if me is not None and me.gone:
             while not me.alarm:
                 self._switch(me)
             self._alarm(me)
@@ -167,7 +184,7 @@ class Scheduler:
             return
         try:
             self.give(following)
-            me.baton.acquire()
+            me.take()
         except BaseException as error:  # noqa: BLE001 - a signal's handler raised, in the world's main thread
             self._interrupted(me, error)
 
@@ -177,7 +194,7 @@ class Scheduler:
         self.current = following
         if following.process is not self.current_process:
             self.change_process(following.process)
-        following.baton.release()
+        following.pass_on()
 
     def change_process(self, process: SimProcess) -> None:
         """The threads that run from now on are those of `process`."""
@@ -186,7 +203,7 @@ class Scheduler:
     def _pick(self) -> SimThread:
         """Who runs next. Lets time pass when nobody can."""
         ready = self.ready
-        heap = self.timers.heap
+        heap = self._heap
         try:
             while self._raise is None:
                 if heap and heap[0][0] <= self.now:
@@ -228,7 +245,7 @@ class Scheduler:
 
     def _fire(self) -> None:
         """The first entry of the heap is due: let its thread go on, or call it."""
-        _, number, who = heappop(self.timers.heap)
+        _, number, who = heappop(self._heap)
         if isinstance(who, Timer):
             callback = who.callback
             if callback is not None:
@@ -307,6 +324,6 @@ class Scheduler:
             # The handler may have run just after the baton came, too late to stop that: then it never comes again.
             if me.baton.acquire(timeout=MOMENT) or mine:
                 return
-        self.unwinding = True
+        self.broken = True
         error.add_note(stuck(self))
         raise error

@@ -29,6 +29,7 @@ class SimThread:
     :ivar reason: what it waits for; meaningful while parked.
     :ivar since: microseconds of world time at which the wait began.
     :ivar ended: notified when it ends.
+    :ivar gone: it has ended, or its process has: it never runs again, but to be unwound.
     :ivar killed: the world unwinds it: every simulated call it makes raises `Killed`.
     """
 
@@ -39,6 +40,7 @@ class SimThread:
         "deadline",
         "done",
         "ended",
+        "gone",
         "ident",
         "interrupted",
         "interrupts",
@@ -50,9 +52,11 @@ class SimThread:
         "name",
         "number",
         "parked",
+        "pass_on",
         "process",
         "reason",
         "since",
+        "take",
         "thread",
         "woken",
     )
@@ -64,7 +68,9 @@ class SimThread:
         self.label = label
         self.number = number
         self.baton = _thread.allocate_lock()
-        self.baton.acquire()
+        self.take = self.baton.acquire
+        self.take()
+        self.pass_on = self.baton.release
         self.lane: deque[SimThread] = process.lane
         """Where it queues once it can run: the kernel's ready threads, or those of its paused process."""
         self.parked = False
@@ -81,15 +87,11 @@ class SimThread:
         self.killed = False
         self.kills = 0
         self.done = False
+        self.gone = False
         self.daemon = False
         self.thread: threading.Thread | None = None
         self.ident = 0
         self.ended: WaitQueue
-
-    @property
-    def alive(self) -> bool:
-        """It has not ended, nor has its process: only such a thread can ever run again."""
-        return not self.done and not self.killed and self.process.alive
 
     def why(self) -> str:
         """What it waits for, in words."""

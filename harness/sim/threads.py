@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import concurrent.futures.thread as pools
+import functools
 import itertools
 import logging
 import queue
@@ -86,6 +87,21 @@ def _shared_locks(put: Put) -> None:
         handler = reference()
         if handler is not None and handler.lock is not None:
             put(handler, "lock", threading.RLock())
+    if hasattr(functools.cached_property(len), "lock"):
+        # Python 3.11 holds one lock for all instances of a class while the property is computed; 3.12 dropped it.
+        put(functools.cached_property, "__get__", _without_lock(functools.cached_property.__get__))
+
+
+def _without_lock(real: Callable[..., Any]) -> Callable[..., Any]:
+    def get(prop: Any, instance: Any, owner: Any = None) -> Any:
+        if LOCAL.thread is None or instance is None or prop.attrname is None or not hasattr(instance, "__dict__"):
+            return real(prop, instance, owner)
+        cache = instance.__dict__
+        if prop.attrname not in cache:
+            cache[prop.attrname] = prop.func(instance)
+        return cache[prop.attrname]
+
+    return get
 
 
 def _per_process(put: Put, kernel: Kernel) -> None:

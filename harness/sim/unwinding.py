@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from harness.sim.errors import Killed
@@ -35,23 +36,28 @@ REPEATS = 1000
 """How often a thread may swallow `Killed` before it is left where it is, for ever."""
 
 
-def unwind(kernel: Kernel) -> None:
-    """End all threads but the main one, first started first. Those that never end are left behind."""
-    kernel.unwinding = True
+def unwind(kernel: Kernel, threads: Iterable[SimThread]) -> None:
+    """End these threads, none of which is the caller's, one after the other. Those that never end are left behind."""
+    me = LOCAL.thread
+    assert me is not None
     fence()
+    kernel.undertaker = me
+    kernel.unwinding = True
     # Executors log what ended their workers, whatever it is.
     before = logging.root.manager.disable
     logging.disable(sys.maxsize)
     try:
-        for thread in list(kernel.threads):
-            if thread is not kernel.main:
-                thread.killed = thread.alarm = True
-                kernel.give(thread)
-                if not kernel.main.baton.acquire(timeout=PATIENCE):
-                    kernel.lost.append(thread)
+        for thread in threads:
+            thread.killed = thread.alarm = thread.gone = True
+            kernel.give(thread)
+            if not me.baton.acquire(timeout=PATIENCE):
+                kernel.lost.append(thread)
     finally:
-        kernel.current = kernel.main
         logging.disable(before)
+        kernel.unwinding = False
+        kernel.current = me
+        if me.process is not kernel.current_process:
+            kernel.change_process(me.process)
 
 
 def killed_again(kernel: Scheduler, me: SimThread) -> NoReturn:
@@ -59,7 +65,7 @@ def killed_again(kernel: Scheduler, me: SimThread) -> NoReturn:
     me.kills += 1
     if me.kills > REPEATS:
         kernel.lost.append(me)
-        kernel.main.baton.release()
+        kernel.undertaker.baton.release()
         while True:
             me.baton.acquire()
     raise Killed

@@ -67,7 +67,7 @@ class WaitQueue:
         while waiters and done < n:
             waiter = waiters.popleft()
             waiter.granted = True
-            if waiter.thread.alive:
+            if not waiter.thread.gone:
                 self._kernel.wake(waiter.thread)
                 done += 1
         return done
@@ -77,4 +77,4 @@ class WaitQueue:
         return self.notify(len(self._waiters))
 
     def __len__(self) -> int:
-        return sum(waiter.thread.alive for waiter in self._waiters)
+        return sum(not waiter.thread.gone for waiter in self._waiters)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
+from functools import cached_property
 
 import pytest
 
@@ -226,23 +227,26 @@ def test_logging_waits_in_virtual_time(opened: Opened) -> None:
     handler.close()
 
 
-def test_real_threads_beside_a_world_are_real(kernel: Kernel) -> None:
-    """A thread outside the world, started while it is open, starts and joins further real threads."""
-    import _thread
-
+def test_real_threads_beside_a_world_are_real(opened: Opened) -> None:
+    """A thread outside the world starts and joins further real threads while the world is open."""
     seen: list[object] = []
-    done = _thread.allocate_lock()
+    begin, done = threading.Event(), threading.Lock()
     done.acquire()
 
     def outside() -> None:
+        begin.wait(10)
         inner = threading.Thread(target=seen.append, args=("ran",))
         inner.start()
         inner.join(10)
         seen.append(inner.is_alive())
         done.release()
 
-    _thread.start_new_thread(outside, ())
-    assert done.acquire(timeout=10)
+    thread = threading.Thread(target=outside)
+    thread.start()
+    with opened():
+        begin.set()
+        assert done.acquire(timeout=10)
+    thread.join(10)
     assert seen == ["ran", False]
 
 
@@ -251,16 +255,7 @@ def test_everything_is_put_back(opened: Opened) -> None:
 
     def held() -> list[object]:
         names = [(threading, name) for name in dir(threading)] + [(queue, name) for name in dir(queue)]
-        return (
-            [getattr(*name) for name in names]
-            + [vars(ThreadPoolExecutor)["_counter"]]
-            + [
-                # Threads that are real and yet unknown to Python (the watchdog of an earlier world) come and go.
-                thread
-                for thread in threading.enumerate()
-                if not thread.name.startswith("Dummy")
-            ]
-        )
+        return [getattr(*name) for name in names] + [vars(ThreadPoolExecutor)["_counter"], threading.enumerate()]
 
     before = held()
     with opened() as kernel:
@@ -270,3 +265,20 @@ def test_everything_is_put_back(opened: Opened) -> None:
         kernel.spawn(process, "MainThread", process_main(lambda: nap(kernel, 5)))
         kernel.sleep(1)
     assert held() == before
+
+
+def test_a_cached_property_may_wait(kernel: Kernel) -> None:
+    """Two objects of one class compute their cached property side by side, also where Python holds a lock meanwhile."""
+
+    class Slow:
+        @cached_property
+        def answer(self) -> int:
+            nap(kernel, 1)
+            return kernel.now
+
+    first, second = Slow(), Slow()
+    with ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(lambda one=one: one.answer) for one in (first, second)]  # type: ignore[misc]
+        assert [future.result() for future in futures] == [1_000_000, 1_000_000]
+    assert first.answer == 1_000_000
+    assert Slow.answer.func.__name__ == "answer"  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sqlite3
@@ -15,6 +16,7 @@ import pytest
 
 from harness.sim.errors import Killed
 from harness.sim.kernel import Kernel
+from harness.sim.waiting import WaitQueue
 
 Opened = Callable[..., AbstractContextManager[Kernel]]
 
@@ -159,3 +161,41 @@ def test_an_error_in_the_world_still_unwinds(opened: Opened) -> None:
     with pytest.raises(LookupError):
         program()
     assert ended == ["unwound"]
+
+
+def test_the_dead_do_not_pile_up(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a number of dead threads they are unwound while the world goes on: without effect on it or its history."""
+
+    def history(graves: int) -> tuple[str, int, list[str]]:
+        monkeypatch.setattr("harness.sim.kernel.GRAVES", graves)
+        said: list[str] = []
+        with opened() as kernel:
+            mail = WaitQueue(kernel, "a letter")
+
+            def program() -> None:
+                try:
+                    kernel.sleep(1000)
+                finally:
+                    said.append("finally")
+                    kernel.record("last words")
+                    with contextlib.suppress(Killed):
+                        kernel.call_later(1, mail.notify)
+                    kernel.choose("net", 5, "last choice")
+
+            for _ in range(20):
+                process = kernel.new_process("mayfly")
+                kernel.spawn(process, "MainThread", program)
+                kernel.spawn(process, "second", program)
+                kernel.sleep(1)
+                process.kill()
+            assert mail.wait(100) is False
+            alive = len(kernel.threads)
+            before = list(said)
+        assert len(said) == 40
+        assert kernel.lost == []
+        return kernel.trace.digest, alive, before
+
+    digest, alive, before = history(10)
+    assert alive < 20
+    assert 20 < len(before) < 40
+    assert history(1000) == (digest, 41, [])
