@@ -27,7 +27,7 @@ def test_a_kept_fault_lasts_beyond_the_run_and_is_healed_before_the_target_is_st
     path = tmp_path / "jobs.db"
     sqlite3.connect(path).close()
     driver.places_now = [Place(PlaceKind.STORE, "store", "stores", path=path)]
-    scenario = short(faults=[{"id": "busy", "kind": "store.locked", "where": "store", "at": "50ms", "keep": True}])
+    scenario = short(faults=[{"id": "busy", "kind": "store.locked", "where": "store", "at": "10ms", "keep": True}])
 
     history = asyncio.run(Run(scenario, driver, 1, tmp_path).run()).history
 
