@@ -17,8 +17,9 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.targets.schedule_zero import mutants_of_jobs as mutants_of_jobs
-from harness.targets.schedule_zero.mutant_registry import REGISTRY, watch
+from harness.targets.schedule_zero.mutant_registry import REGISTRY as REGISTRY
 from harness.targets.schedule_zero.mutant_registry import mutant as _mutant
+from harness.targets.schedule_zero.mutant_registry import watch
 
 MUTANTS = (__name__, mutants_of_jobs.__name__)
 """The modules whose functions are mutants' code."""

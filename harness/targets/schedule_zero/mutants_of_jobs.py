@@ -75,4 +75,4 @@ def _one_call_at_a_time() -> None:
         with lock:
             return call(self, *args)
 
-    JobExecutor._call = alone  # type: ignore[method-assign]
+    JobExecutor._call = alone  # type: ignore[method-assign,assignment]
