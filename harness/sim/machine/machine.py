@@ -16,6 +16,7 @@ from harness.sim.machine.network import Network
 from harness.sim.machine.programs import Programs
 from harness.sim.machine.signals import Signalled
 from harness.sim.machine.state import OsState
+from harness.sim.machine.streams import Endpoint
 from harness.sim.process import ProcessState, SimProcess
 from harness.sim.waiting import WaitQueue
 
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 
 START_UP: Final = (0.05, 0.25)
 """Seconds between which the start of an interpreter takes, from the call of Popen to the first line of the program."""
+
+
+def process_of(owner: Any) -> SimProcess | None:
+    """The process of whatever has taken a port in the fabric's table."""
+    found = getattr(owner, "process", None) or getattr(getattr(owner, "core", None), "process", None)
+    return found if isinstance(found, SimProcess) else None
 
 
 class Machine:
@@ -131,6 +138,22 @@ class Machine:
     def us(self, seconds: float) -> int:
         """World microseconds after which the caller's clock has counted `seconds`."""
         return self.kernel.current_process.clock.true(us(seconds))
+
+    def foreign_ports(self, process: SimProcess) -> list[tuple[str, int]]:
+        """Host and port of what ZeroMQ listens on in `process`."""
+        taken: dict[int, dict[str, Any]] = self.fabric.ports._taken
+        return [
+            (host, port)
+            for port, users in sorted(taken.items())
+            for host, owner in users.items()
+            if not isinstance(owner, Endpoint) and process_of(owner) is process
+        ]
+
+    @staticmethod
+    def owner_name(owner: Any) -> str:
+        """The name of the process that has taken a port; empty when nobody has."""
+        process = process_of(owner)
+        return "" if process is None else process.name
 
     def name_of(self, kind: str) -> str:
         """A name for something new, the same in every run: ``server:3``."""

@@ -141,8 +141,8 @@ class Network:
     def _request(self, endpoint: Endpoint, host: str, port: int, retry: int) -> None:
         """Send the request for a connection (SYN)."""
         listener = self.ports.find(host, port)
-        target = getattr(listener, "owner", endpoint.owner)
-        road = StreamRoad(self.machine.fabric, endpoint.owner, target if isinstance(target, str) else endpoint.owner)
+        owner = listener.owner if isinstance(listener, Endpoint) else self.machine.owner_name(listener)
+        road = StreamRoad(self.machine.fabric, endpoint.owner, owner or endpoint.owner)
         road.send(lambda: self._requested(endpoint, host, port, road, retry))
 
     def _requested(self, endpoint: Endpoint, host: str, port: int, road: StreamRoad, retry: int) -> None:

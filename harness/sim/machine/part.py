@@ -13,10 +13,13 @@ import select
 import selectors
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from harness.sim.boundary.registry import Boundary, How
 from harness.sim.fabric import Fabric
@@ -26,9 +29,11 @@ from harness.sim.machine.children import ChildCalls
 from harness.sim.machine.files import FileCalls
 from harness.sim.machine.machine import Machine
 from harness.sim.machine.os_calls import OsCalls
+from harness.sim.machine.psutil_shim import PsutilCalls
 from harness.sim.machine.readiness import Selects, SimEpoll, SimPoll
 from harness.sim.machine.signal_calls import SignalCalls
 from harness.sim.machine.sockets import socket_class, socket_pair
+from harness.sim.machine.sqlite import connecting
 from harness.sim.machine.startup import MainModule, new_main
 
 if TYPE_CHECKING:
@@ -54,6 +59,8 @@ _SIGNALS = (
     "pidfd_send_signal",
 )
 
+_PSUTIL = ("Process", "pids", "pid_exists", "process_iter", "net_connections")
+
 BOUNDARY = (
     *(Boundary(f"os.{name}", How.SIMULATED, _NUMBER) for name in (*_OS_NUMBERS, "open", "close", "closerange", "dup", "dup2")),
     *(Boundary(f"os.{name}", How.SIMULATED, _CHILD) for name in (*_OS_CHILDREN, "_exit")),
@@ -72,6 +79,8 @@ BOUNDARY = (
             *("getaddrinfo", "gethostbyname", "getfqdn", "getnameinfo"),
         )
     ),
+    *(Boundary(f"psutil.{name}", How.SIMULATED, "knows the processes of the world, and no other") for name in _PSUTIL),
+    Boundary("sqlite3.connect", How.SIMULATED, "SQLite is real; waits for its locks are virtual, death closes its connections"),
     Boundary("atexit.register", How.SIMULATED, "each simulated process has its own functions"),
 )
 
@@ -102,6 +111,8 @@ class MachinePart:
         self._signals(machine)
         self._selecting(machine)
         self._sockets(machine)
+        self._psutil(machine)
+        self._put(sqlite3, "connect", connecting(machine))
         self._per_process(world, machine)
 
     def remove(self) -> None:
@@ -160,6 +171,12 @@ class MachinePart:
         self._put(socket, "socketpair", socket_pair(machine, made))
         for name in ("getaddrinfo", "gethostbyname", "getfqdn", "getnameinfo"):
             self._put(socket, name, getattr(names, name))
+
+    def _psutil(self, machine: Machine) -> None:
+        calls = PsutilCalls(machine)
+        self._replace(psutil, "Process", calls.process_class)
+        for name in _PSUTIL[1:]:
+            self._put(psutil, name, getattr(calls, name))
 
     def _per_process(self, world: World, machine: Machine) -> None:
         own = world.kernel.process_local

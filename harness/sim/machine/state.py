@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,8 @@ class OsState:
         self.files: weakref.WeakSet[Any] = weakref.WeakSet()
         self.children: dict[int, SimProcess] = {}
         self.at_exit: list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]] = []
-        self.on_death: list[Callable[[], None]] = []
-        """Called at death before descriptors close; must not wait."""
+        self.connections: weakref.WeakValueDictionary[int, sqlite3.Connection] = weakref.WeakValueDictionary()
+        """Open SQLite connections: closed at death, which undoes what was not committed."""
         self.child_ended = WaitQueue(machine.kernel, f"the end of a child of {process.name}")
         self.umask = 0o022
 
@@ -38,8 +39,9 @@ class OsState:
         for entry in self.descriptors.values():
             if isinstance(entry.file, RealFile) and entry.file.references == 1:
                 entry.file.dead = True
-        for callback in self.on_death:
-            callback()
+        for connection in list(self.connections.values()):
+            sqlite3.Connection.close(connection)
+        self.connections.clear()
         self.signals.clear()
         self.table.close_all()
         silence(self.files, self.machine.ghost)

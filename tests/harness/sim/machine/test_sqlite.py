@@ -1,0 +1,276 @@
+"""SQLite: waits for locks, one body in both worlds; death and faults of the disk."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.sim.machine.disk import DiskFault
+from harness.sim.world import World
+
+pytestmark = pytest.mark.sim
+
+
+def database(path: Path, *, wal: bool = True) -> Path:
+    """A file with a table."""
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA journal_mode = {'WAL' if wal else 'DELETE'}")
+    connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    return path
+
+
+def rows(path: Path) -> list[int]:
+    """What is in the table."""
+    connection = sqlite3.connect(path)
+    found = [row[0] for row in connection.execute("SELECT x FROM t ORDER BY x")]
+    connection.close()
+    return found
+
+
+def in_thread(action: Callable[[], object]) -> threading.Thread:
+    """Run something in a thread."""
+    thread = threading.Thread(target=action)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("wal", [True, False])
+def test_a_writer_waits_for_a_writer(world: object, tmp_path: Path, wal: bool) -> None:
+    """A statement that meets a lock waits for it within the connection's time-out."""
+    path = database(tmp_path / "db", wal=wal)
+    holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN IMMEDIATE")
+    holder.execute("INSERT INTO t VALUES (1)")
+
+    def release() -> None:
+        time.sleep(0.3)
+        holder.execute("COMMIT")
+
+    thread = in_thread(release)
+    begin = time.monotonic()
+    other = sqlite3.connect(path, timeout=10)
+    other.execute("INSERT INTO t VALUES (2)")
+    other.commit()
+    assert 0.29 < time.monotonic() - begin < 5
+    thread.join()
+    holder.close()
+    other.close()
+    assert rows(path) == [1, 2]
+
+
+def test_the_time_out_ends_the_wait(world: object, tmp_path: Path) -> None:
+    """SQLITE_BUSY after the time-out, whether it was given to connect or by PRAGMA; 0 waits for nothing."""
+    path = database(tmp_path / "db")
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    other = sqlite3.connect(path, timeout=0, isolation_level=None)
+    waits = []
+    for _ in range(2):
+        begin = time.monotonic()
+        with pytest.raises(sqlite3.OperationalError, match="locked") as error:
+            other.execute("BEGIN IMMEDIATE")
+        assert error.value.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+        waits.append(time.monotonic() - begin)
+        assert other.execute("PRAGMA busy_timeout = 200").fetchone() == (200,)
+    assert waits[0] < 0.1
+    assert 0.15 < waits[1] < 2
+    assert other.execute("PRAGMA busy_timeout").fetchone() == (200,)
+    holder.close()
+    other.close()
+
+
+def test_an_upgrade_does_not_wait(world: object, tmp_path: Path) -> None:
+    """A transaction that has read and then wants to write fails at once when another has written meanwhile."""
+    path = database(tmp_path / "db")
+    reader = sqlite3.connect(path, timeout=5, isolation_level=None)
+    writer = sqlite3.connect(path, timeout=5, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM t").fetchall()
+    writer.execute("INSERT INTO t VALUES (1)")
+    begin = time.monotonic()
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        reader.execute("INSERT INTO t VALUES (2)")
+    assert time.monotonic() - begin < 1
+    reader.execute("ROLLBACK")
+    reader.close()
+    writer.close()
+
+
+def test_a_commit_waits_for_readers(world: object, tmp_path: Path) -> None:
+    """Without WAL a commit waits until readers have finished."""
+    path = database(tmp_path / "db", wal=False)
+    reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    reader.execute("INSERT INTO t VALUES (0)")
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM t").fetchall()
+
+    def finish() -> None:
+        time.sleep(0.2)
+        reader.execute("COMMIT")
+
+    thread = in_thread(finish)
+    writer = sqlite3.connect(path, timeout=10, isolation_level=None)
+    writer.execute("BEGIN")
+    writer.execute("INSERT INTO t VALUES (1)")
+    begin = time.monotonic()
+    writer.execute("COMMIT")
+    assert 0.15 < time.monotonic() - begin < 5
+    thread.join()
+    reader.close()
+    writer.close()
+
+
+def test_a_connection_belongs_to_its_thread(world: object, tmp_path: Path) -> None:
+    """`check_same_thread` is heeded."""
+    connection = sqlite3.connect(tmp_path / "db")
+    caught: list[Exception] = []
+
+    def use() -> None:
+        try:
+            connection.execute("SELECT 1")
+        except sqlite3.ProgrammingError as error:
+            caught.append(error)
+
+    in_thread(use).join()
+    assert "same thread" in str(caught[0])
+    connection.close()
+
+
+def test_scripts_and_transactions(world: object, tmp_path: Path) -> None:
+    """executescript, implicit transactions, the context manager and executemany do what they do."""
+    connection = sqlite3.connect(tmp_path / "db")
+    connection.executescript("CREATE TABLE t (x); BEGIN; INSERT INTO t VALUES (1); INSERT INTO t VALUES (';'); COMMIT")
+    assert not connection.in_transaction
+    with pytest.raises(ZeroDivisionError), connection:
+        connection.execute("INSERT INTO t VALUES (2)")
+        assert connection.in_transaction
+        _ = 1 / 0
+    with connection:
+        connection.executemany("INSERT INTO t VALUES (?)", ((n,) for n in (3, 4)))
+    assert [row[0] for row in connection.execute("SELECT x FROM t")] == [1, ";", 3, 4]
+    connection.row_factory = sqlite3.Row
+    assert connection.execute("SELECT 5 AS five").fetchone()["five"] == 5
+    connection.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
+
+
+def test_a_killed_process_commits_nothing(world: object, tmp_path: Path) -> None:
+    """SIGKILL inside a transaction: it never happened, and its lock is free."""
+    path = database(tmp_path / "db")
+    code = f"""if True:
+        import sqlite3, time
+        c = sqlite3.connect({str(path)!r}, isolation_level=None)
+        c.execute("INSERT INTO t VALUES (1)")
+        c.execute("BEGIN IMMEDIATE")
+        c.execute("INSERT INTO t VALUES (2)")
+        print("open", flush=True)
+        time.sleep(60)
+    """
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    child.kill()
+    child.wait(20)
+    child.stdout.close()
+    other = sqlite3.connect(path, timeout=0, isolation_level=None)
+    other.execute("INSERT INTO t VALUES (3)")
+    other.close()
+    assert rows(path) == [1, 3]
+
+
+# -- faults of the disk, in the simulation only
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (DiskFault.FULL, sqlite3.SQLITE_FULL),
+        (DiskFault.READ_ONLY, sqlite3.SQLITE_READONLY),
+        (DiskFault.IO_ERROR, sqlite3.SQLITE_IOERR),
+    ],
+)
+def test_a_disk_that_refuses(sim: World, tmp_path: Path, fault: DiskFault, code: int) -> None:
+    """Writes fail with the engine's own code while it lasts, their transaction is undone; afterwards all is well."""
+    path = database(tmp_path / "db")
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("INSERT INTO t VALUES (1)")
+    with sim.machine.disk.trouble(fault, tmp_path):
+        with pytest.raises(sqlite3.OperationalError) as error:
+            connection.execute("COMMIT")
+        assert error.value.sqlite_errorcode == code
+        assert not connection.in_transaction
+        with pytest.raises(OSError, match="No space|Read-only|Input/output"):
+            (tmp_path / "file").write_text("x")
+    connection.execute("INSERT INTO t VALUES (2)")
+    connection.close()
+    assert rows(path) == [2]
+
+
+def test_a_slow_disk(sim: World, tmp_path: Path) -> None:
+    """Each statement takes virtual time."""
+    path = database(tmp_path / "db")
+    connection = sqlite3.connect(path, isolation_level=None)
+    with sim.machine.disk.trouble(DiskFault.SLOW, path, seconds=0.25):
+        begin = time.monotonic()
+        connection.execute("INSERT INTO t VALUES (1)")
+        connection.execute("SELECT * FROM t")
+    assert round(time.monotonic() - begin, 6) == 0.5
+    connection.close()
+
+
+def test_a_corrupt_file_is_noticed(sim: World, tmp_path: Path) -> None:
+    """Flipped bits are what SQLite's own check finds."""
+    path = database(tmp_path / "db", wal=False)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.executemany("INSERT INTO t VALUES (?)", [("x" * 500,) for _ in range(200)])
+    connection.close()
+    assert len(sim.machine.disk.corrupt(path, flips=400)) == 400
+    connection = sqlite3.connect(path)
+    with pytest.raises(AssertionError, match="corrupt"):
+        try:
+            found = connection.execute("PRAGMA integrity_check").fetchall()
+        except sqlite3.DatabaseError as error:
+            found = [(str(error),)]
+        assert found == [("ok",)], "corrupt"
+    connection.close()
+
+
+@pytest.mark.parametrize(("level", "kept"), [("FULL", [1, 2]), ("OFF", [1])])
+def test_a_loss_of_power_takes_what_was_not_synced(sim: World, tmp_path: Path, level: str, kept: list[int]) -> None:
+    """What was committed with synchronous=FULL is there after a power cut, what was committed with OFF is not."""
+    path = database(tmp_path / "db")
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("INSERT INTO t VALUES (1)")
+    sim.machine.disk.track(tmp_path)
+    connection.execute(f"PRAGMA synchronous = {level}")
+    connection.execute("INSERT INTO t VALUES (2)")
+    connection.close()
+    sim.machine.disk.power_cut(tmp_path)
+    assert rows(path) == kept
+
+
+def test_files_that_were_synced_survive(sim: World, tmp_path: Path) -> None:
+    """A file is durable by os.fsync; without it a loss of power leaves nothing of it."""
+    import os
+
+    sim.machine.disk.track(tmp_path)
+    for name, sync in (("kept", True), ("lost", False)):
+        with (tmp_path / name).open("w") as file:
+            file.write("text")
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+    changed = sim.machine.disk.power_cut(tmp_path)
+    assert [path.name for path in changed] == ["lost"]
+    assert (tmp_path / "kept").read_text() == "text"
+    assert (tmp_path / "lost").read_text() == ""
