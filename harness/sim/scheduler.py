@@ -11,7 +11,7 @@ from harness.sim.errors import SimError, ThreadFailed
 from harness.sim.reports import deadlock, livelock, stuck
 from harness.sim.tape import Tape
 from harness.sim.thread import Reason, SimThread
-from harness.sim.timers import Timer, Timers
+from harness.sim.timers import Timer, Timers, void
 from harness.sim.trace import Trace
 from harness.sim.unwinding import PATIENCE, killed_again
 
@@ -217,8 +217,7 @@ class Scheduler:
                         return ready.popleft()
                     return self._choose(n)
                 elif heap:
-                    self.now = heap[0][0]
-                    self._patience = self.steps + self._grace
+                    self._advance()
                 else:
                     raise deadlock(self)
         except Exception as error:  # noqa: BLE001 - raised in the main thread
@@ -242,6 +241,16 @@ class Scheduler:
             self._patience = self.steps + self._grace
             raise livelock(self)
         self.now += self.step_cost
+
+    def _advance(self) -> None:
+        """Let time pass until the next entry that is not void."""
+        heap = self._heap
+        while heap and void(heap[0]):
+            heappop(heap)
+        if heap:
+            self.now = now = heap[0][0]
+            self._patience = self.steps + self._grace
+            self.trace.add(now, "-", "time")
 
     def _fire(self) -> None:
         """The first entry of the heap is due: let its thread go on, or call it."""

@@ -78,11 +78,12 @@ class Timers:
         self._stale += 1
         if self._stale > self.SMALL and self._stale * 2 > len(self.heap):
             # In place: the kernel's inner loop holds on to this very list.
-            self.heap[:] = [entry for entry in self.heap if self._valid(entry)]
+            self.heap[:] = [entry for entry in self.heap if not void(entry)]
             heapify(self.heap)
             self._stale = 0
 
-    @staticmethod
-    def _valid(entry: Entry) -> bool:
-        who = entry[2]
-        return who.callback is not None if isinstance(who, Timer) else who.deadline == entry[1]
+
+def void(entry: Entry) -> bool:
+    """Its timer was cancelled, or its thread waits no longer."""
+    who = entry[2]
+    return who.callback is None if isinstance(who, Timer) else who.deadline != entry[1]

@@ -99,6 +99,7 @@ def test_choices_and_records_are_traced(opened: Opened) -> None:
         value = kernel.draw("net", 0, 9, "latency")
         kernel.record("sent", "ping", 3)
     assert [str(event) for event in kernel.trace.events] == [
+        "1.500000 - time",
         f"1.500000 harness/MainThread choice net latency {value}",
         "1.500000 harness/MainThread sent ping 3",
     ]

@@ -16,21 +16,21 @@ import pytest
 MENAGERIE = Path(__file__).with_name("menagerie.py")
 KNOWN: dict[int, dict[str, Any]] = {
     1: {
-        "trace": "cf29ec33e783efde13502a9e7672490e",
+        "trace": "7fc1f9f9259d1b6c56c113307261f30c",
         "seen": "66f5904dcabdf656359cb78af2f499d5",
-        "events": 133,
+        "events": 162,
         "elapsed": 35.030533,
     },
     2: {
-        "trace": "1e1109b98ab72ddc62d7ed0bff7fba13",
+        "trace": "ef7d9286c787f7d4943ce931a59fe375",
         "seen": "2ffbd331471bdcc03ef39bc896e2ac9e",
-        "events": 141,
+        "events": 170,
         "elapsed": 34.344445,
     },
     3: {
-        "trace": "8fc570860cf850591d6821203543b736",
+        "trace": "2ccdc3f8323010ab926b6b73404ffe0b",
         "seen": "fb30a0d388600f47183b44b1e4cb07f4",
-        "events": 134,
+        "events": 163,
         "elapsed": 34.612136,
     },
 }

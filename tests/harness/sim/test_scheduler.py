@@ -84,6 +84,20 @@ def test_stale_deadlines_do_not_pile_up(kernel: Kernel) -> None:
     assert len(kernel.timers.heap) < 200
 
 
+def test_void_deadlines_move_no_time(kernel: Kernel) -> None:
+    """Neither a cancelled timer nor the deadline of a wait that is over is a moment of the world: it is passed over."""
+    moments: list[int] = []
+    kernel.call_at(5, lambda: None).cancel()
+    main = kernel.running()
+    kernel.call_at(2, lambda: kernel.wake(main))
+    assert kernel.park("a wake", 7)
+    kernel.call_at(9, lambda: moments.append(kernel.now))
+    before = len(kernel.trace)
+    kernel.sleep(10)
+    assert (moments, kernel.now) == ([9], 12)
+    assert len(kernel.trace) == before + 2
+
+
 def test_a_wake_counts_only_for_a_parked_thread(kernel: Kernel) -> None:
     """A wake of a running thread is refused and not kept: its next park lasts until its deadline."""
     assert not kernel.wake(kernel.running())
