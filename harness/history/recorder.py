@@ -41,14 +41,15 @@ class Recorder:
     is killed leaves all but at most the last line. A file that can no longer be written (disk full) is logged
     once, the run goes on in memory, and `close` tries to write the whole file again.
 
-    `clock` gives seconds; scenario time 0 is when `begin_run` is called. What is appended before has
+    `clock` gives seconds (default: the monotonic clock); scenario time 0 is when `begin_run` is called. What is appended before has
     provisional times, counted from the recorder's creation; they are shifted, and only then written. Take no
     time with `now` before `begin_run` for a record that is appended after it: keep the clock's own value and
     use `to_scenario`.
     """
 
-    def __init__(self, path: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock = clock
+    def __init__(self, path: Path | None = None, clock: Callable[[], float] | None = None) -> None:
+        # Looked up now, not when this module is imported: a simulated world has a clock of its own.
+        clock = self.clock = clock or time.monotonic
         self._path = path
         self._zero = clock()
         self._lock = threading.Lock()
