@@ -23,11 +23,12 @@ ROOMS = {
     "checks": ("errors", "scenario", "history", "models"),
     "report": ("errors", "scenario", "history", "checks"),
     "agent": ("errors",),
+    "sim": ("errors",),
 }
 """What each room may import besides itself; `schedule_zero` is in nobody's list. Rooms above them see
 `BELOW`.
 """
-BELOW = ("errors", "scenario", "history", "agent", "models")
+BELOW = ("errors", "scenario", "history", "agent", "models", "sim")
 MIDDLE = ("targets", "workload", "faults", "mocks", "lifecycle")
 """Rooms that may see `BELOW` and each other, and nothing above: no runner, no session, no checks, no report."""
 
@@ -124,6 +125,10 @@ def test_imports_point_down() -> None:
         ("harness.faults.plan", "harness.targets.base", False),
         ("harness.runner", "harness.report.write", False),
         ("harness.errors", "harness.scenario.model", True),
+        ("harness.sim.world", "harness.errors", False),
+        ("harness.sim.world", "harness.targets.base", True),
+        ("harness.sim.zmq.part", "harness.scenario.model", True),
+        ("harness.targets.apscheduler.driver", "harness.sim.world", False),
     ],
 )
 def test_the_rules_say_no_where_they_should(name: str, target: str, refused: bool) -> None:

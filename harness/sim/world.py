@@ -7,6 +7,7 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from ctypes import c_ulong, py_object, pythonapi
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -23,8 +24,9 @@ from harness.sim.boundary.process_state import ProcessState
 from harness.sim.boundary.registry import Registry
 from harness.sim.boundary.threading_names import everywhere
 from harness.sim.boundary.wall import Traveller, Wall
-from harness.sim.errors import SimError
+from harness.sim.errors import Killed, SimError
 from harness.sim.kernel import Kernel
+from harness.sim.reports import describe
 from harness.sim.tape import Tape
 from harness.sim.trace import Trace
 
@@ -167,6 +169,9 @@ class World:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and not isinstance(error, Exception) and len(self.kernel.threads) > 1:
+            # pytest-timeout, Ctrl-C: the stacks they show are of real threads, and do not say who waits for whom.
+            error.add_note("the simulated world at that moment:\n" + describe(self.kernel))
         self._stack.close()
 
     def _open(self) -> None:
@@ -176,6 +181,7 @@ class World:
         self._stack.callback(garbage.restore)
         self._stack.callback(self.patcher.restore)
         self.kernel.open()
+        self._stack.callback(self._abandon)
         self._stack.callback(self.kernel.close)
         self._stack.callback(garbage.collect)
         self._install_own()
@@ -203,6 +209,15 @@ class World:
         clock.install(patcher)
         Entropy(self.seed).install(patcher)
         loop.install(patcher)
+
+    def _abandon(self) -> None:
+        """Threads that would not end, as they compute without ever waiting, get `Killed` at their next instruction.
+
+        Otherwise they would take their share of the processor from whatever is run after this world.
+        """
+        for thread in self.kernel.threads:
+            if thread is not self.kernel.main and not thread.done:
+                pythonapi.PyThreadState_SetAsyncExc(c_ulong(thread.ident), py_object(Killed))
 
     def _find_parts(self) -> list[Part]:
         found = [part for name in self._wanted if (part := _part(PARTS[name])) is not None]

@@ -66,6 +66,7 @@ class Environment:
 
     @value.setter
     def value(self, new: dict[bytes, bytes]) -> None:
+        """Swap the variables."""
         os.environ._data = new  # type: ignore[attr-defined]
 
 
@@ -82,6 +83,7 @@ class LoggingState:
 
     @value.setter
     def value(self, new: tuple[list[logging.Handler], int, int]) -> None:
+        """Swap the configuration."""
         root = logging.root
         changed = (root.level, root.manager.disable) != new[1:]
         root.handlers = new[0]

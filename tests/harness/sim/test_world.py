@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -264,6 +265,63 @@ def test_leaving_out_parts_leaves_their_names_fenced() -> None:
 
     assert bare.boundary.how("subprocess.Popen") is How.FENCED
     assert bare.boundary.how("time.sleep") is How.SIMULATED
+
+
+class Late(BaseException):
+    """What a time limit of the host raises, as pytest-timeout does."""
+
+
+def _late(number: int, frame: object) -> None:
+    raise Late
+
+
+def spinning() -> None:
+    """Runs for ever in virtual time."""
+    while True:
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def limit() -> Iterator[Callable[[float], None]]:
+    """A time limit in real time: ``limit(0.3)`` sends the main thread a real signal whose handler raises `Late`.
+
+    SIGUSR1 from a thread of the host, as the alarm belongs to pytest-timeout.
+    """
+    main, before = threading.get_ident(), signal.signal(signal.SIGUSR1, _late)
+    threads: list[threading.Thread] = []
+
+    def start(seconds: float) -> None:
+        def kill() -> None:
+            time.sleep(seconds)
+            signal.pthread_kill(main, signal.SIGUSR1)
+
+        threads.append(threading.Thread(target=kill))
+        threads[0].start()
+
+    yield start
+    for thread in threads:
+        thread.join(10)
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_time_limit_of_the_host_ends_a_world(limit: Callable[[float], None]) -> None:
+    """What a real signal's handler raises while another thread runs ends the world, and says what the threads did."""
+    limit(0.2)
+    real = time.sleep
+
+    def body() -> None:
+        with World(1):
+            threading.Thread(target=spinning, name="spinner").start()
+            threading.Event().wait()
+
+    with pytest.raises(Late) as caught:
+        body()
+
+    assert time.sleep is real
+    (note,) = caught.value.__notes__
+    assert "the simulated world at that moment:" in note
+    assert "spinner: waits for its sleep" in note
+    assert "in spinning" in note
 
 
 def test_opening_a_world_costs_milliseconds() -> None:
