@@ -85,7 +85,7 @@ class Fault(ABC, Generic[ArgsT]):
 
     kind: ClassVar[str]
     about: ClassVar[str]
-    worlds: ClassVar[tuple[World, ...]] = (World.REAL,)
+    worlds: ClassVar[tuple[World, ...]] = (World.REAL, World.SIM)
     accepts: ClassVar[tuple[PlaceKind, ...]]
     args_model: ClassVar[type[Args]] = NoArgs
     takes_trigger: ClassVar[bool] = False

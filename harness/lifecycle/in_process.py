@@ -199,9 +199,10 @@ class GovernorLifecycle:
             try:
                 process = psutil.Process(pid)
                 with process.oneshot():
-                    numbers[f"rss@{name}"] = float(process.memory_info().rss)
                     numbers[f"fds@{name}"] = float(process.num_fds())
                     numbers[f"threads@{name}"] = float(process.num_threads())
+                    # Last: nobody knows how much memory a simulated process would need.
+                    numbers[f"rss@{name}"] = float(process.memory_info().rss)
             except psutil.Error:
                 continue
         return numbers

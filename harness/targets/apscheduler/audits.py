@@ -54,7 +54,8 @@ def sizes(name: str, pid: int) -> dict[str, float]:
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
         with process.oneshot():
-            numbers[f"rss@{name}"] = float(process.memory_info().rss)
             numbers[f"fds@{name}"] = float(process.num_fds())
             numbers[f"threads@{name}"] = float(process.num_threads())
+            # Last: nobody knows how much memory a simulated process would need.
+            numbers[f"rss@{name}"] = float(process.memory_info().rss)
     return numbers

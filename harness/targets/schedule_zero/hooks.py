@@ -53,7 +53,13 @@ def open_sockets() -> dict[str, Any]:
 
     counts: dict[str, int] = {}
     for candidate in gc.get_objects():
-        if isinstance(candidate, zmq.Socket) and not candidate.closed:
+        if isinstance(candidate, zmq.Socket) and not candidate.closed and _is_ours(candidate):
             kind = zmq.SocketType(int(candidate.type)).name
             counts[kind] = counts.get(kind, 0) + 1
     return {"open": counts}
+
+
+def _is_ours(candidate: Any) -> bool:
+    """Whether the socket belongs to this process: simulated ones of other processes lie in the same heap."""
+    core = getattr(candidate, "_core", None)
+    return core is None or core.process.pid == os.getpid()
