@@ -5,7 +5,7 @@ from __future__ import annotations
 import _thread
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from harness.sim.thread import LOCAL
 from harness.sim.timers import us
@@ -23,9 +23,10 @@ _get_ident = _thread.get_ident
 class Lock:
     """`threading.Lock`: called outside a world it makes a real one.
 
-    Whether it is held is kept in a real lock, which no simulated thread ever waits for; so a lock that outlives its
-    world (a module imported inside made it) goes on as an ordinary one. Simulated threads are served in the order in
-    which they came, unless the kernel is to deviate.
+    Whether it is held is kept in a real lock. Simulated threads do not wait for that one unless a thread outside the
+    world holds it, which lets go in real time; so a lock that outlives its world (a module imported inside made it)
+    goes on as an ordinary one. Simulated threads are served in the order in which they came, unless the kernel is to
+    deviate.
     """
 
     __slots__ = ("__weakref__", "_acquire", "_kernel", "_owner", "_release", "_waiters", "locked")
@@ -58,13 +59,13 @@ class Lock:
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """As `threading.Lock.acquire`, in virtual time."""
         if self._acquire(False):
-            self._owner = self._kernel.current
+            self._owner = LOCAL.thread
             return True
         return self._wait(blocking, timeout)
 
     def __enter__(self) -> bool:
         if self._acquire(False):
-            self._owner = self._kernel.current
+            self._owner = LOCAL.thread
             return True
         return self._wait(True, -1)
 
@@ -72,8 +73,11 @@ class Lock:
         _check(blocking, timeout)
         if not blocking:
             return False
-        if LOCAL.thread is None:
-            return self._acquire(True, timeout)
+        if self._owner is None or LOCAL.thread is None:
+            if not self._acquire(True, timeout):
+                return False
+            self._owner = LOCAL.thread
+            return True
         return wait_turn(self._kernel, self._waiters, timeout, self._why, self.release)
 
     def release(self) -> None:
@@ -87,6 +91,9 @@ class Lock:
 
     def __exit__(self, *exc: object) -> None:
         self.release()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("cannot pickle '_thread.lock' object")
 
     def _why(self) -> str:
         return f"a lock held by {self._owner.label if self._owner is not None else 'no simulated thread'}"
@@ -133,7 +140,7 @@ class RLock:
             return True
         if not self._acquire(False) and not self._wait(blocking, timeout):
             return False
-        self._owner = self._kernel.current
+        self._owner = LOCAL.thread
         self._holder = ident
         self._count = 1
         return True
@@ -144,7 +151,7 @@ class RLock:
         _check(blocking, timeout)
         if not blocking:
             return False
-        if LOCAL.thread is None:
+        if self._owner is None or LOCAL.thread is None:
             return self._acquire(True, timeout)
         return wait_turn(self._kernel, self._waiters, timeout, self._why, self._pass_on)
 
@@ -187,6 +194,9 @@ class RLock:
     def _acquire_restore(self, count: int) -> None:
         self.acquire()
         self._count = count
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("cannot pickle '_thread.RLock' object")
 
     def _why(self) -> str:
         return f"a re-entrant lock held by {self._owner.label if self._owner is not None else 'no simulated thread'}"

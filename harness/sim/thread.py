@@ -96,7 +96,12 @@ class SimThread:
     def why(self) -> str:
         """What it waits for, in words."""
         reason = self.reason
-        return reason if isinstance(reason, str) else reason()
+        if isinstance(reason, str):
+            return reason
+        try:
+            return reason()
+        except Exception as error:  # noqa: BLE001 - a report says what it can
+            return f"something that cannot say what it is ({error!r})"
 
     def __repr__(self) -> str:
         return f"<SimThread {self.label}>"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from harness.sim.errors import Killed
 from harness.sim.handles import Sentinel, SimHandle, wait_end
 from harness.sim.locks import Lock, RLock
 from harness.sim.queues import SimpleQueue
@@ -177,7 +178,11 @@ def _spawn(run: Callable[[], object], function: Callable[..., object]) -> SimThr
     if not isinstance(started._cond._lock, Lock):
         # Made before the world: waiting for it would be real waiting, with the baton in hand.
         owner._started = threading.Event()  # type: ignore[attr-defined]
-    made = me.kernel.spawn(me.process, owner.name, run, thread=owner)
+    try:
+        made = me.kernel.spawn(me.process, owner.name, run, thread=owner)
+    except Killed:
+        threading._limbo.pop(owner, None)  # type: ignore[attr-defined] # Thread.start does it for no BaseException
+        raise
     made.daemon = owner.daemon
     return made
 

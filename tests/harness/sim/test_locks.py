@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import _thread
+import copy
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -164,6 +166,39 @@ def test_a_lock_outlives_its_world(opened: Opened, factory: Factory) -> None:
         assert entered == []
     thread.join(10)
     assert entered == ["other"]
+
+
+@BOTH
+def test_a_lock_held_outside_is_waited_for_in_real_time(opened: Opened, factory: Factory) -> None:
+    """A simulated thread that finds a thread outside in its way (a handler's lock, say) waits; no time passes."""
+    begin, held = _thread.allocate_lock(), _thread.allocate_lock()
+    begin.acquire()
+    held.acquire()
+    locks: list[threading.Lock] = []
+
+    def outside() -> None:
+        begin.acquire(timeout=10)
+        with locks[0]:
+            held.release()
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=outside)
+    thread.start()
+    with opened() as kernel:
+        locks.append(factory())
+        begin.release()
+        assert held.acquire(timeout=10)
+        with locks[0]:
+            assert kernel.now == 0
+        kernel.sleep(1)
+    thread.join(10)
+
+
+@BOTH
+def test_locks_cannot_be_copied(kernel: Kernel, factory: Factory) -> None:
+    """As real ones: copying an object that holds a lock is an error, not a second lock."""
+    with pytest.raises(TypeError, match="cannot pickle"):
+        copy.deepcopy({"lock": factory()})
 
 
 def test_hand_over_may_deviate(opened: Opened) -> None:

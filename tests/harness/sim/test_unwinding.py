@@ -67,6 +67,7 @@ def test_unwinding_has_no_effects(opened: Opened, tmp_path: Path) -> None:
         "read": kept.read_text,
     }
     ended: dict[str, str] = {}
+    before = threading.enumerate()
     with opened() as kernel:
 
         def program(name: str, action: Callable[[], object]) -> None:
@@ -85,6 +86,7 @@ def test_unwinding_has_no_effects(opened: Opened, tmp_path: Path) -> None:
         kernel.sleep(1)
     assert ended == {**dict.fromkeys(actions, "killed"), "read": "done"}
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert threading.enumerate() == before
     assert kernel.now == 1
 
 
