@@ -196,7 +196,7 @@ def connecting(machine: Machine) -> Callable[..., sqlite3.Connection]:
         factory = _combined(SimConnection, options.pop("factory", SimConnection))
         database = options.pop("database")
         machine.disk.before_open(database, 0)
-        connection: Any = REAL_CONNECT(database, 0.0, check_same_thread=False, factory=factory, **options)
+        connection: Any = REAL_CONNECT(database, timeout=0.0, check_same_thread=False, factory=factory, **options)
         path = _path(connection)
         connection._session = Session(machine, path, timeout, threading.get_ident() if own_thread else None)
         machine.state().connections[id(connection)] = connection

@@ -1,0 +1,171 @@
+"""Signals: one body on the real operating system and in the simulation."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+pytestmark = pytest.mark.sim
+
+
+def run(code: str) -> tuple[int, list[str]]:
+    """Exit code and lines of a program: what it does with signals happens in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout.splitlines() + done.stderr.splitlines()[-1:]
+
+
+def test_a_handler_interrupts_a_sleep_which_goes_on(world: object) -> None:
+    """PEP 475: the sleep lasts as long as it was told, whatever the handler did."""
+    assert run("""
+    import os, signal, threading, time
+    signal.signal(signal.SIGUSR1, lambda number, frame: print('handled', number == signal.SIGUSR1))
+    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+    begin = time.monotonic()
+    time.sleep(0.4)
+    print(0.39 < time.monotonic() - begin < 2)
+    """) == (0, ["handled True", "True"])
+
+
+def test_a_handler_runs_in_the_main_thread(world: object) -> None:
+    """Whoever sends it; and a handler that raises ends the wait."""
+    assert run("""
+    import os, signal, threading, time
+    def handler(number, frame):
+        raise RuntimeError(threading.current_thread() is threading.main_thread())
+    signal.signal(signal.SIGUSR1, handler)
+    thread = threading.Thread(target=lambda: (time.sleep(0.1), os.kill(os.getpid(), signal.SIGUSR1)))
+    thread.start()
+    try:
+        time.sleep(30)
+    except RuntimeError as error:
+        print(error)
+    thread.join()
+    """) == (0, ["True"])
+
+
+def test_sending_to_oneself_is_immediate(world: object) -> None:
+    """The handler has run when os.kill and raise_signal return; an ignored signal does nothing."""
+    assert run("""
+    import os, signal
+    seen = []
+    signal.signal(signal.SIGUSR1, lambda number, frame: seen.append(number))
+    os.kill(os.getpid(), signal.SIGUSR1)
+    print(len(seen))
+    signal.raise_signal(signal.SIGUSR1)
+    print(len(seen))
+    print(signal.signal(signal.SIGUSR1, signal.SIG_IGN) is not None, signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    print(len(seen))
+    """) == (0, ["1", "2", "True True", "2"])
+
+
+def test_ctrl_c(world: object) -> None:
+    """SIGINT is KeyboardInterrupt; uncaught it ends the process by the signal."""
+    assert run("""
+    import os, signal
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        print('caught', flush=True)
+    signal.raise_signal(signal.SIGINT)
+    """) == (-2, ["caught", "KeyboardInterrupt"])
+
+
+def test_what_may_not_be_done(world: object) -> None:
+    """No handler for SIGKILL, none from another thread, no unknown number."""
+    assert run("""
+    import signal, threading
+    def attempt(number):
+        try:
+            signal.signal(number, lambda *_: None)
+        except (OSError, ValueError) as error:
+            print(type(error).__name__)
+    attempt(signal.SIGKILL)
+    attempt(1000)
+    thread = threading.Thread(target=attempt, args=(signal.SIGUSR1,))
+    thread.start()
+    thread.join()
+    """) == (0, ["OSError", "ValueError", "ValueError"])
+
+
+def test_blocked_signals_wait(world: object) -> None:
+    """pthread_sigmask, sigpending, sigwait."""
+    assert run("""
+    import os, signal
+    signal.signal(signal.SIGUSR1, lambda *_: print('handled'))
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGUSR2])
+    os.kill(os.getpid(), signal.SIGUSR1)
+    print(signal.sigpending() == {signal.SIGUSR1})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+    os.kill(os.getpid(), signal.SIGUSR2)
+    print(signal.sigwait([signal.SIGUSR2]) == signal.SIGUSR2)
+    print(signal.sigtimedwait([signal.SIGUSR2], 0.05))
+    """) == (0, ["True", "handled", "True", "None"])
+
+
+def test_alarms(world: object) -> None:
+    """setitimer fires again and again, alarm one time; pause waits for a handler."""
+    assert run("""
+    import signal, time
+    count = []
+    signal.signal(signal.SIGALRM, lambda *_: count.append(time.monotonic()))
+    signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+    begin = time.monotonic()
+    for _ in range(3):
+        signal.pause()
+    left = signal.setitimer(signal.ITIMER_REAL, 0)
+    print(len(count), 0.29 < count[2] - begin < 2, left[1])
+    signal.alarm(1)
+    print(signal.alarm(0))
+    """) == (0, ["3 True 0.1", "1"])
+
+
+def test_an_event_loop_handles_signals(world: object) -> None:
+    """add_signal_handler calls back in the loop, remove_signal_handler ends that."""
+    assert run("""
+    import asyncio, os, signal
+    async def main():
+        loop, told = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_signal_handler(signal.SIGTERM, told.set)
+        loop.call_later(0.05, os.kill, os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(told.wait(), 10)
+        print(loop.remove_signal_handler(signal.SIGTERM), signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
+    asyncio.run(main())
+    os.kill(os.getpid(), signal.SIGTERM)
+    """) == (-15, ["True True"])
+
+
+def test_children_that_die_are_told(world: object) -> None:
+    """SIGCHLD; ignored, no zombie is left."""
+    assert run("""
+    import os, signal, subprocess, sys, time
+    seen = []
+    signal.signal(signal.SIGCHLD, lambda *_: seen.append(1))
+    child = subprocess.Popen([sys.executable, '-c', 'pass'])
+    while not seen:
+        time.sleep(0.01)
+    print(child.wait())
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    child = subprocess.Popen([sys.executable, '-c', 'pass'])
+    try:
+        while True:
+            os.kill(child.pid, 0)
+            time.sleep(0.01)
+    except ProcessLookupError:
+        print('no zombie')
+    """) == (0, ["0", "no zombie"])
+
+
+def test_ignored_signals_are_inherited_and_handlers_are_not(world: object) -> None:
+    """What exec keeps."""
+    assert run("""
+    import signal, subprocess, sys
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR2, lambda *_: None)
+    code = "import signal; print(signal.getsignal(signal.SIGUSR1).name, signal.getsignal(signal.SIGUSR2).name)"
+    sys.stdout.flush()
+    subprocess.run([sys.executable, '-c', code])
+    """) == (0, ["SIG_IGN SIG_DFL"])
