@@ -98,8 +98,9 @@ class _Book:
 
     def take(self, event: Event) -> None:
         """Note one event."""
-        end = self._clock.wall(event.at)
-        begin = end - round(float(event.detail.get("took", 0.0)) * SECOND)
+        # One µs to either side, since each time was rounded to one.
+        end = self._clock.wall(event.at) + 1
+        begin = end - round(float(event.detail.get("took", 0.0)) * SECOND) - 2
         match event.name:
             case "scheduler-up":
                 self.up = self.up.between(begin, end, State.ON)

@@ -33,9 +33,9 @@ class Gate:
         return Gate((*self.changes, (max(moment, last), state)))
 
     def between(self, begin: int, end: int, state: State) -> Gate:
-        """The same with a change at some moment from `begin` to `end`: unsure until it is over."""
+        """The same with a change at some moment from `begin` to `end`, both included: unsure until it is over."""
         unsure = self if self.last is state else self.at(begin, State.UNSURE)
-        return unsure.at(end, state)
+        return unsure.at(end + 1, state)
 
     @property
     def last(self) -> State:
