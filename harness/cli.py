@@ -13,6 +13,7 @@ import click
 from harness import __version__
 from harness.cli_errors import Commands, Function, be_deaf, end, errors_as_exit_codes
 from harness.cli_options import (
+    BOTH,
     json_option,
     paths_argument,
     seed_option,
@@ -70,6 +71,12 @@ def main() -> None:
     help="Break the target on purpose, to see that the scenario can fail (see `harness catalog`).",
 )
 @click.option("--only", default="", metavar="NAME", help="Of files with several scenarios, run the one of this name.")
+@click.option(
+    "--check-determinism",
+    "twice",
+    is_flag=True,
+    help="Play each simulated run twice; show the first difference with both stacks.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print verdicts only.")
 @json_option
 def run(
@@ -82,6 +89,7 @@ def run(
     workers: int,
     mutant: str,
     only: str,
+    twice: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -90,15 +98,24 @@ def run(
     Example: harness run scenarios/chaos --seeds 1..5 -n 2
     """
     from harness import session
-    from harness.terminal import run_all
+    from harness.playing import How, run_all
 
+    both = world == BOTH
     planned = session.plan(
-        paths, world=world_of(world), seeds=seeds_of(seed, seeds), overrides=overrides, mutant=mutant, only=only
+        paths,
+        world=world_of(world),
+        both=both,
+        seeds=seeds_of(seed, seeds),
+        overrides=overrides,
+        mutant=mutant,
+        only=only,
     )
     if not planned:
         raise UsageError(f"--only: no scenario in these files is called {only!r}")
-    settings = settings_of(overrides)
-    code = run_all(planned, reports, workers=workers, quiet=quiet, as_json=as_json, settings=settings)
+    if twice and not any(run.world.value == "sim" for run in planned):
+        raise UsageError("--check-determinism: none of these runs is simulated, and only those repeat; add --world sim")
+    how = How(workers=workers, quiet=quiet, as_json=as_json, twice=twice, agreement=both)
+    code = run_all(planned, reports, how, settings=settings_of(overrides))
     if code is ExitCode.INTERRUPTED:
         be_deaf()
     sys.exit(code)
@@ -242,6 +259,32 @@ def report(folder: Path, as_json: bool) -> None:
     from harness.terminal import report_again
 
     sys.exit(report_again(folder, as_json=as_json))
+
+
+@_command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="RUN-DIR")
+@json_option
+def replay(folder: Path, as_json: bool) -> None:
+    """Play a stored simulated run again from its seed and its choices; it must come out the same, byte for byte.
+
+    Example: harness replay reports/20260101-120000-load.steady-sim-4711
+    """
+    from harness.replay import replay_and_tell
+
+    sys.exit(replay_and_tell(folder, as_json=as_json))
+
+
+@_command()
+@json_option
+def boundary(as_json: bool) -> None:
+    """List what a simulated world simulates, fences (refuses, with the place of the call) and passes through.
+
+    Example: harness boundary --json
+    """
+    from harness.cli_tables import print_table
+    from harness.sim.boundary import registry
+
+    print_table([entry.as_json() for entry in registry.all()], as_json=as_json)
 
 
 @_command()

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from harness.scenario.model import World
     from harness.scenario.vocabulary import Vocabulary
 
+BOTH = "both"
+"""Stands for every world that a file names and its driver knows."""
 MOST_SEEDS = 100_000
 """Runs of one scenario that one command plans: weeks of them, and still at once."""
 
@@ -24,9 +26,9 @@ set_option = click.option(
 )
 world_option = click.option(
     "--world",
-    type=click.Choice(["real", "sim"]),
+    type=click.Choice(["real", "sim", BOTH]),
     envvar="HARNESS_WORLD",
-    help="Where to run; default: the file's first.",
+    help="Where to run; default: the file's first. `both`: in each that the file names, then compare.",
 )
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), envvar="HARNESS_SEED", help="Run with this seed instead of the file's."
@@ -41,10 +43,10 @@ def words() -> Vocabulary:
 
 
 def world_of(name: str | None) -> World | None:
-    """The world of this name; None when none is chosen."""
+    """The world of this name; None when no single one is chosen."""
     from harness.scenario.model import World
 
-    return None if name is None else World(name)
+    return None if name in (None, BOTH) else World(name)
 
 
 def seeds_of(seed: int | None, seeds: str | None) -> list[int] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import signal
 import subprocess
@@ -12,13 +11,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.checks.verdict import Verdict
 from harness.errors import HarnessError
 from harness.report.folder import RunFolder
 from harness.report.manifest import Manifest
-from harness.stopping import heeded
+from harness.scenario.model import World
+from harness.stopping import caught_by
 
 if TYPE_CHECKING:
     from harness.session import PlannedRun
@@ -26,23 +26,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Played:
-    """A run that another process played, read back from its folder."""
+    """A run that another process played, read back from its folder; `document` is what that process said of it."""
 
+    planned: PlannedRun
     folder: RunFolder
     manifest: Manifest
     verdict: Verdict
+    document: dict[str, Any]
 
 
-def play_in_processes(planned: Sequence[PlannedRun], reports: Path, workers: int) -> Iterator[Played]:
-    """Play `planned`, `workers` at a time, and yield each as it ends.
+def play_in_processes(
+    planned: Sequence[PlannedRun], reports: Path, workers: int, *, twice: bool = False
+) -> Iterator[Played]:
+    """Play `planned`, `workers` at a time, and yield each as it ends; simulated ones `twice`, to compare.
 
     Signals that ask to stop are passed on to the processes, each of which tears its target down, and no further
     run is begun; a second
     one is passed on as well. Raises `HarnessError` for a process that ended without a verdict.
     """
     children = _Children()
-    with ThreadPoolExecutor(workers, thread_name_prefix="run") as pool, _passed_on(children):
-        futures = [pool.submit(_play, run, reports, children) for run in planned]
+    with ThreadPoolExecutor(workers, thread_name_prefix="run") as pool, caught_by(children.interrupt):
+        futures = [pool.submit(_play, run, reports, children, twice) for run in planned]
         for future in as_completed(futures):
             if (played := future.result()) is not None:
                 yield played
@@ -87,25 +91,7 @@ class _Children:
                 child.send_signal(signal.SIGINT)
 
 
-@contextlib.contextmanager
-def _passed_on(children: _Children) -> Iterator[None]:
-    """Have every signal that asks to stop interrupt `children` while the block runs; outside the main thread nothing is
-    changed.
-    """
-    before = []
-    for number in heeded():
-        try:
-            before.append((number, signal.signal(number, lambda *_: children.interrupt())))
-        except ValueError:
-            continue
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
-
-
-def _play(run: PlannedRun, reports: Path, children: _Children) -> Played | None:
+def _play(run: PlannedRun, reports: Path, children: _Children, twice: bool) -> Played | None:
     name = run.loaded.scenario.name
     command = [
         sys.executable,
@@ -118,6 +104,8 @@ def _play(run: PlannedRun, reports: Path, children: _Children) -> Played | None:
         "--json",
         "--quiet",
     ]
+    if twice and run.world is World.SIM:
+        command.append("--check-determinism")
     child = children.begin(command)
     if child is None:
         return None
@@ -126,7 +114,8 @@ def _play(run: PlannedRun, reports: Path, children: _Children) -> Played | None:
     finally:
         children.ended(child)
     try:
-        path = Path(json.loads(told)[0]["report"])
+        document = json.loads(told)[0]
+        path = Path(document["report"])
     except (ValueError, LookupError, TypeError):
         if children.interrupted:
             return None  # it was interrupted before there was anything to judge
@@ -137,4 +126,4 @@ def _play(run: PlannedRun, reports: Path, children: _Children) -> Played | None:
     stored = folder.read()
     if stored.verdict is None:
         raise HarnessError(f"the run of {name} left no verdict in {folder.path}")
-    return Played(folder, stored.manifest, stored.verdict)
+    return Played(run, folder, stored.manifest, stored.verdict, document)

@@ -1,159 +1,46 @@
-"""Scenario files on disk turned into runs in folders: what `harness run` and the pytest plugin both do."""
+"""Planned runs played to their verdict, in folders: what `harness run` and the pytest plugin both do."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from harness import vocabulary, worlds
+from harness import worlds
 from harness.checks.verdict import Outcome, Verdict
-from harness.errors import ScenarioError, UsageError
+from harness.errors import ExitCode, HarnessError
+from harness.history.history import History
 from harness.history.recorder import Recorder
+from harness.history.records import Header
+from harness.oneplace import OnePlace, told
+from harness.planning import PlannedRun, WrongFiles, find_files, load_all, load_each, plan
 from harness.report import manifest as manifests
 from harness.report.folder import RunFolder
+from harness.report.simulated import SimRecord
 from harness.report.write import write_beginning, write_reports
 from harness.runner import Run, RunResult
-from harness.scenario.loader import LoadedScenario, load
 from harness.scenario.model import World
-from harness.scenario.problems import Problem
-from harness.scenario.vocabulary import Vocabulary
-from harness.stopping import heeded
-from harness.targets.base import Driver
+from harness.stopping import caught_by, heeded
 from harness.targets.registry import drivers
 
-SUFFIXES = (".yaml", ".yml")
-NOT_SCENARIOS = ("catalog.yaml",)
-LONG = "long"
-"""A folder of this name holds variants too long for every day: played only when it is named itself."""
-
-
-def find_files(paths: Sequence[Path]) -> list[Path]:
-    """The scenario files that `paths` name: files as they are, folders searched. Raises `UsageError` when there are
-    none."""
-    found: list[Path] = []
-    for path in paths:
-        if path.is_file():
-            found.append(path)
-        elif path.is_dir():
-            found += sorted(p for p in path.rglob("*") if _is_scenario(p, path))
-        else:
-            raise UsageError(f"{path}: no such file or folder")
-    if not found:
-        raise UsageError(f"no scenario files (*.yaml) in {', '.join(map(str, paths))}")
-    return list(dict.fromkeys(found))
-
-
-def _is_scenario(path: Path, root: Path) -> bool:
-    inner = path.relative_to(root).parts[:-1]
-    if any((root.joinpath(*inner[: depth + 1]) / "manifest.json").is_file() for depth in range(len(inner))):
-        return False  # what a run left, in its own folder
-    return path.suffix in SUFFIXES and path.name not in NOT_SCENARIOS and LONG not in inner and "golden" not in inner
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """One scenario with one seed in one world, not yet played."""
-
-    loaded: LoadedScenario
-    seed: int
-    world: World
-    overrides: tuple[str, ...] = ()
-    mutant: str = ""
-
-    @property
-    def path(self) -> Path:
-        """The file that the scenario came from."""
-        return self.loaded.source.path
-
-    @property
-    def again(self) -> str:
-        """The shell line that plays this very run again."""
-        return shlex.join(self.words())
-
-    def words(self) -> list[str]:
-        """The same as a list of words."""
-        words = ["harness", "run", str(self.path), "--world", self.world.value, "--seed", str(self.seed)]
-        for override in self.overrides:
-            words += ["--set", override]
-        if self.mutant:
-            words += ["--mutant", self.mutant]
-        return words
-
-
-def plan(
-    paths: Sequence[Path],
-    *,
-    world: World | None = None,
-    seeds: Sequence[int] | None = None,
-    overrides: Sequence[str] = (),
-    mutant: str = "",
-    only: str = "",
-) -> list[PlannedRun]:
-    """Every run that these files ask for. Raises `ScenarioError` with all problems of all files before anything is
-    played.
-
-    `only` names the one scenario to take. Without `world` it is the first world that a file names and that its driver
-    knows; without `seeds` those of the file.
-    """
-    words = vocabulary.build()
-    runs = []
-    for loaded in load_all(find_files(paths), words, overrides):
-        if only not in ("", loaded.scenario.name):
-            continue
-        if mutant:
-            drivers()[loaded.scenario.target.driver].require_mutant(mutant)
-        chosen = world or _first_world(loaded)
-        wanted = seeds if seeds is not None else loaded.scenario.all_seeds()
-        runs += [PlannedRun(loaded, seed, chosen, tuple(overrides), mutant) for seed in wanted]
-    return runs
-
-
-class WrongFiles(ScenarioError):
-    """Some scenario files are wrong; ``problems`` holds those of all of them, file by file."""
-
-    def __init__(self, errors: Sequence[ScenarioError]) -> None:
-        super().__init__("\n\n".join(map(str, errors)))
-        self.problems: tuple[Problem, ...] = tuple(p for error in errors for p in getattr(error, "problems", ()))
-
-
-def load_all(files: Sequence[Path], words: Vocabulary, overrides: Sequence[str] = ()) -> list[LoadedScenario]:
-    """Load all files; raises one `WrongFiles` that holds the problems of every file."""
-    loaded, errors = load_each(files, words, overrides)
-    if errors:
-        raise WrongFiles(errors)
-    return loaded
-
-
-def load_each(
-    files: Sequence[Path], words: Vocabulary, overrides: Sequence[str] = ()
-) -> tuple[list[LoadedScenario], list[ScenarioError]]:
-    """The scenarios of the files that are right, and the errors of those that are wrong."""
-    loaded: list[LoadedScenario] = []
-    errors: list[ScenarioError] = []
-    for file in files:
-        try:
-            loaded += load(file, words, overrides=overrides)
-        except ScenarioError as error:
-            errors.append(error)
-    return loaded, errors
-
-
-def _first_world(loaded: LoadedScenario) -> World:
-    driver = drivers()[loaded.scenario.target.driver]
-    for world in loaded.scenario.worlds:
-        if world in driver.worlds:
-            return world
-    return loaded.scenario.worlds[0]
+__all__ = [
+    "Finished",
+    "PlannedRun",
+    "Session",
+    "WrongFiles",
+    "find_files",
+    "load_all",
+    "load_each",
+    "plan",
+    "worst",
+]
 
 
 @dataclass
@@ -192,9 +79,28 @@ class Session:
 
     def play(self, planned: PlannedRun) -> Finished:
         """Play one run to its verdict and write its folder; signals are turned into an orderly end while it lasts."""
-        loaded, scenario = planned.loaded, planned.loaded.scenario
-        folder = RunFolder.create(self.reports, scenario.name, planned.world.value, planned.seed)
-        manifest = manifests.build(
+        scenario = planned.loaded.scenario
+        return self.play_in(RunFolder.create(self.reports, scenario.name, planned.world.value, planned.seed), planned)
+
+    def play_in(self, folder: RunFolder, planned: PlannedRun) -> Finished:
+        """The same in a folder that is there, and empty."""
+        scenario = planned.loaded.scenario
+        manifest = self._manifest(planned)
+        write_beginning(folder, scenario, manifest)
+        record = None
+        if planned.world is World.SIM:
+            result, record = self._simulated(planned, folder)
+        else:
+            with asyncio.Runner() as runner:
+                result = runner.run(self._with_signals(self._run(planned, folder, folder.path)))
+        self.interrupted |= result.verdict.outcome is Outcome.INTERRUPTED
+        with caught_by(self.interrupt):  # a moment's work, written whole
+            write_reports(folder, scenario, result.history, result.verdict, manifest.finish(simulation=record))
+        return Finished(planned, folder, result)
+
+    def _manifest(self, planned: PlannedRun) -> manifests.Manifest:
+        scenario = planned.loaded.scenario
+        return manifests.build(
             scenario=scenario.name,
             world=planned.world.value,
             seed=planned.seed,
@@ -204,38 +110,29 @@ class Session:
             command=self.command,
             again=planned.again,
             settings=dict(self.settings),
-            source=loaded.source.text,
+            source=planned.loaded.source.text,
+            overrides=planned.overrides,
+            mutant=planned.mutant,
         )
-        write_beginning(folder, scenario, manifest)
-        run = Run(
+
+    def _run(self, planned: PlannedRun, folder: RunFolder, path: Path) -> Run:
+        scenario = planned.loaded.scenario
+        return Run(
             scenario,
             drivers()[scenario.target.driver],
             planned.seed,
-            folder.path,
+            path,
             planned.world,
             history_path=folder.history,
             mutant=planned.mutant,
-            lines=loaded.line_of,
+            lines=planned.loaded.line_of,
             on_recorder=lambda recorder: self.on_start(planned, folder, recorder),
         )
-        driver = drivers()[scenario.target.driver]
-        simulation = self.simulation or worlds.Simulation()
-        try:
-            with (
-                worlds.entered(planned.world, planned.seed, parts=_parts(driver, planned.world), simulation=simulation),
-                asyncio.Runner() as runner,
-            ):
-                result = runner.run(self._with_signals(run))
-        finally:
-            _keep(simulation, folder)
-        self.interrupted |= result.verdict.outcome is Outcome.INTERRUPTED
-        with _held_back(self.interrupt):
-            write_reports(folder, scenario, result.history, result.verdict, manifest.finish())
-        return Finished(planned, folder, result)
 
-    async def _with_signals(self, run: Run) -> RunResult:
+    async def _with_signals(self, run: Run, simulation: worlds.Simulation | None = None) -> RunResult:
         loop = asyncio.get_running_loop()
-        self._stop = stop = partial(loop.call_soon_threadsafe, run.interrupt)
+        stop = partial(loop.call_soon_threadsafe, run.interrupt)
+        self._stop = stop if simulation is None else partial(simulation.interrupt, stop)
         if self.interrupted:  # before there was anything to stop
             stop()
         try:
@@ -244,10 +141,62 @@ class Session:
         finally:
             self._stop = None
 
+    def _simulated(self, planned: PlannedRun, folder: RunFolder) -> tuple[RunResult, SimRecord | None]:
+        """Play it in a world of its own, where the folder has a name that is the same for every run.
 
-def _parts(driver: Driver, world: World) -> Sequence[Any]:
-    """What a simulated world needs for this kind of target."""
-    return driver.parts() if world is World.SIM else ()
+        A world that ended by itself, because all of it waits for ever for instance, is a result as well.
+        """
+        from harness.sim import ReplayDiverged, SimError
+
+        simulation = self.simulation or worlds.Simulation()
+        driver = drivers()[planned.loaded.scenario.target.driver]
+        try:
+            with OnePlace(folder.path) as place, caught_by(partial(_heed, self, simulation)):
+                parts = (place, *driver.parts())
+                run = self._run(planned, folder, place.path)
+                with (
+                    worlds.entered(planned.world, planned.seed, parts=parts, simulation=simulation),
+                    asyncio.Runner() as runner,
+                ):
+                    result = runner.run(self._with_signals(run, simulation))
+        except ReplayDiverged:
+            raise
+        except SimError as error:
+            result = _ended_by(error, planned, folder)
+        finally:
+            _keep(simulation, folder)
+        return RunResult(result.history, told(result.verdict), result.error), simulation.record
+
+
+def _ended_by(error: HarnessError, planned: PlannedRun, folder: RunFolder) -> RunResult:
+    """What a run came to whose world could not go on."""
+    name, world = planned.loaded.scenario.name, planned.world.value
+    if folder.history.is_file():
+        history = History.read(folder.history)
+    else:
+        history = History(Header(scenario=name, seed=planned.seed, world=world))
+    outcome = Outcome.FAIL if error.exit_code is ExitCode.FAIL else Outcome.ERROR
+    verdict = Verdict(
+        scenario=name,
+        seed=planned.seed,
+        world=world,
+        outcome=outcome,
+        reason=f"{type(error).__name__}: {error}",
+        checks=(),
+        duration=history.duration,
+    )
+    return RunResult(history, verdict, error)
+
+
+def _heed(session: Session, simulation: worlds.Simulation) -> None:
+    """A real signal asks a simulated run to stop: its own signals are simulated ones.
+
+    When nothing has come of one before, something in the run computes for ever: `KeyboardInterrupt` ends it where it
+    stands.
+    """
+    if simulation.unheard:
+        raise KeyboardInterrupt
+    session.interrupt()
 
 
 def _keep(simulation: worlds.Simulation, folder: RunFolder) -> None:
@@ -278,25 +227,6 @@ def _handled(interrupt: Callable[[], None]) -> Iterator[None]:
         for number, before in handled:
             loop.remove_signal_handler(number)
             signal.signal(number, before)
-
-
-@contextlib.contextmanager
-def _held_back(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Have every signal that asks to stop call `interrupt` and nothing else.
-
-    What is written in the block, a moment's work, is written whole.
-    """
-    before = []
-    for number in heeded():
-        try:
-            before.append((number, signal.signal(number, lambda *_: interrupt())))
-        except ValueError:  # not the main thread, to which signals do not come anyway
-            continue
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
 
 
 def worst(outcomes: Sequence[Outcome]) -> Outcome:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,119 +10,21 @@ import click
 
 from harness.checks.verdict import Outcome, Verdict
 from harness.errors import ExitCode, UsageError
-from harness.history.records import PhaseName
 from harness.report import console, jsonout
 from harness.report.folder import RunFolder
-from harness.report.live import LiveView
-from harness.report.manifest import Manifest, Setting
-from harness.scenario.model import World
+from harness.report.manifest import Manifest
 
 if TYPE_CHECKING:
-    from harness.history.recorder import Recorder
     from harness.scenario.loader import LoadedScenario
     from harness.scenario.model import Scenario
-    from harness.session import Finished, PlannedRun
 
 
-def run_all(
-    planned: Sequence[PlannedRun],
-    reports: Path,
-    *,
-    workers: int = 1,
-    quiet: bool = False,
-    as_json: bool = False,
-    settings: Mapping[str, Setting] | None = None,
-) -> ExitCode:
-    """Play every run, print its verdict, and return the exit code of the worst. After an interrupt nothing more is
-    begun."""
-    from harness.session import worst
-
-    begin = time.monotonic()
-    if workers > 1 and len(planned) > 1:
-        from harness.parallel import play_in_processes
-
-        told = []
-        for run in play_in_processes(planned, reports, workers):
-            told.append(run)
-            if not as_json:
-                console.show(console.told(run.verdict, run.manifest, report=run.folder.html, passed=not quiet))
-        verdicts = [run.verdict for run in told]
-        documents = [jsonout.as_json(r.verdict, r.manifest, folder=r.folder.path) for r in told]
-    else:
-        finished = _one_after_another(planned, reports, quiet=quiet, as_json=as_json, settings=settings or {})
-        verdicts = [one.verdict for one in finished]
-        documents = [
-            jsonout.as_json(one.verdict, Manifest.read(one.folder.manifest), folder=one.folder.path)
-            for one in finished
-        ]
-    if as_json:
-        click.echo(jsonout.dumps(documents))
-    elif len(planned) > 1:
-        console.show(console.summary(verdicts, time.monotonic() - begin))
-    outcomes = [verdict.outcome for verdict in verdicts]
-    if len(outcomes) < len(planned):  # only an interrupt keeps a run from being begun
-        outcomes.append(Outcome.INTERRUPTED)
-    return worst(outcomes).exit_code
-
-
-def _one_after_another(
-    planned: Sequence[PlannedRun], reports: Path, *, quiet: bool, as_json: bool, settings: Mapping[str, Setting]
-) -> list[Finished]:
-    from harness.session import Session
-
-    finished: list[Finished] = []
-    for run in planned:
-        with _Shown(run, quiet=quiet) as view:
-            session = Session(reports, settings=settings, on_start=view.begin)
-            finished.append(session.play(run))
-        if not as_json:
-            _print_verdict(finished[-1], quiet=quiet)
-        if session.interrupted:
-            break
-    return finished
-
-
-class _Shown:
-    """The live view of one run, begun when its recorder exists."""
-
-    def __init__(self, run: PlannedRun, *, quiet: bool) -> None:
-        self._run, self._quiet = run, quiet
-        self._view: LiveView | None = None
-
-    def begin(self, planned: PlannedRun, folder: RunFolder, recorder: Recorder) -> None:
-        if planned.world is World.SIM:
-            return  # a thread that looks at the run would be one of the world's; and the run is over in a moment
-        scenario = planned.loaded.scenario
-        limits = {name: getattr(scenario.limits, name.value, 0.0) for name in PhaseName}
-        self._view = LiveView(
-            scenario.name,
-            clock=recorder.now,
-            limits={k: v for k, v in limits.items() if v},
-            planned=_planned(scenario),
-            quiet=self._quiet,
-        )
-        self._view.__enter__()
-        recorder.subscribe(self._view.feed)
-
-    def __enter__(self) -> _Shown:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._view is not None:
-            self._view.__exit__(None, None, None)
-
-
-def _planned(scenario: Scenario) -> float | None:
+def planned_load(scenario: Scenario) -> float | None:
     """Seconds that the load will take by its plan; None where the file does not say, as for cycles."""
     from harness.runner import planned_length
 
     length = planned_length(scenario)
     return length if length < scenario.limits.run else None
-
-
-def _print_verdict(finished: Finished, *, quiet: bool) -> None:
-    manifest = Manifest.read(finished.folder.manifest)
-    console.show(console.told(finished.verdict, manifest, report=finished.folder.html, passed=not quiet))
 
 
 def explain_one(loaded: LoadedScenario, seed: int, *, as_json: bool) -> None:
@@ -148,7 +48,7 @@ def explain_one(loaded: LoadedScenario, seed: int, *, as_json: bool) -> None:
         return
     from harness.report.timeline import timeline_lines
 
-    console.show(timeline_lines(f"{scenario.name}, seed {seed}", entries, length=_planned(scenario)))
+    console.show(timeline_lines(f"{scenario.name}, seed {seed}", entries, length=planned_load(scenario)))
 
 
 def report_again(path: Path, *, as_json: bool) -> ExitCode:

@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from harness.report.simulated import SimRecord
 from harness.scenario.model import World
 
 if TYPE_CHECKING:
     from harness.sim import Tape, Trace
-
-
-class SimRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What identifies a simulated run: ``digest`` of its trace, how many ``events`` and ``choices`` it had, how much
-    virtual time passed (``elapsed``, seconds from the world's begin, set-up and tear-down included)."""
-
-    digest: str
-    events: int
-    choices: int
-    elapsed: float
-
-    @classmethod
-    def read(cls, path: Path) -> SimRecord | None:
-        """The record at `path`; None when there is none."""
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=cls)
-        except (OSError, msgspec.DecodeError):
-            return None
+    from harness.sim import World as SimWorld
 
 
 @dataclass
@@ -44,10 +25,32 @@ class Simulation:
 
     tape: Tape | None = None
     trace: int = 0
+    world: SimWorld | None = field(default=None, init=False)
+    """The world, as soon as there is one; it stays when the run is over."""
+    unheard: bool = field(default=False, init=False)
+    """Whether an `interrupt` still waits for its turn."""
     made: Tape | None = field(default=None, init=False)
     """The choices that were made."""
     events: Trace | None = field(default=None, init=False)
     record: SimRecord | None = field(default=None, init=False)
+
+    def interrupt(self, callback: Callable[[], object]) -> None:
+        """Have the main thread of the world call `callback` as soon as it runs again.
+
+        Made for handlers of real signals: those run in the real main thread whoever holds the baton, and must not
+        touch the world otherwise. Before there is a world nothing happens.
+        """
+        if self.world is None:
+            return
+
+        def call() -> None:
+            self.unheard = False
+            callback()
+
+        main = self.world.kernel.main
+        self.unheard = True
+        main.interrupts.append(call)
+        main.alarm = True
 
 
 @contextlib.contextmanager
@@ -61,7 +64,7 @@ def entered(
     from harness.sim import World as SimWorld
 
     wanted = simulation or Simulation()
-    sim = SimWorld(seed, tape=wanted.tape, trace=wanted.trace or False, parts=tuple(parts))
+    wanted.world = sim = SimWorld(seed, tape=wanted.tape, trace=wanted.trace or False, parts=tuple(parts))
     try:
         with sim:
             yield

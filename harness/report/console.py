@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from harness.checks.verdict import CheckResult, Evidence, Outcome, Verdict
 from harness.report.figures import duration, moment
 from harness.report.manifest import Manifest
+from harness.report.simulated import SimRecord
 from harness.report.source import excerpt
 from harness.report.standing import ordered, standing
 from harness.report.text import printable
@@ -29,8 +30,9 @@ def told(
     *,
     report: Path | None = None,
     passed: bool = True,
+    folder: Path | None = None,
 ) -> list[Line]:
-    """The verdict as lines. `report` is what to open for more.
+    """The verdict as lines. `report` is what to open for more, `folder` that of the run.
 
     With `passed` False only what did not pass is listed.
     """
@@ -50,6 +52,8 @@ def told(
         lines += _check(check, manifest, width)
     if manifest is not None and manifest.again:
         lines.append([("  run it again  ", "dim"), (printable(manifest.again, 2000), "bold")])
+    if manifest is not None and manifest.simulation is not None:
+        lines += _simulated(manifest.simulation, folder)
     if report is not None:
         lines.append([("  report        ", "dim"), (printable(str(report), 2000), "")])
     return lines
@@ -59,6 +63,26 @@ def _times(verdict: Verdict, manifest: Manifest | None) -> str:
     """How long the run phase took in the scenario's time, and the whole run by the clock on the wall."""
     wall = f", {duration(manifest.duration)} wall time" if manifest is not None and manifest.duration else ""
     return f"{duration(verdict.duration)} scenario time{wall}"
+
+
+def _simulated(record: SimRecord, folder: Path | None) -> list[Line]:
+    """What identifies a simulated run, and how to see that very run once more."""
+    lines: list[Line] = []
+    if folder is not None:
+        lines.append([("  replay it     ", "dim"), (printable(f"harness replay {folder}", 2000), "bold")])
+    lines.append([("  digest        ", "dim"), (f"{record.digest}, {duration(record.elapsed)} virtual time", "")])
+    return lines
+
+
+def repeated(found: Mapping[str, Any]) -> list[Line]:
+    """What came of playing a simulated run twice, or of replaying it: `harness.repeated.Repeated.as_json`."""
+    if found["same"]:
+        return [[("  deterministic ", "green"), (f"{found['events']} events, digest {found['digest']}", "")]]
+    first, *rest = str(found["difference"]).splitlines()
+    return [
+        [("  NONDETERMINISTIC  ", "bold red"), (printable(first, 2000), "")],
+        *([(f"    {printable(line, 2000)}", "")] for line in rest),
+    ]
 
 
 def _check(check: CheckResult, manifest: Manifest | None, width: int) -> list[Line]:

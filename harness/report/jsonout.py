@@ -15,13 +15,14 @@ def as_json(verdict: Verdict, manifest: Manifest | None = None, *, folder: Path 
     """The verdict with its exit code, the run's folder and the line that runs it again.
 
     ``scenario_seconds`` is how long the run phase took, ``wall_seconds`` the whole run with set-up and teardown
-    (None where the manifest does not say). Only what JSON knows.
+    (None where the manifest does not say), ``simulation`` what identifies a simulated run. Only what JSON knows.
     """
     found: dict[str, Any] = msgspec.to_builtins(verdict, enc_hook=str)
     found["scenario_seconds"] = found.pop("duration")
     found["wall_seconds"] = None if manifest is None else manifest.duration
     found["exit_code"] = int(verdict.outcome.exit_code)
     found["report"] = None if folder is None else str(folder)
+    found["simulation"] = None if manifest is None else msgspec.to_builtins(manifest.simulation)
     found["again"] = "" if manifest is None else manifest.again
     return found
 

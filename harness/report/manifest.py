@@ -15,6 +15,7 @@ import msgspec
 import psutil
 
 from harness.errors import UsageError
+from harness.report.simulated import SimRecord
 
 FORMAT = 1
 """Version of the file; a reader refuses a newer one."""
@@ -57,7 +58,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     None while it runs.
 
     ``again`` is the shell line that runs it again, ``source`` the text of the scenario file as it was written
-    (so that a report can show its lines), ``line`` the line the scenario begins at.
+    (so that a report can show its lines, and a replay play it), ``overrides`` and ``mutant`` what the command line
+    added to it. ``simulation`` identifies a simulated run.
     """
 
     format: int = FORMAT
@@ -77,13 +79,19 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     machine: Machine
     settings: dict[str, Setting] = {}
     source: str = ""
+    overrides: tuple[str, ...] = ()
+    mutant: str = ""
+    simulation: SimRecord | None = None
 
-    def finish(self, ended: datetime | None = None) -> Manifest:
-        """The same manifest with its end filled in (now, unless given)."""
+    def finish(self, ended: datetime | None = None, simulation: SimRecord | None = None) -> Manifest:
+        """The same manifest with its end filled in (now, unless given), and with what a simulated run was."""
         ended = ended or datetime.now(UTC)
         took = (ended - datetime.fromisoformat(self.started)).total_seconds()
         return msgspec.structs.replace(
-            self, ended=ended.isoformat(timespec="milliseconds"), duration=round(took, 3)
+            self,
+            ended=ended.isoformat(timespec="milliseconds"),
+            duration=round(took, 3),
+            simulation=simulation or self.simulation,
         )
 
     def write(self, path: Path) -> None:
@@ -118,6 +126,8 @@ def build(
     again: str = "",
     settings: dict[str, Setting] | None = None,
     source: str = "",
+    overrides: Sequence[str] = (),
+    mutant: str = "",
     started: datetime | None = None,
     packages: Sequence[str] = (),
 ) -> Manifest:
@@ -133,6 +143,8 @@ def build(
         world=world,
         seed=seed,
         source=source,
+        overrides=tuple(overrides),
+        mutant=mutant,
         started=(started or datetime.now(UTC)).isoformat(timespec="milliseconds"),
         command=tuple(sys.argv if command is None else command),
         again=again,

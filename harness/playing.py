@@ -1,0 +1,169 @@
+"""Planned runs played at a terminal: what is shown meanwhile, what is printed then, and the exit code of them all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.checks.verdict import Outcome, Verdict
+from harness.errors import ExitCode
+from harness.history.records import PhaseName
+from harness.parallel import play_in_processes
+from harness.progress import Progress
+from harness.repeated import play_twice
+from harness.report import agreement, console, jsonout
+from harness.report.live import LiveView
+from harness.report.manifest import Manifest, Setting
+from harness.scenario.model import World
+from harness.session import Session, worst
+from harness.terminal import planned_load
+from harness.worlds import Simulation
+
+if TYPE_CHECKING:
+    from harness.history.recorder import Recorder
+    from harness.repeated import Repeated
+    from harness.report.folder import RunFolder
+    from harness.session import PlannedRun
+
+
+@dataclass(frozen=True)
+class How:
+    """How runs are to be played and told: `workers` at once, `twice` those that are simulated, with a table of the
+    `agreement` of the worlds."""
+
+    workers: int = 1
+    quiet: bool = False
+    as_json: bool = False
+    twice: bool = False
+    agreement: bool = False
+
+
+@dataclass(frozen=True)
+class Told:
+    """A run that was played. `document` is what machines are told of it."""
+
+    planned: PlannedRun
+    verdict: Verdict
+    manifest: Manifest
+    folder: RunFolder
+    document: dict[str, Any]
+
+
+def run_all(
+    planned: Sequence[PlannedRun], reports: Path, how: How, *, settings: Mapping[str, Setting] | None = None
+) -> ExitCode:
+    """Play every run, print its verdict, and return the exit code of the worst. After an interrupt nothing more is
+    begun."""
+    begin = time.monotonic()
+    runs = []
+    for told in _played(planned, reports, how, settings or {}):
+        runs.append(told)
+        if not how.as_json:
+            _print(told, how)
+    verdicts = [run.verdict for run in runs]
+    places = {id(run): place for place, run in enumerate(planned)}
+    in_order = sorted(runs, key=lambda run: places[id(run.planned)])
+    rows = agreement.agreement(run.verdict for run in in_order) if how.agreement else []
+    if how.as_json:
+        documents = [run.document for run in runs]
+        told_rows = [row.as_json() for row in rows]
+        click.echo(jsonout.dumps({"runs": documents, "agreement": told_rows} if how.agreement else documents))
+    else:
+        if len(planned) > 1:
+            console.show(console.summary(verdicts, time.monotonic() - begin))
+        if rows:
+            console.show(agreement.told(rows))
+    outcomes = [verdict.outcome for verdict in verdicts]
+    if len(outcomes) < len(planned):  # only an interrupt keeps a run from being begun
+        outcomes.append(Outcome.INTERRUPTED)
+    if any(row.agree is False for row in rows):
+        outcomes.append(Outcome.FAIL)
+    return _code(worst(outcomes), differs=any(run.document.get("repeated", {}).get("difference") for run in runs))
+
+
+def _code(outcome: Outcome, *, differs: bool) -> ExitCode:
+    """Whoever asks whether a run is repeatable is told that first; a run that was interrupted proves nothing."""
+    if differs and outcome is not Outcome.INTERRUPTED:
+        return ExitCode.NONDETERMINISTIC
+    return outcome.exit_code
+
+
+def _played(
+    planned: Sequence[PlannedRun], reports: Path, how: How, settings: Mapping[str, Setting]
+) -> Iterator[Told]:
+    if how.workers > 1 and len(planned) > 1:
+        for run in play_in_processes(planned, reports, how.workers, twice=how.twice):
+            yield Told(run.planned, run.verdict, run.manifest, run.folder, run.document)
+        return
+    for run_ in planned:
+        told, interrupted = _play(run_, reports, how, settings)
+        yield told
+        if interrupted:
+            return
+
+
+def _play(
+    run: PlannedRun, reports: Path, how: How, settings: Mapping[str, Setting]
+) -> tuple[Told, bool]:
+    with _Shown(run, quiet=how.quiet) as view:
+        session = Session(reports, settings=settings, on_start=view.begin, simulation=view.simulation)
+        repeated: Repeated | None = None
+        if how.twice and run.world is World.SIM:
+            finished, repeated = play_twice(session, run)
+        else:
+            finished = session.play(run)
+    manifest = Manifest.read(finished.folder.manifest)
+    document = jsonout.as_json(finished.verdict, manifest, folder=finished.folder.path)
+    if repeated is not None:
+        document["repeated"] = repeated.as_json()
+    return Told(run, finished.verdict, manifest, finished.folder, document), session.interrupted
+
+
+class _Shown:
+    """What is seen of one run while it lasts: the live view, begun when its recorder exists, or the virtual clock."""
+
+    def __init__(self, run: PlannedRun, *, quiet: bool) -> None:
+        self._run, self._quiet = run, quiet
+        self._stack = ExitStack()
+        self.simulation = Simulation()
+
+    def begin(self, planned: PlannedRun, folder: RunFolder, recorder: Recorder) -> None:
+        """The run begins."""
+        if planned.world is World.SIM:
+            return  # a thread that looks at its history would be one of its world's
+        scenario = planned.loaded.scenario
+        limits = {name: getattr(scenario.limits, name.value, 0.0) for name in PhaseName}
+        view = LiveView(
+            scenario.name,
+            clock=recorder.now,
+            limits={k: v for k, v in limits.items() if v},
+            planned=planned_load(scenario),
+            quiet=self._quiet,
+        )
+        self._stack.enter_context(view)
+        recorder.subscribe(view.feed)
+
+    def __enter__(self) -> _Shown:
+        if self._run.world is World.SIM:
+            name = self._run.loaded.scenario.name
+            self._stack.enter_context(Progress(name, self._run.seed, self.simulation, quiet=self._quiet))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+
+def _print(told: Told, how: How) -> None:
+    console.show(
+        console.told(
+            told.verdict, told.manifest, report=told.folder.html, passed=not how.quiet, folder=told.folder.path
+        )
+    )
+    if (repeated := told.document.get("repeated")) is not None:
+        console.show(console.repeated(repeated))
