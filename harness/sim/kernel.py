@@ -259,14 +259,15 @@ class Kernel(Scheduler):
 
         What it raises ends the world with `ThreadFailed`. Of the same time, the first set fires first.
         """
-        self.check()
-        timer = Timer(self.timers, max(when, self.now), callback, label)
-        self.timers.add(timer.when, timer)
-        return timer
+        if self.unwinding:
+            self.check()
+        return Timer(self.timers, max(when, self.now), callback, label)
 
     def call_later(self, delay: int, callback: Callable[[], object], label: str = "") -> Timer:
         """`call_at`, `delay` microseconds from now."""
-        return self.call_at(self.now + delay, callback, label)
+        if self.unwinding:
+            self.check()
+        return Timer(self.timers, self.now + delay if delay > 0 else self.now, callback, label)
 
     def choose(self, stream: str, n: int, label: str) -> int:
         """A number 0..n-1 from the tape; 0 is the plain choice. One of one is no choice and leaves no mark.
@@ -275,7 +276,8 @@ class Kernel(Scheduler):
         """
         if n == 1:
             return 0
-        self.check()
+        if self.unwinding:
+            self.check()
         try:
             value = self.tape.choose(stream, n, label)
         except ReplayDiverged as error:

@@ -11,7 +11,7 @@ from harness.sim.errors import SimError, ThreadFailed
 from harness.sim.reports import deadlock, livelock, stuck
 from harness.sim.tape import Tape
 from harness.sim.thread import Reason, SimThread
-from harness.sim.timers import Timer, Timers, void
+from harness.sim.timers import Timer, Timers
 from harness.sim.trace import Trace
 from harness.sim.unwinding import PATIENCE, killed_again
 
@@ -204,6 +204,7 @@ class Scheduler:
         """Who runs next. Lets time pass when nobody can."""
         ready = self.ready
         heap = self._heap
+        moment = self.trace.moment
         try:
             while self._raise is None:
                 if heap and heap[0][0] <= self.now:
@@ -217,7 +218,13 @@ class Scheduler:
                         return ready.popleft()
                     return self._choose(n)
                 elif heap:
-                    self._advance()
+                    when, number, who = heap[0]
+                    if who.deadline == number:
+                        self.now = when
+                        self._patience = self.steps + self._grace
+                        moment(when)
+                    else:
+                        heappop(heap)
                 else:
                     raise deadlock(self)
         except Exception as error:  # noqa: BLE001 - raised in the main thread
@@ -242,38 +249,23 @@ class Scheduler:
             raise livelock(self)
         self.now += self.step_cost
 
-    def _advance(self) -> None:
-        """Let time pass until the next entry that is not void."""
-        heap = self._heap
-        while heap and void(heap[0]):
-            heappop(heap)
-        if heap:
-            self.now = now = heap[0][0]
-            self._patience = self.steps + self._grace
-            self.trace.add(now, "-", "time")
-
     def _fire(self) -> None:
         """The first entry of the heap is due: let its thread go on, or call it."""
         _, number, who = heappop(self._heap)
+        if who.deadline != number:
+            return
+        who.deadline = 0
         if isinstance(who, Timer):
-            callback = who.callback
-            if callback is not None:
-                who.callback = None
-                self._call(who, callback)
-        elif who.deadline == number:
-            who.deadline = 0
-            if who.parked:
-                who.parked = False
-                if not who.interrupted:
-                    who.lane.append(who)
-
-    def _call(self, timer: Timer, callback: Callable[[], object]) -> None:
-        self.steps += 1
-        if self.steps > self._patience:
-            self._tired()
-        if timer.label:
-            self.trace.add(self.now, "-", "timer", (timer.label,))
-        self.guarded(callback, "a timer's callback")
+            self.steps += 1
+            if self.steps > self._patience:
+                self._tired()
+            if who.label:
+                self.trace.add(self.now, "-", "timer", (who.label,))
+            self.guarded(who.callback, "a timer's callback")
+        elif who.parked:
+            who.parked = False
+            if not who.interrupted:
+                who.lane.append(who)
 
     # -- out of the ordinary ------------------------------------------------------------------------------------------
 

@@ -28,30 +28,39 @@ class Timer:
 
     :ivar when: microseconds of world time.
     :ivar label: says in traces which timer fired; empty: not traced.
+    :ivar deadline: number of its entry, as a waiting thread's; 0 once it has fired or was cancelled.
     """
 
-    __slots__ = ("_timers", "callback", "label", "when")
+    __slots__ = ("_timers", "callback", "deadline", "label", "when")
 
     def __init__(self, timers: Timers, when: int, callback: Callable[[], object], label: str) -> None:
         self._timers = timers
         self.when = when
-        self.callback: Callable[[], object] | None = callback
+        self.callback = callback
         self.label = label
+        # As `Timers.add` does; a call costs as much as all of this.
+        timers.number = self.deadline = number = timers.number + 1
+        heappush(timers.heap, (when, number, self))
 
     @property
     def pending(self) -> bool:
         """It has neither fired nor been cancelled."""
-        return self.callback is not None
+        return self.deadline != 0
 
     def cancel(self) -> None:
         """Never fire; harmless when it has fired already."""
-        if self.callback is not None:
-            self.callback = None
+        if self.deadline:
+            self.deadline = 0
+            self.callback = _nothing
             self._timers.stale()
 
 
+def _nothing() -> None:
+    """What a cancelled timer holds, so that it does not keep what it would have called."""
+
+
 Entry = tuple[int, int, "Timer | SimThread"]
-"""When, number, who. The number breaks ties: what was set first fires first."""
+"""When, number, who. Numbers break ties: what was set first fires first. Void as soon as ``who.deadline`` differs."""
 
 
 class Timers:
@@ -78,12 +87,6 @@ class Timers:
         self._stale += 1
         if self._stale > self.SMALL and self._stale * 2 > len(self.heap):
             # In place: the kernel's inner loop holds on to this very list.
-            self.heap[:] = [entry for entry in self.heap if not void(entry)]
+            self.heap[:] = [entry for entry in self.heap if entry[2].deadline == entry[1]]
             heapify(self.heap)
             self._stale = 0
-
-
-def void(entry: Entry) -> bool:
-    """Its timer was cancelled, or its thread waits no longer."""
-    who = entry[2]
-    return who.callback is None if isinstance(who, Timer) else who.deadline != entry[1]

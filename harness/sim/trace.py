@@ -10,7 +10,8 @@ from typing import NamedTuple
 Stack = tuple[tuple[CodeType, int], ...]
 """Innermost first: code and line of each frame."""
 
-Raw = tuple[int, str, str, tuple[str | int, ...]]
+Raw = tuple[int, str, str, tuple[str | int, ...]] | int
+"""An event as it is kept; a bare number is a moment at which time stopped."""
 
 
 class Event(NamedTuple):
@@ -72,6 +73,15 @@ class Trace:
         if len(batch) >= self.BATCH:
             self._flush()
 
+    def moment(self, now: int) -> None:
+        """Time went on to `now`: by far the most frequent event, hence kept as a bare number."""
+        batch = self._batch
+        batch.append(now)
+        if self.stacks:
+            self._stacks.append(())
+        if len(batch) >= self.BATCH:
+            self._flush()
+
     def _flush(self) -> None:
         batch = self._batch
         if batch:
@@ -100,7 +110,10 @@ class Trace:
             raise ValueError("this trace keeps only its hash; make it with Trace(keep=True)")
         self._flush()
         stacks = self._stacks or [()] * len(self._events)
-        return [Event(*raw, stack) for raw, stack in zip(self._events, stacks, strict=True)]
+        return [
+            Event(raw, "-", "time", ()) if isinstance(raw, int) else Event(*raw, stack)
+            for raw, stack in zip(self._events, stacks, strict=True)
+        ]
 
 
 def stack_of(frame: FrameType | None, depth: int) -> Stack:

@@ -16,19 +16,19 @@ import pytest
 MENAGERIE = Path(__file__).with_name("menagerie.py")
 KNOWN: dict[int, dict[str, Any]] = {
     1: {
-        "trace": "7fc1f9f9259d1b6c56c113307261f30c",
+        "trace": "a76f183196476c6779fde10a5aebaeec",
         "seen": "66f5904dcabdf656359cb78af2f499d5",
         "events": 162,
         "elapsed": 35.030533,
     },
     2: {
-        "trace": "ef7d9286c787f7d4943ce931a59fe375",
+        "trace": "5e5a9cd43c930dd9817df9c668160888",
         "seen": "2ffbd331471bdcc03ef39bc896e2ac9e",
         "events": 170,
         "elapsed": 34.344445,
     },
     3: {
-        "trace": "2ccdc3f8323010ab926b6b73404ffe0b",
+        "trace": "34da09d2b47f781c63df8b2a0b8b5122",
         "seen": "fb30a0d388600f47183b44b1e4cb07f4",
         "events": 163,
         "elapsed": 34.612136,

@@ -72,3 +72,16 @@ def test_stacks_show_where_an_event_happened() -> None:
     assert "in there" in text
     assert f"{__file__}:" in text
     assert first_difference(here(), trace("a", stacks=2)) is None
+
+
+def test_moments_are_events() -> None:
+    """A moment at which time stopped is an event of its own, hashed, kept and compared as the others."""
+    early, late = (Trace(keep=True) for _ in range(2))
+    for one, now in ((early, 5), (late, 6)):
+        one.moment(now)
+        one.add(now, "server/MainThread", "run")
+    assert early.digest != late.digest
+    assert [str(event) for event in early.events] == ["0.000005 - time", "0.000005 server/MainThread run"]
+    difference = first_difference(early, late)
+    assert difference is not None
+    assert (difference.at, str(difference.right)) == (0, "0.000006 - time")
