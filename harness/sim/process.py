@@ -70,7 +70,7 @@ class SimProcess:
         self.cwd = cwd
         self.group: int = parent.group if parent is not None else pid
         self.session: int = parent.session if parent is not None else pid
-        self.clock = Clock(kernel.epoch)
+        self.clock = Clock(kernel.epoch, lambda: kernel.now)
         self.started = kernel.now
         self.threads: list[SimThread] = []
         self.main: SimThread | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -195,3 +196,23 @@ def test_a_child_inherits(kernel: Kernel) -> None:
     assert parent.env == {"A": "1"}
     other = kernel.new_process("other", parent=parent, env={}, cwd="/")
     assert (other.env, other.cwd) == ({}, "/")
+
+
+def test_a_process_has_a_clock_of_its_own(kernel: Kernel) -> None:
+    """Drift set at run time counts from then on, for that process only, and its threads wait by its clock."""
+    process = kernel.new_process("hasty")
+    kernel.sleep(1_000_000)
+    process.clock.drift = 1_000_000  # twice as fast
+    waited: list[int] = []
+
+    def program() -> None:
+        lock = threading.Lock()
+        lock.acquire()
+        lock.acquire(timeout=1)
+        waited.append(kernel.now)
+
+    kernel.spawn(process, "MainThread", program)
+    kernel.sleep(1_000_000)
+    assert 1_500_000 <= waited[0] <= 1_500_001
+    assert process.clock.monotonic(kernel.now) == 1003.0
+    assert kernel.main.process.clock.monotonic(kernel.now) == 1002.0
