@@ -142,7 +142,7 @@ class _OneSchedule:
         elif job.started < due - SAME / SECOND:
             yield self._problem(_EARLY, item.at, f"{late}, {lasted(due - job.started)} before its time", job)
         elif item.window.latest is not None and item.job is Demand.MUST:
-            limit = max(self._told.clock.scenario(item.window.latest), due) + self._lag / SECOND
+            limit = max(self._told.clock.scenario(item.window.latest), due + self._lag / SECOND)
             if job.started > limit and not self._busy.between(due, job.started):
                 yield self._problem(_LATE, item.at, f"{late}, {lasted(job.started - due)} late", job)
 
