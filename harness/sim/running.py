@@ -37,6 +37,10 @@ class RunResult(Generic[T]):
     trace: Trace
 
 
+SIDES = ("one run", "the other")
+"""As `Difference` calls them."""
+
+
 class Nondeterministic(SimError):
     """Two runs of one seed had different histories; holds the first different event of both, with stacks."""
 
@@ -73,14 +77,28 @@ def check_determinism(function: Callable[..., Any], *args: Any, seed: int = 0, *
     happened.
     """
     options = {**options, "trace": STACK}
-    first, second = (_observed(function, args, seed, options) for _ in range(2))
-    difference = first_difference(first[0].trace, second[0].trace)
+    runs = [_observed(function, args, seed, options) for _ in range(2)]
+    worlds = [world for world, _, _ in runs]
+    difference = first_difference(*(world.trace for world in worlds))
     if difference is not None:
-        raise Nondeterministic(f"seed {seed} does not give one history: {difference}", difference)
-    world, value, error = second
+        told = "".join(_who_was_it(side, world.trace, difference.at) for side, world in zip(SIDES, worlds, strict=True))
+        raise Nondeterministic(f"seed {seed} does not give one history: {difference}{told}", difference)
+    world, value, error = runs[1]
     if error is not None:
         raise error
     return RunResult(value, world.digest, len(world.trace), world.tape, world.elapsed, world.trace)
+
+
+def _who_was_it(side: str, trace: Trace, index: int) -> str:
+    """A moment at which time stopped has no stack: what happened next has, and is whose deadline it was."""
+    events = trace.events[index:]
+    if not events or events[0].stack:
+        return ""
+    following = next((event for event in events if event.stack), None)
+    if following is None:
+        return ""
+    lines = [f"    {code.co_filename}:{line} in {code.co_name}" for code, line in following.stack]
+    return "\n".join([f"\n  then {side}: {following}", *lines])
 
 
 def _observed(

@@ -38,7 +38,8 @@ BOUNDARY = (
     Boundary("sys.stderr", How.SIMULATED, _OWN),
     Boundary("sys.excepthook", How.SIMULATED, _OWN),
     Boundary("threading.excepthook", How.SIMULATED, _OWN),
-    Boundary("logging.root", How.SIMULATED, "handlers, level, logging.disable(): every simulated process has its own"),
+    Boundary("logging.root", How.SIMULATED, "handlers and level: every simulated process has its own"),
+    Boundary("logging.disable", How.PASSED, "holds for all processes, as loggers below the root do"),
     Boundary("logging.getLogger", How.PASSED, "loggers below the root are shared by all processes, as modules are"),
     Boundary("structlog.configure", How.SIMULATED, _OWN),
     Boundary(
@@ -76,21 +77,19 @@ class LoggingState:
     __slots__ = ()
 
     @property
-    def value(self) -> tuple[list[logging.Handler], int, int]:
-        """Handlers, level and what `logging.disable` was told."""
+    def value(self) -> tuple[list[logging.Handler], int]:
+        """Handlers, and level."""
         root = logging.root
-        return root.handlers, root.level, root.manager.disable
+        return root.handlers, root.level
 
     @value.setter
-    def value(self, new: tuple[list[logging.Handler], int, int]) -> None:
+    def value(self, new: tuple[list[logging.Handler], int]) -> None:
         """Swap the configuration."""
         root = logging.root
-        changed = (root.level, root.manager.disable) != new[1:]
         root.handlers = new[0]
-        if changed:
-            # Loggers remember which levels are on; only a change of levels makes them wrong.
+        if root.level != new[1]:
             root.level = new[1]
-            root.manager.disable = new[2]
+            # Loggers remember which levels are on; only a change of levels makes them wrong.
             root.manager._clear_cache()  # type: ignore[attr-defined]
 
 
@@ -132,7 +131,7 @@ class ProcessState:
         own(sys, "stderr", lambda: streams[2])
         own(sys, "excepthook", lambda: sys.__excepthook__)
         own(threading, "excepthook", lambda: partial(_excepthook, threading.__excepthook__))
-        own(LoggingState(), "value", lambda: ([], logging.WARNING, 0))
+        own(LoggingState(), "value", lambda: ([], logging.WARNING))
         structlog: Any = sys.modules.get("structlog._config")
         if structlog is not None:
             own(structlog, "_CONFIG", _uncached(structlog._Configuration))

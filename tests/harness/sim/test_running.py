@@ -107,12 +107,12 @@ def test_the_first_difference_is_shown_with_both_stacks() -> None:
         check_determinism(fickle, seed=5)
 
     text = str(caught.value)
-    assert "seed 5 does not give one history: the runs differ first at event 1:" in text
+    assert "seed 5 does not give one history: the runs differ first at event 2:" in text
     lines = [line.rpartition(" in ")[0].rpartition(":")[2] for line in text.splitlines() if line.endswith("in fickle")]
     start = fickle.__code__.co_firstlineno
     assert lines == [str(start + 6), str(start + 4)]
-    assert "one run: 4.000000 harness/MainThread slept" in text
-    assert "the other: 3.000000 harness/MainThread slept" in text
+    assert "then one run: 4.000000 harness/MainThread slept" in text
+    assert "then the other: 3.000000 harness/MainThread slept" in text
     assert caught.value.exit_code is ExitCode.NONDETERMINISTIC
 
 
