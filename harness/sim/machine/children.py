@@ -84,9 +84,8 @@ class ChildCalls:
             program = machine.programs.find([os.fsdecode(one) for one in executables], words, folder)
         except OSError as error:
             return self._stillborn(parent, words, error, _CHDIR if error.filename else "", errpipe_write)
-        process = machine.kernel.new_process(
-            machine.programs.name(program, words, environment), parent=parent.process, argv=words, env=environment, cwd=folder
-        )
+        name = machine.programs.name(program, words, environment)
+        process = machine.kernel.new_process(name, parent=parent.process, argv=words, env=environment, cwd=folder)
         if new_session:
             process.session = process.group = process.pid
         elif process_group >= 0:
@@ -99,7 +98,12 @@ class ChildCalls:
         return process.pid
 
     def _begin(
-        self, state: OsState, program: Program, preexec: Callable[[], object] | None, report: int | None, table: DescriptorTable
+        self,
+        state: OsState,
+        program: Program,
+        preexec: Callable[[], object] | None,
+        report: int | None,
+        table: DescriptorTable,
     ) -> None:
         machine = self._machine
         low, high = machine.start_up

@@ -1,7 +1,7 @@
 """The disk of the simulated machine: full, read-only, failing, slow, corrupt, and what a loss of power takes.
 
-Files are real. A fault says where it holds (a file or a folder) and is asked before files are opened for writing, before
-``os.write`` and before each statement of SQLite. With `Disk.track` the disk remembers what was made durable, by
+Files are real. A fault says where it holds (a file or a folder) and is asked before files are opened for writing,
+before ``os.write`` and before each statement of SQLite. With `Disk.track` the disk remembers what was made durable, by
 ``os.fsync`` or by a commit of SQLite, so that `Disk.power_cut` can take everything else away.
 """
 

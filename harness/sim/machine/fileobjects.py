@@ -7,13 +7,11 @@ thread that parks inside would stop every real thread that touches the same obje
 from __future__ import annotations
 
 import _pyio  # type: ignore[import-not-found,unused-ignore]
-import errno
 import io
 import os
+import socket
 import threading
 from typing import Any
-
-from harness.sim.machine.descriptors import failure
 
 
 class SimFileIO(io.RawIOBase):
@@ -92,7 +90,7 @@ class _Pair(io.BufferedIOBase):
     """A reader and a writer in one; `_pyio.BufferedRWPair` has no ``raw``, which `socket.makefile` users look at."""
 
     def __init__(self, raw: Any, size: int) -> None:
-        self.raw = raw  # type: ignore[misc]
+        self.raw = raw
         self._reader, self._writer = _Reader(raw, size), _Writer(raw, size)
 
     def read(self, size: int | None = -1) -> bytes:
@@ -121,7 +119,7 @@ class _Pair(io.BufferedIOBase):
         return True
 
     def fileno(self) -> int:
-        return self.raw.fileno()
+        return int(self.raw.fileno())
 
     def close(self) -> None:
         if self.closed:
@@ -167,6 +165,20 @@ def open_number(
     return text
 
 
-def no_seek() -> OSError:
-    """What a seek in a pipe or socket raises."""
-    return failure(errno.ESPIPE)
+def socket_file(owner: socket.socket, mode: str, buffering: int, options: dict[str, Any]) -> Any:
+    """What ``owner.makefile(mode, buffering, **options)`` gives; a negative `buffering` is the usual one."""
+    if not set(mode) <= {"r", "w", "b"}:
+        raise ValueError(f"invalid mode {mode!r} (only r, w, b allowed)")
+    writing, reading = "w" in mode, "r" in mode or "w" not in mode
+    raw = socket.SocketIO(owner, ("r" if reading else "") + ("w" if writing else ""))  # type: ignore[arg-type]
+    if buffering == 0:
+        if "b" not in mode:
+            raise ValueError("unbuffered streams must be binary")
+        return raw
+    size = io.DEFAULT_BUFFER_SIZE if buffering < 0 else buffering
+    buffer = buffered(raw, reading=reading, writing=writing, size=size)
+    if "b" in mode:
+        return buffer
+    text = io.TextIOWrapper(buffer, **options)
+    text.mode = mode  # type: ignore[misc]
+    return text

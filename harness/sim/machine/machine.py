@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -183,6 +184,10 @@ class Machine:
     def close(self) -> None:
         """Close what is left open, when all threads have ended."""
         for state in self.states.values():
+            if state.process is self.kernel.main.process:
+                continue  # what the program that opened the world has opened for real is its own
+            for connection in list(state.connections.values()):
+                sqlite3.Connection.close(connection)
             for entry in list(state.descriptors.values()):
                 if entry.file.kind == "real":
                     with contextlib.suppress(OSError):

@@ -15,7 +15,7 @@ def getaddrinfo(
     host: Any,
     port: Any,
     family: int = 0,
-    type: int = 0,  # noqa: A002 - its name in the function this stands for
+    type: int = 0,
     proto: int = 0,
     flags: int = 0,
 ) -> list[Any]:

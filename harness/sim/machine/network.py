@@ -170,7 +170,9 @@ class Network:
         if endpoint.state is State.CONNECTING and not endpoint.dead:
             self._request(endpoint, host, port, retry * 2)
 
-    def _accepted(self, listener: Endpoint, client: Endpoint, road: StreamRoad | None, back: StreamRoad | None) -> Endpoint:
+    def _accepted(
+        self, listener: Endpoint, client: Endpoint, road: StreamRoad | None, back: StreamRoad | None
+    ) -> Endpoint:
         """The listener's end of a new connection."""
         made = Endpoint(self, listener.kind, listener.family, listener.owner)
         made.state = State.CONNECTED
@@ -178,7 +180,6 @@ class Network:
         made.road, client.road = back, road
         made.peer_name, made.path = client.name, listener.path
         made.credentials = client.credentials
-        client.capacity = max(client.capacity, 1)
         return made
 
     def _connect_unix(self, endpoint: Endpoint, address: Any) -> bool:

@@ -71,6 +71,21 @@ class OsCalls:
         with entry.table.holding(entry.file):
             return entry.file.write(bytes(data))
 
+    def writev(self, number: int, buffers: Any) -> int:
+        """Write several buffers at once."""
+        return self.write(number, b"".join(bytes(one) for one in buffers))
+
+    def readv(self, number: int, buffers: Any) -> int:
+        """Read once, into several buffers."""
+        views = [memoryview(one).cast("B") for one in buffers]
+        data = self.read(number, sum(len(view) for view in views))
+        left = memoryview(data)
+        for view in views:
+            part = left[: len(view)]
+            view[: len(part)] = part
+            left = left[len(part) :]
+        return len(data)
+
     def fstat(self, number: int) -> os.stat_result:
         """The status of the open file."""
         entry = self._entry(number)
@@ -120,3 +135,7 @@ class OsCalls:
         if not self._machine.disk.durable:
             return  # nobody simulates a loss of power: the wait for a real disk would prove nothing
         _REAL_FSYNC(real)
+
+    def fdatasync(self, fd: Any) -> None:
+        """`fsync`."""
+        self.fsync(fd)

@@ -26,13 +26,14 @@ from harness.sim.fabric import Fabric
 from harness.sim.kernel import current_thread
 from harness.sim.machine import names
 from harness.sim.machine.children import ChildCalls
+from harness.sim.machine.control import Control
 from harness.sim.machine.files import FileCalls
 from harness.sim.machine.machine import Machine
 from harness.sim.machine.os_calls import OsCalls
 from harness.sim.machine.psutil_shim import PsutilCalls
 from harness.sim.machine.readiness import Selects, SimEpoll, SimPoll
 from harness.sim.machine.signal_calls import SignalCalls
-from harness.sim.machine.sockets import socket_class, socket_pair
+from harness.sim.machine.socket_factory import socket_class, socket_pair
 from harness.sim.machine.sqlite import connecting
 from harness.sim.machine.startup import MainModule, new_main
 
@@ -47,8 +48,9 @@ _READY = "readiness of simulated pipes and sockets"
 
 _OS_NUMBERS = (
     *("pipe", "pipe2", "read", "write", "fstat", "set_inheritable", "get_inheritable"),
-    *("set_blocking", "get_blocking", "isatty", "fsync"),
+    *("set_blocking", "get_blocking", "isatty", "fsync", "fdatasync", "readv", "writev"),
 )
+_OS_FILES = ("close", "closerange", "dup", "dup2")
 _OS_CHILDREN = (
     *("waitpid", "wait", "wait4", "pidfd_open", "getpid", "getppid", "getpgid", "getpgrp", "getsid"),
     *("setsid", "setpgid", "setpgrp", "abort"),
@@ -62,12 +64,13 @@ _SIGNALS = (
 _PSUTIL = ("Process", "pids", "pid_exists", "process_iter", "net_connections")
 
 BOUNDARY = (
-    *(Boundary(f"os.{name}", How.SIMULATED, _NUMBER) for name in (*_OS_NUMBERS, "open", "close", "closerange", "dup", "dup2")),
+    *(Boundary(f"os.{name}", How.SIMULATED, _NUMBER) for name in (*_OS_NUMBERS, "open", *_OS_FILES)),
     *(Boundary(f"os.{name}", How.SIMULATED, _CHILD) for name in (*_OS_CHILDREN, "_exit")),
     *(Boundary(f"os.{name}", How.SIMULATED, _SIGNAL) for name in ("kill", "killpg")),
     *(Boundary(f"signal.{name}", How.SIMULATED, _SIGNAL) for name in _SIGNALS),
-    Boundary("subprocess.Popen", How.SIMULATED, "starts Python modules, scripts and registered programs as processes of the world"),
+    Boundary("subprocess.Popen", How.SIMULATED, "starts Python modules, scripts, registered programs in the world"),
     Boundary("fcntl.flock", How.SIMULATED, "the lock is real, waiting for it is virtual, death releases it"),
+    Boundary("fcntl.fcntl", How.SIMULATED, "flags of simulated descriptors; POSIX locks are fenced"),
     Boundary("fcntl.lockf", How.FENCED, "POSIX locks belong to the one real process; use fcntl.flock"),
     Boundary("select.select", How.SIMULATED, _READY),
     Boundary("select.poll", How.SIMULATED, _READY),
@@ -80,7 +83,7 @@ BOUNDARY = (
         )
     ),
     *(Boundary(f"psutil.{name}", How.SIMULATED, "knows the processes of the world, and no other") for name in _PSUTIL),
-    Boundary("sqlite3.connect", How.SIMULATED, "SQLite is real; waits for its locks are virtual, death closes its connections"),
+    Boundary("sqlite3.connect", How.SIMULATED, "SQLite is real, waits for its locks are virtual"),
     Boundary("atexit.register", How.SIMULATED, "each simulated process has its own functions"),
 )
 
@@ -129,12 +132,13 @@ class MachinePart:
         for name in _OS_NUMBERS:
             self._put(os, name, getattr(calls, name))
         self._put(os, "open", files.open_file)
-        for name in ("close", "closerange", "dup", "dup2"):
+        for name in _OS_FILES:
             self._put(os, name, getattr(files, name))
         opening = dispatching(builtins.open, files.open)
         for owner in (builtins, io, sys.modules["_io"]):
             self._set(owner, "open", opening)
         self._put(fcntl, "flock", files.flock)
+        self._put(fcntl, "fcntl", Control(machine, fcntl.fcntl).fcntl)
 
     def _processes(self, machine: Machine) -> None:
         calls = ChildCalls(machine)

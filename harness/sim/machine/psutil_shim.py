@@ -9,6 +9,7 @@ import signal
 import socket
 from collections import namedtuple
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import psutil
@@ -27,10 +28,13 @@ _TICK: Final = 10_000
 
 Address = namedtuple("Address", ["ip", "port"])
 Connection = namedtuple("Connection", ["fd", "family", "type", "laddr", "raddr", "status"])
-SystemConnection = namedtuple("SystemConnection", [*Connection._fields, "pid"])
+SystemConnection = namedtuple("SystemConnection", ["fd", "family", "type", "laddr", "raddr", "status", "pid"])
 OpenedFile = namedtuple("OpenedFile", ["path", "fd"])
 CpuTimes = namedtuple("CpuTimes", ["user", "system", "children_user", "children_system"])
 ThreadTimes = namedtuple("ThreadTimes", ["id", "user_time", "system_time"])
+
+
+_ATTRIBUTES: Final = ("pid", "name", "status", "create_time", "cmdline", "environ", "ppid", "num_threads", "num_fds")
 
 
 class _Kind(type):
@@ -48,7 +52,7 @@ class PsProcess(metaclass=_Kind):
 
     machine: ClassVar[Machine]
 
-    def __new__(cls, pid: int | None = None) -> Any:
+    def __new__(cls, pid: int | None = None) -> Any:  # noqa: D102
         return REAL_PROCESS(pid) if current_thread() is None else super().__new__(cls)
 
     def __init__(self, pid: int | None = None) -> None:
@@ -168,8 +172,10 @@ class PsProcess(metaclass=_Kind):
         """Real files opened by number."""
         found = []
         for number, entry in self.machine.state(self._there(alive=True)).descriptors.items():
-            if isinstance(entry.file, RealFile) and os.path.isfile(path := os.readlink(f"/proc/self/fd/{entry.file.real}")):  # noqa: PTH113, PTH115
-                found.append(OpenedFile(path, number))
+            if isinstance(entry.file, RealFile):
+                path = Path(f"/proc/self/fd/{entry.file.real}").resolve()
+                if path.is_file():
+                    found.append(OpenedFile(str(path), number))
         return found
 
     def net_connections(self, kind: str = "inet") -> list[Any]:
@@ -200,7 +206,7 @@ class PsProcess(metaclass=_Kind):
 
     def as_dict(self, attrs: Any = None, ad_value: Any = None) -> dict[str, Any]:
         """Several answers at once; what may not be known is `ad_value`."""
-        names = attrs or ["pid", "name", "status", "create_time", "cmdline", "environ", "ppid", "num_threads", "num_fds"]
+        names = attrs or _ATTRIBUTES
         found = {}
         for name in names:
             try:
@@ -269,7 +275,10 @@ def connections(machine: Machine, kind: str, processes: list[SimProcess]) -> lis
     for process in processes:
         for number, entry in machine.state(process).descriptors.items():
             if isinstance(entry.file, Endpoint) and _wanted(entry.file, kind):
-                found.append(SystemConnection(number, *_told(entry.file), process.pid))
+                family, local, peer, status = _told(entry.file)
+                found.append(
+                    SystemConnection(number, family, socket.SOCK_STREAM, local, peer, status, process.pid)
+                )
         if kind in ("inet", "inet4", "tcp", "tcp4", "all"):
             found += [_listening(host, port, process) for host, port in machine.foreign_ports(process)]
     return found
@@ -285,10 +294,10 @@ def _wanted(endpoint: Endpoint, kind: str) -> bool:
 def _told(endpoint: Endpoint) -> tuple[Any, ...]:
     family = socket.AddressFamily(endpoint.family)
     if endpoint.kind == "unix":
-        return family, socket.SOCK_STREAM, os.fsdecode(endpoint.path), "", psutil.CONN_NONE
+        return family, os.fsdecode(endpoint.path), "", psutil.CONN_NONE
     local = Address(endpoint.host, endpoint.port) if endpoint.bound or endpoint.host else ()
     peer = endpoint.peer_name
-    return family, socket.SOCK_STREAM, local, Address(*peer[:2]) if peer else (), _status(endpoint)
+    return family, local, Address(*peer[:2]) if peer else (), _status(endpoint)
 
 
 def _status(endpoint: Endpoint) -> str:
@@ -304,7 +313,8 @@ def _status(endpoint: Endpoint) -> str:
 
 
 def _listening(host: str, port: int, process: SimProcess) -> Any:
-    return SystemConnection(-1, socket.AF_INET, socket.SOCK_STREAM, Address(host, port), (), psutil.CONN_LISTEN, process.pid)
+    local = Address(host, port)
+    return SystemConnection(-1, socket.AF_INET, socket.SOCK_STREAM, local, (), psutil.CONN_LISTEN, process.pid)
 
 
 class PsutilCalls:

@@ -179,7 +179,7 @@ class SimEpoll(SimPoll):
         super().__init__(machine)
         self.closed = False
 
-    def register(self, fd: Any, eventmask: int = select.POLLIN | select.POLLPRI | select.POLLOUT) -> None:  # type: ignore[override]
+    def register(self, fd: Any, eventmask: int = select.POLLIN | select.POLLPRI | select.POLLOUT) -> None:
         """Watch a descriptor. Raises FileExistsError, NotSimulated (edge-triggered)."""
         if eventmask & EPOLLET:
             raise NotSimulated("epoll.register(EPOLLET) is not simulated: only level-triggered readiness is")
@@ -190,12 +190,12 @@ class SimEpoll(SimPoll):
             raise failure(errno.EPERM)
         self._masks[number] = eventmask
 
-    def unregister(self, fd: Any) -> None:  # type: ignore[override]
+    def unregister(self, fd: Any) -> None:
         """Watch it no longer. Raises OSError (ENOENT)."""
         if self._masks.pop(number_of(fd), None) is None:
             raise failure(errno.ENOENT)
 
-    def poll(self, timeout: float | None = None, maxevents: int = -1) -> list[tuple[int, int]]:  # type: ignore[override]
+    def poll(self, timeout: float | None = None, maxevents: int = -1) -> list[tuple[int, int]]:
         """What is ready, within `timeout` **seconds**; negative or None: without limit."""
         for number in list(self._masks):
             if number not in self._machine.state().table.entries:

@@ -79,7 +79,7 @@ class SignalCalls:
         """Block or unblock signals, for the whole process."""
         table = self._table()
         before = {_named(number) for number in sorted(table.blocked)}
-        numbers = {int(number) for number in mask}
+        numbers = frozenset(int(number) for number in mask)
         if how == signal.SIG_BLOCK:
             table.mask(table.blocked | numbers)
         elif how == signal.SIG_UNBLOCK:
@@ -103,7 +103,7 @@ class SignalCalls:
 
     def sigwaitinfo(self, sigset: Iterable[int]) -> Any:
         """`sigtimedwait` without limit."""
-        return signal.struct_siginfo((self._await(sigset, None), 0, 0, 0, 0, 0, 0))
+        return signal.struct_siginfo((self._await(sigset, None) or 0, 0, 0, 0, 0, 0, 0))
 
     def _await(self, sigset: Iterable[int], timeout: int | None) -> int | None:
         table, wanted, kernel = self._table(), {int(number) for number in sigset}, self._machine.kernel

@@ -47,7 +47,7 @@ class SignalTable:
         self._handlers: dict[int, Handler] = {}
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._queued: set[int] = set()
-        self.blocked: set[int] = set()
+        self.blocked: frozenset[int] = frozenset()
         self.pending: list[int] = []
         self.arrived = WaitQueue(machine.kernel, "a signal")
         self.handled = 0
@@ -63,7 +63,7 @@ class SignalTable:
     def inherit(self, parent: SignalTable) -> None:
         """After fork and exec: ignored signals stay ignored, all others are default; the mask is kept."""
         self._handlers = {number: signal.SIG_IGN for number, one in parent._handlers.items() if one is signal.SIG_IGN}
-        self.blocked = set(parent.blocked)
+        self.blocked = parent.blocked
 
     def get(self, number: int) -> Handler:
         """What `signal.getsignal` answers."""
@@ -158,7 +158,7 @@ class SignalTable:
             with contextlib.suppress(OSError):
                 entry.file.write(bytes([number]))
 
-    def mask(self, blocked: set[int]) -> None:
+    def mask(self, blocked: frozenset[int]) -> None:
         """Replace the set of blocked signals; what waited for that is delivered."""
         self.blocked = blocked - _UNCATCHABLE
         for number in [number for number in self.pending if number not in self.blocked]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 import socket
-import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from harness.sim.errors import NotSimulated
 from harness.sim.kernel import current_thread
+from harness.sim.machine import socket_options
 from harness.sim.machine.descriptors import Descriptor, failure
-from harness.sim.machine.fileobjects import buffered
+from harness.sim.machine.fileobjects import socket_file
 from harness.sim.machine.streams import Endpoint, State
 
 if TYPE_CHECKING:
@@ -21,24 +20,17 @@ if TYPE_CHECKING:
 
 REAL_SOCKET: Final = socket.socket
 _FLAGS: Final = int(getattr(socket, "SOCK_NONBLOCK", 0)) | int(getattr(socket, "SOCK_CLOEXEC", 0))
-_KNOWN_OPTIONS: Final = {
-    socket.SOL_SOCKET: frozenset(
-        getattr(socket, name)
-        for name in ("SO_KEEPALIVE", "SO_BROADCAST", "SO_OOBINLINE", "SO_PRIORITY", "SO_PASSCRED", "SO_RCVLOWAT")
-        if hasattr(socket, name)
-    )
-}
-"""Options that are kept and change nothing; besides all of TCP's and IP's."""
 
 
-class _Kind(type):
+class SocketKind(type):
     """Lets real sockets, made outside of the world, count as instances of what replaces their class."""
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, REAL_SOCKET) if cls.__dict__.get("stands_for_all") else type.__instancecheck__(cls, instance)
+        every = cls.__dict__.get("stands_for_all")
+        return isinstance(instance, REAL_SOCKET) if every else type.__instancecheck__(cls, instance)
 
 
-class SimSocket(REAL_SOCKET, metaclass=_Kind):
+class SimSocket(socket.socket, metaclass=SocketKind):
     """A stream socket of the world.
 
     Made by a thread outside of every world it is a real one. One subclass a world, made by `socket_class`, knows its
@@ -49,12 +41,12 @@ class SimSocket(REAL_SOCKET, metaclass=_Kind):
     stands_for_all: ClassVar[bool] = False
     _descriptor: Descriptor | None
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
         if current_thread() is None:
             return REAL_SOCKET(*args, **kwargs)
         return super().__new__(cls)
 
-    def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno: Any = None) -> None:  # noqa: A002
+    def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno: Any = None) -> None:
         self._io_refs = 0
         self._closed = False
         self._descriptor = None
@@ -64,9 +56,9 @@ class SimSocket(REAL_SOCKET, metaclass=_Kind):
         else:
             family = int(socket.AF_INET) if family == -1 else int(family)
             plain = int(socket.SOCK_STREAM) if type == -1 else int(type) & ~_FLAGS
-            self._adopt(state.table.add(self.machine.network.endpoint(_kind(family, plain), family)))
+            self._adopt(state.table.add(self.machine.network.endpoint(kind_of(family, plain), family)))
         self._proto = max(proto, 0)
-        self._options: dict[tuple[int, int], Any] = {}
+        self._options: socket_options.Kept = {}
         self._time_out: float | None = socket.getdefaulttimeout()
         self._endpoint.nonblocking = self._time_out is not None
         if type != -1 and int(type) & int(getattr(socket, "SOCK_NONBLOCK", 0)):
@@ -79,7 +71,8 @@ class SimSocket(REAL_SOCKET, metaclass=_Kind):
         self._endpoint: Endpoint = descriptor.file
 
     def _open(self) -> Endpoint:
-        if self._descriptor is None or self.machine.state().table.entries.get(self._descriptor.number) is not self._descriptor:
+        mine = self._descriptor
+        if mine is None or self.machine.state().table.entries.get(mine.number) is not mine:
             raise failure(errno.EBADF)
         return self._endpoint
 
@@ -349,98 +342,33 @@ class SimSocket(REAL_SOCKET, metaclass=_Kind):
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Read and send."""
-        return int(self._sendfile_use_send(file, offset, count))  # type: ignore[attr-defined]
+        file.seek(offset)
+        sent = 0
+        while data := file.read(65_536 if count is None else min(65_536, count - sent)):
+            self.sendall(data)
+            sent += len(data)
+        return sent
 
     def makefile(self, mode: str = "r", buffering: int | None = None, **options: Any) -> Any:
         """A file object; see `socket.socket.makefile`."""
-        if not set(mode) <= {"r", "w", "b"}:
-            raise ValueError(f"invalid mode {mode!r} (only r, w, b allowed)")
-        writing, reading = "w" in mode, "r" in mode or "w" not in mode
-        raw = socket.SocketIO(self, ("r" if reading else "") + ("w" if writing else ""))  # type: ignore[arg-type]
+        made = socket_file(self, mode, -1 if buffering is None else buffering, options)
         self._io_refs += 1
-        size = io.DEFAULT_BUFFER_SIZE if buffering is None or buffering < 0 else buffering
-        if size == 0:
-            if "b" not in mode:
-                raise ValueError("unbuffered streams must be binary")
-            return raw
-        buffer = buffered(raw, reading=reading, writing=writing, size=size)
-        if "b" in mode:
-            return buffer
-        text = io.TextIOWrapper(buffer, **options)
-        text.mode = mode  # type: ignore[misc]
-        return text
+        return made
 
     # -- options
 
     def getsockopt(self, level: int, optname: int, buflen: int = 0) -> Any:
         """SO_ERROR and what was set."""
-        endpoint = self._open()
-        value = self._special(endpoint, level, optname)
-        if value is None:
-            _require_known(level, optname)
-            value = self._options.get((level, optname), 0)
-        if buflen and isinstance(value, int):
-            return struct.pack("i", value)[:buflen]
-        return value
-
-    def _special(self, endpoint: Endpoint, level: int, optname: int) -> Any:
-        if level != socket.SOL_SOCKET:
-            return None
-        if optname == socket.SO_ERROR:
-            return endpoint.take_error()
-        known: dict[int, Any] = {
-            socket.SO_TYPE: int(socket.SOCK_STREAM),
-            socket.SO_REUSEADDR: int(endpoint.reuse),
-            socket.SO_ACCEPTCONN: int(endpoint.listening),
-            socket.SO_SNDBUF: endpoint.capacity,
-            socket.SO_RCVBUF: endpoint.capacity,
-        }
-        if hasattr(socket, "SO_REUSEPORT"):
-            known[socket.SO_REUSEPORT] = int(endpoint.reuse_port)
-        if hasattr(socket, "SO_DOMAIN"):
-            known[socket.SO_DOMAIN] = endpoint.family
-            known[socket.SO_PROTOCOL] = self._proto
-        if hasattr(socket, "SO_PEERCRED") and optname == socket.SO_PEERCRED:
-            return struct.pack("3i", *endpoint.credentials)
-        return known.get(optname)
+        return socket_options.get(self._open(), self._options, level, optname, buflen)
 
     def setsockopt(self, level: int, optname: int, value: Any, optlen: int | None = None) -> None:
-        """Heed SO_REUSEADDR, SO_REUSEPORT, SO_LINGER, SO_SNDBUF; keep others. Raises NotSimulated for unknown ones."""
+        """See `socket_options.put`."""
         del optlen
-        endpoint = self._open()
-        if level == socket.SOL_SOCKET:
-            if optname == socket.SO_REUSEADDR:
-                endpoint.reuse = bool(value)
-                return
-            if optname == getattr(socket, "SO_REUSEPORT", None):
-                endpoint.reuse_port = bool(value)
-                return
-            if optname == socket.SO_LINGER:
-                on, seconds = struct.unpack("ii", value)
-                endpoint.abortive = bool(on) and seconds == 0
-                return
-            if optname == socket.SO_SNDBUF:
-                endpoint.capacity = max(4608, 2 * int(value))
-                return
-            if optname == socket.SO_RCVBUF:
-                self._options[level, optname] = value
-                return
-        _require_known(level, optname)
-        self._options[level, optname] = value
-
-    def ioctl(self, *arguments: Any) -> None:
-        """Raises NotSimulated."""
-        raise NotSimulated("socket.ioctl is not simulated")
+        socket_options.put(self._open(), self._options, level, optname, value)
 
 
-def _require_known(level: int, optname: int) -> None:
-    if level == socket.SOL_SOCKET and optname not in _KNOWN_OPTIONS[level]:
-        raise NotSimulated(f"socket option {optname} of SOL_SOCKET is not simulated")
-    if level not in (socket.SOL_SOCKET, socket.IPPROTO_TCP, socket.IPPROTO_IP, socket.IPPROTO_IPV6):
-        raise NotSimulated(f"socket options of level {level} are not simulated")
-
-
-def _kind(family: int, kind: int) -> str:
+def kind_of(family: int, kind: int) -> str:
+    """``tcp`` or ``unix``. Raises NotSimulated for every other socket."""
     if kind != socket.SOCK_STREAM:
         raise NotSimulated(f"socket.socket(type={kind}) is not simulated: only SOCK_STREAM is")
     if family == socket.AF_UNIX:
@@ -456,23 +384,3 @@ def _number(fileno: Any) -> int:
     if fileno < 0:
         raise ValueError("negative file descriptor")
     return fileno
-
-
-def socket_class(machine: Machine) -> type[SimSocket]:
-    """What stands for ``socket.socket`` in one world."""
-    return _Kind("socket", (SimSocket,), {"machine": machine, "stands_for_all": True, "__module__": "socket"})
-
-
-def socket_pair(machine: Machine, made: type[SimSocket]) -> Callable[..., tuple[SimSocket, SimSocket]]:
-    """What stands for ``socket.socketpair`` in one world."""
-
-    def socketpair(family: int | None = None, type: int = socket.SOCK_STREAM, proto: int = 0) -> tuple[SimSocket, SimSocket]:  # noqa: A002
-        if family not in (None, socket.AF_UNIX):
-            raise failure(errno.EOPNOTSUPP)
-        one, other = made(socket.AF_UNIX, type, proto), made(socket.AF_UNIX, type, proto)
-        machine.network.pair_up(one._endpoint, other._endpoint)
-        return one, other
-
-    return socketpair
-
-

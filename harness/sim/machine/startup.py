@@ -52,10 +52,7 @@ def run(start: Start) -> int:
     start.machine.kernel.sleep(start.delay)
     start.state.signals.begin_python()
     _set_up(start)
-    code = _guarded(lambda: _customize() or _execute(start.program))
-    if code is None:
-        code = 0
-    code = _finish(start.state, code)
+    code = _finish(start.state, _guarded(lambda: _begin(start.program)) or 0)
     if code < 0:
         start.state.process.kill(code)
     return code
@@ -130,6 +127,11 @@ def _customize() -> None:
 # -- the program
 
 
+def _begin(program: Program) -> int | None:
+    _customize()
+    return _execute(program)
+
+
 def _execute(program: Program) -> int | None:
     main = sys.modules["__main__"]
     space = main.__dict__
@@ -155,7 +157,8 @@ def _run_script(path: str, space: dict[str, Any]) -> None:
     try:
         source = place.read_bytes()
     except OSError as error:
-        print(f"{sys.executable}: can't open file {str(place.absolute())!r}: [Errno {error.errno}] {error.strerror}", file=sys.stderr)
+        why = f"can't open file {str(place.absolute())!r}: [Errno {error.errno}] {error.strerror}"
+        print(f"{sys.executable}: {why}", file=sys.stderr)
         raise SystemExit(2) from None
     space["__file__"] = str(place)
     exec(compile(source, str(place), "exec"), space)  # noqa: S102
@@ -174,6 +177,7 @@ def _run_module(name: str, space: dict[str, Any]) -> None:
         except AttributeError:  # a loader without get_code, such as pytest's
             spec = importlib.util.find_spec(name)
             assert spec is not None
+            assert spec.origin is not None
             code = compile(Path(spec.origin).read_bytes(), spec.origin, "exec")
     sys.argv[0] = spec.origin
     space.update(

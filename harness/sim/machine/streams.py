@@ -279,7 +279,8 @@ class Endpoint(OpenFile):
                 self._finish()
                 if self.kind == "unix" and peer is not None:
                     peer._both()
-        self.network.closed(self, lingering=first and self.state is State.CONNECTED and self.kind == "tcp" and not self.abortive)
+        connected = self.kind == "tcp" and self.state is State.CONNECTED
+        self.network.closed(self, lingering=first and connected and not self.abortive)
 
     def _stop_listening(self) -> None:
         while self.queue:

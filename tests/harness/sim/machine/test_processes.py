@@ -22,9 +22,8 @@ def python(code: str, *args: str) -> list[str]:
 
 def test_output_arguments_and_exit_code(world: object) -> None:
     """A child sees its arguments, its output is read to its end, its exit code is the program's."""
-    done = subprocess.run(
-        python("import sys; print(sys.argv); print('no', file=sys.stderr); sys.exit(7)", "a b"), capture_output=True, text=True
-    )
+    code = "import sys; print(sys.argv); print('no', file=sys.stderr); sys.exit(7)"
+    done = subprocess.run(python(code, "a b"), capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (7, "['-c', 'a b']\n", "no\n")
 
 
@@ -193,7 +192,8 @@ def test_the_end_waits_for_threads(world: object) -> None:
 def test_descriptors_are_passed_by_number(world: object) -> None:
     """`pass_fds` gives the child the same number; the end of the pipe comes when both have closed it."""
     reader, writer = os.pipe()
-    child = subprocess.Popen(python("import os, sys; os.write(int(sys.argv[1]), b'hi')", str(writer)), pass_fds=[writer])
+    command = python("import os, sys; os.write(int(sys.argv[1]), b'hi')", str(writer))
+    child = subprocess.Popen(command, pass_fds=[writer])
     os.close(writer)
     assert os.read(reader, 10) == b"hi"
     assert os.read(reader, 10) == b""
@@ -203,7 +203,7 @@ def test_descriptors_are_passed_by_number(world: object) -> None:
 
 def test_a_pipe_tells_of_a_killed_parent(world: object) -> None:
     """A child that holds the reading end sees the end when its parent is killed: the lifeline of a governor."""
-    inner = "import os, sys; os.read(int(sys.argv[1]), 1); print('orphan', os.getppid() != int(sys.argv[2]), flush=True)"
+    inner = "import os, sys; os.read(int(sys.argv[1]), 1); print('orphan', os.getppid() != int(sys.argv[2]))"
     code = f"""
     import os, subprocess, sys, time
     reader, writer = os.pipe()
@@ -266,7 +266,8 @@ def test_sitecustomize_runs_first(world: object, tmp_path: Path) -> None:
 
 def test_preexec(world: object) -> None:
     """`preexec_fn` runs in the child before the program; its failure is the parent's exception."""
-    done = subprocess.run(python("import os; print(os.getsid(0) == os.getpid())"), preexec_fn=os.setsid, capture_output=True)
+    command = python("import os; print(os.getsid(0) == os.getpid())")
+    done = subprocess.run(command, preexec_fn=os.setsid, capture_output=True)
     assert done.stdout == b"True\n"
     with pytest.raises(subprocess.SubprocessError, match="preexec_fn"):
         subprocess.Popen(python("pass"), preexec_fn=lambda: 1 / 0)

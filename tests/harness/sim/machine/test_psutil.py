@@ -60,7 +60,8 @@ def test_its_listening_port(child: subprocess.Popen[bytes]) -> None:
     """net_connections names it."""
     [listening] = [one for one in psutil.Process(child.pid).net_connections("tcp") if one.status == psutil.CONN_LISTEN]
     socket.create_connection(("127.0.0.1", listening.laddr.port), timeout=5).close()
-    assert (listening.laddr.port, child.pid) in [(one.laddr.port, one.pid) for one in psutil.net_connections("tcp") if one.laddr]
+    everywhere = [(one.laddr.port, one.pid) for one in psutil.net_connections("tcp") if one.laddr]
+    assert (listening.laddr.port, child.pid) in everywhere
 
 
 def test_stop_and_continue(child: subprocess.Popen[bytes]) -> None:

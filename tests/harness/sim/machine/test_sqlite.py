@@ -149,10 +149,15 @@ def test_scripts_and_transactions(world: object, tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "db")
     connection.executescript("CREATE TABLE t (x); BEGIN; INSERT INTO t VALUES (1); INSERT INTO t VALUES (';'); COMMIT")
     assert not connection.in_transaction
-    with pytest.raises(ZeroDivisionError), connection:
-        connection.execute("INSERT INTO t VALUES (2)")
-        assert connection.in_transaction
-        _ = 1 / 0
+
+
+    def fail() -> None:
+        with connection:
+            connection.execute("INSERT INTO t VALUES (2)")
+            raise KeyError("undone" if connection.in_transaction else "no transaction")
+
+    with pytest.raises(KeyError, match="undone"):
+        fail()
     with connection:
         connection.executemany("INSERT INTO t VALUES (?)", ((n,) for n in (3, 4)))
     assert [row[0] for row in connection.execute("SELECT x FROM t")] == [1, ";", 3, 4]
@@ -209,7 +214,7 @@ def test_a_disk_that_refuses(sim: World, tmp_path: Path, fault: DiskFault, code:
             connection.execute("COMMIT")
         assert error.value.sqlite_errorcode == code
         assert not connection.in_transaction
-        with pytest.raises(OSError, match="No space|Read-only|Input/output"):
+        with pytest.raises(OSError, match=r"No space|Read-only|Input/output"):
             (tmp_path / "file").write_text("x")
     connection.execute("INSERT INTO t VALUES (2)")
     connection.close()
@@ -236,12 +241,11 @@ def test_a_corrupt_file_is_noticed(sim: World, tmp_path: Path) -> None:
     connection.close()
     assert len(sim.machine.disk.corrupt(path, flips=400)) == 400
     connection = sqlite3.connect(path)
-    with pytest.raises(AssertionError, match="corrupt"):
-        try:
-            found = connection.execute("PRAGMA integrity_check").fetchall()
-        except sqlite3.DatabaseError as error:
-            found = [(str(error),)]
-        assert found == [("ok",)], "corrupt"
+    try:
+        found = connection.execute("PRAGMA integrity_check").fetchall()
+    except sqlite3.DatabaseError as error:
+        found = [(str(error),)]
+    assert found != [("ok",)]
     connection.close()
 
 
