@@ -24,12 +24,12 @@ CRASHED = 70
 
 def main() -> int:
     """Serve until told to stop; the exit code."""
-    questions, answers = _lines(sys.stdin.fileno()), sys.stdout.buffer
+    questions, answers = _lines(sys.stdin.fileno()), sys.stdout
     sys.stdout = sys.stderr  # what a task prints belongs into the log
 
     def say(message: dict[str, Any]) -> None:
         try:
-            answers.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+            answers.write(json.dumps(message, separators=(",", ":")) + "\n")
             answers.flush()
         except OSError:
             return  # nobody listens any more, which the end of standard input tells as well
