@@ -1,4 +1,4 @@
-"""Starting processes and waiting for them: what lies under `subprocess`, and ``os.wait*``."""
+"""Children of a process: how they are started, how their end is waited for."""
 
 from __future__ import annotations
 

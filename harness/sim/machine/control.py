@@ -1,4 +1,4 @@
-"""``fcntl.fcntl``: flags and duplicates of simulated descriptors."""
+"""``fcntl.fcntl`` on simulated descriptors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The disk of the simulated machine: full, read-only, failing, slow, corrupt, and what a loss of power takes.
+"""The disk of the simulated machine: what can be wrong with it, what a loss of power takes.
 
 Files are real. A fault says where it holds (a file or a folder) and is asked before files are opened for writing,
 before ``os.write`` and before each statement of SQLite. With `Disk.track` the disk remembers what was made durable, by

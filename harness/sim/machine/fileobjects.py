@@ -1,4 +1,4 @@
-"""File objects over simulated descriptors and sockets.
+"""File objects over simulated descriptors.
 
 The buffers are those of the `_pyio` module: the C ones hold a lock of the interpreter while they read or write, and a
 thread that parks inside would stop every real thread that touches the same object.

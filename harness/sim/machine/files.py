@@ -1,4 +1,4 @@
-"""Files of the real file system, tracked by process, so that a death closes them and loses what was not written.
+"""Files of the real file system, tracked by process: a death closes them, what was not written is lost.
 
 The bytes are real; only who has them open is simulated. When a process dies its descriptors are turned into
 ``/dev/null``: the system drops their locks, as at a real death, and what dead buffers may still flush goes nowhere.

@@ -1,4 +1,4 @@
-"""The machine of one world: its processes' descriptors, its ports, programs and disk."""
+"""The machine of one world: what its operating system keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of hosts: ``getaddrinfo`` and its relatives for a world of one machine."""
+"""Names of hosts: ``getaddrinfo`` with its relatives, for a world of one machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine as a part of a world: what it replaces, and by what."""
+"""The machine as a part of a world: what it replaces, by what."""
 
 from __future__ import annotations
 

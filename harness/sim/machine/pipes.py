@@ -1,4 +1,4 @@
-"""Pipes: a buffer with a reading and a writing end (pipe(7))."""
+"""Pipes: a buffer with two ends (pipe(7))."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which TCP address is taken by which socket: the rules of Linux, ``SO_REUSEADDR`` and TIME_WAIT included (socket(7)).
+"""Which TCP address is taken by which socket: the rules of Linux, TIME_WAIT included (socket(7)).
 
 Listeners stand in the fabric's table, where ZeroMQ's stand too. Sockets that are bound and do not listen are known here
 only: two of them may share a port when both say ``SO_REUSEADDR``, which is how a port is reserved.

@@ -1,4 +1,4 @@
-"""``select.select``, ``poll`` and ``epoll`` over simulated descriptors."""
+"""Waiting for any of several simulated descriptors: ``select.select``, ``poll``, ``epoll``."""
 
 from __future__ import annotations
 

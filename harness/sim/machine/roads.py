@@ -1,4 +1,4 @@
-"""One direction of a TCP connection: what is sent arrives later, in order, and not while the link is cut."""
+"""One direction of a TCP connection: what is sent arrives later, in order, unless the link is cut."""
 
 from __future__ import annotations
 

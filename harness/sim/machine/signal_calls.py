@@ -1,4 +1,4 @@
-"""Module `signal`, and the calls of `os` that send signals."""
+"""Module `signal`, with the calls of `os` that send signals."""
 
 from __future__ import annotations
 

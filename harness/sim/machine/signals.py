@@ -1,4 +1,4 @@
-"""Signals: what each process does with each of them, and how one is delivered.
+"""Signals: what each process does with each of them, how one is delivered.
 
 A handler runs in the main thread as soon as that gets the baton, inside the wait it was in; the wait goes on afterwards
 (PEP 475). What has no handler does what signal(7) says: terminate, stop, continue or nothing.

@@ -1,4 +1,4 @@
-"""What stands for ``socket.socket`` and ``socket.socketpair`` in one world."""
+"""The socket class of one world, which stands for ``socket.socket``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``getsockopt`` and ``setsockopt`` of simulated sockets."""
+"""Options of simulated sockets."""
 
 from __future__ import annotations
 

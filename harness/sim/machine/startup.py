@@ -263,6 +263,7 @@ class MainModule:
 
     @value.setter
     def value(self, module: types.ModuleType) -> None:
+        """Put another one there."""
         sys.modules["__main__"] = module
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
 import time
 from pathlib import Path
 
+import psutil
 import pytest
+
+from harness.sim.errors import NotSimulated, ThreadFailed
+from harness.sim.world import World
 
 pytestmark = pytest.mark.sim
 
@@ -292,3 +297,39 @@ def test_a_stopped_process_stands_still(world: object) -> None:
     child.kill()
     child.wait(20)
     child.stdout.close()
+
+
+def test_a_gap_of_the_simulation_ends_the_world(sim: World) -> None:
+    """What a child meets that is not simulated is not taken for a failure of the child: it ends the world."""
+    child = subprocess.Popen(python("import socket; socket.socket(type=socket.SOCK_DGRAM)"))
+    with pytest.raises(ThreadFailed) as error:
+        child.wait(20)
+    assert isinstance(error.value.__cause__, NotSimulated)
+
+
+def test_processes_have_names(sim: World) -> None:
+    """A process is called after its module or script, with a number from the second on; or as it is told."""
+    for _ in range(2):
+        subprocess.Popen(python("pass")).wait(20)
+    sim.machine.programs.naming = lambda argv, env: "special" if "x" in argv else ""
+    subprocess.Popen(python("pass", "x")).wait(20)
+    assert [process.name for process in sim.kernel.processes] == ["harness", "python", "python#2", "special"]
+
+
+def test_globals_of_the_interpreter_are_put_back(tmp_path: Path) -> None:
+    """After a world everything that was patched is what it was; numbers of the world are bad descriptors."""
+
+    def patched() -> list[object]:
+        return [os.read, open, socket.socket, subprocess.Popen, psutil.Process, sys.modules["__main__"]]
+
+    before = patched()
+    with World(seed=1):
+        reader, _ = os.pipe()
+        subprocess.run(python("import sys; sys.path.append('/nowhere')"))
+        kept = socket.socketpair()
+    assert patched() == before
+    assert "/nowhere" not in sys.path
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.read(reader, 1)
+    for end in kept:
+        end.close()
