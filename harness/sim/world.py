@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self
 import time_machine
 
 from harness.sim import loop, threads
-from harness.sim.boundary import clock, order, registry
+from harness.sim.boundary import clock, order, pools, registry
 from harness.sim.boundary.entropy import Entropy
 from harness.sim.boundary.fences import Fences
 from harness.sim.boundary.garbage import Garbage
@@ -206,6 +206,7 @@ class World:
         threads.install(patcher, self.kernel)
         everywhere(patcher)
         order.install(patcher)
+        pools.install(patcher)
         clock.install(patcher)
         Entropy(self.seed).install(patcher)
         loop.install(patcher)
