@@ -32,7 +32,7 @@ BOUNDARY = (
 def install(patcher: Patcher) -> None:
     """Patch, where the interpreter is old enough to need it."""
     if sys.version_info < (3, 12):
-        patcher.set(pools, "_worker", _chosen(pools._worker))  # type: ignore[attr-defined]
+        patcher.set(pools, "_worker", _chosen(pools._worker))
 
 
 def _chosen(real: Callable[..., None]) -> Callable[..., None]:
@@ -53,7 +53,7 @@ def _initialized(executor_reference: Any, initializer: Any, initargs: Any) -> bo
         initializer(*initargs)
     except Killed:
         raise
-    except BaseException:  # as the standard library: whatever it is, the pool is broken
+    except BaseException:  # noqa: BLE001 - as the standard library: whatever it is, the pool is broken
         _LOG.critical("Exception in initializer:", exc_info=True)
         executor = executor_reference()
         if executor is not None:
@@ -75,7 +75,7 @@ def _serve(executor_reference: Any, work_queue: Any) -> None:
                 return
     except Killed:
         raise
-    except BaseException:  # as the standard library: the thread ends, the pool lives
+    except BaseException:  # noqa: BLE001 - as the standard library: the thread ends, the pool lives
         _LOG.critical("Exception in worker", exc_info=True)
 
 
@@ -93,7 +93,7 @@ def _next(executor_reference: Any, work_queue: Any) -> Any:
 
 def _over(executor_reference: Any) -> bool:
     executor = executor_reference()
-    if executor is not None and not executor._shutdown and not pools._shutdown:  # type: ignore[attr-defined]
+    if executor is not None and not executor._shutdown and not pools._shutdown:
         return False
     if executor is not None:
         executor._shutdown = True

@@ -6,11 +6,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from apscheduler import AsyncScheduler, Scheduler
+from apscheduler import AsyncScheduler, JobAcquired, Scheduler
+from apscheduler.datastores.sqlalchemy import SQLAlchemyDataStore
 from apscheduler.triggers.interval import IntervalTrigger
+from sqlalchemy import create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from harness.sim import World
 
@@ -55,6 +59,34 @@ def synchronous(call: Callable[[], None]) -> None:
         scheduler.start_in_background()
         time.sleep(DAY - 1)
         scheduler.stop()
+
+
+async def stored(url: str, make_engine: Callable[[str], Any]) -> list[datetime]:
+    """Six hours of an hourly schedule whose store is a SQLite file."""
+    began: list[datetime] = []
+    async with AsyncScheduler(SQLAlchemyDataStore(make_engine(url)), identity="one") as scheduler:
+        scheduler.subscribe(lambda event: began.append(event.timestamp), JobAcquired)
+        await scheduler.add_schedule(time.sleep, IntervalTrigger(hours=1), args=[1.5], id="hourly")
+        await scheduler.start_in_background()
+        await asyncio.sleep(6 * 3600 - 1)
+        await scheduler.stop()
+    return began
+
+
+@pytest.mark.parametrize(
+    ("driver", "make_engine"), [("sqlite+aiosqlite", create_async_engine), ("sqlite", create_engine)]
+)
+def test_a_store_in_a_file(driver: str, make_engine: Callable[[str], Any], tmp_path: Path) -> None:
+    """SQLAlchemy, with aiosqlite's thread or anyio's workers: waiting for the file costs virtual time."""
+    histories = []
+    for number in range(2):
+        with World(1) as world:
+            began = asyncio.run(stored(f"{driver}:///{tmp_path}/{number}.db", make_engine))
+        histories.append((began, world.digest))
+
+    assert histories[0] == histories[1]
+    lateness = [began - hour for began, hour in zip(histories[0][0], HOURS[:6], strict=True)]
+    assert all(timedelta() <= late < timedelta(milliseconds=20) for late in lateness)
 
 
 def day(kind: str, seed: int) -> tuple[Job, str]:

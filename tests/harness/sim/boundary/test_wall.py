@@ -59,6 +59,24 @@ def test_a_wall_clock_may_jump_and_the_monotonic_does_not() -> None:
         assert time.monotonic() == before
 
 
+def test_every_process_has_a_wall_clock_of_its_own() -> None:
+    """A child whose clock is an hour ahead stamps an hour ahead, while its parent does not."""
+    seen: list[datetime] = []
+
+    def child() -> None:
+        time.sleep(10)
+        seen.append(datetime.now(UTC))
+
+    with World() as world:
+        process = world.kernel.new_process("ahead")
+        process.clock.offset = 3_600_000_000
+        world.kernel.spawn(process, "MainThread", child)
+        process.exited.wait()
+        assert datetime.now(UTC) == NEW_YEAR + timedelta(seconds=10)
+
+    assert seen == [NEW_YEAR + timedelta(hours=1, seconds=10)]
+
+
 def test_an_epoch_without_zone_is_refused() -> None:
     """A naive epoch could mean anything; the error shows how to write it."""
     with pytest.raises(ValueError, match="has no time zone; give"):
