@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import stat
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.sim.errors import NotSimulated
 from harness.sim.kernel import us
 from harness.sim.machine.descriptors import DescriptorTable, OpenFile, failure
-from harness.sim.machine.files import REAL_DUP, RealFile
-from harness.sim.machine.pipes import PipeWriter
+from harness.sim.machine.files import REAL_CLOSE, REAL_DUP, RealFile
+from harness.sim.machine.pipes import NullFile, PipeWriter
 from harness.sim.machine.programs import Program
 from harness.sim.machine.startup import Start, run
 from harness.sim.process import SimProcess
@@ -125,6 +126,10 @@ class ChildCalls:
         """Give a child its standard streams and what it inherits."""
         for number, given in zip(_STANDARD, standard, strict=True):
             file = self._shared(parent, number if given == -1 else given)
+            if number == 0 and isinstance(file, RealFile) and not stat.S_ISREG(file.status().st_mode):
+                # A terminal or a pipe of the real world: whoever read it would make the whole world wait.
+                REAL_CLOSE(file.real)
+                file = NullFile(self._machine.kernel, os.devnull)
             if file is not None:
                 child.add(file, number, inheritable=True)
         inherited = keep if close_fds else [number for number, entry in parent.entries.items() if entry.inheritable]

@@ -200,12 +200,11 @@ class Disk:
             if self._is_tracked(path):
                 self._save(path)
 
-    def committed(self, path: str, connection: sqlite3.Connection) -> None:
-        """SQLite has committed: durable, if its ``synchronous`` says so."""
+    def committed(self, path: str, connection: sqlite3.Connection, level: int) -> None:
+        """SQLite has committed: durable, if ``synchronous`` (`level`) says so."""
         database = Path(path).resolve()
         if not path or not self._is_tracked(database):
             return
-        [level] = sqlite3.Cursor.execute(sqlite3.Cursor(connection), "PRAGMA synchronous").fetchone()
         [mode] = sqlite3.Cursor.execute(sqlite3.Cursor(connection), "PRAGMA journal_mode").fetchone()
         if level >= (2 if mode == "wal" else 1):
             for ending in ("", *_SIDE_FILES):

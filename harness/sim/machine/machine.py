@@ -114,6 +114,17 @@ class Machine:
         process = self.kernel.processes[index]
         return None if process.state is ProcessState.DEAD else process
 
+    def process(self, name: str) -> SimProcess:
+        """The living process of that name, the youngest of ``name``, ``name#2``, … Raises LookupError.
+
+        >>> world.machine.process("server").pause()  # doctest: +SKIP
+        """
+        for process in reversed(self.kernel.processes):
+            if process.alive and name in (process.name, process.name.partition("#")[0]):
+                return process
+        living = ", ".join(process.name for process in self.kernel.processes if process.alive)
+        raise LookupError(f"no process called {name!r} is alive; there are: {living}")
+
     def existing(self) -> list[SimProcess]:
         """All processes that are not dead and buried, by pid."""
         return [process for process in self.kernel.processes if process.state is not ProcessState.DEAD]

@@ -83,6 +83,7 @@ BOUNDARY = (
         )
     ),
     *(Boundary(f"psutil.{name}", How.SIMULATED, "knows the processes of the world, and no other") for name in _PSUTIL),
+    *(Boundary(f"psutil.{name}", How.PASSED, "a fact of the real machine") for name in ("virtual_memory", "cpu_count")),
     Boundary("sqlite3.connect", How.SIMULATED, "SQLite is real, waits for its locks are virtual"),
     Boundary("atexit.register", How.SIMULATED, "each simulated process has its own functions"),
 )

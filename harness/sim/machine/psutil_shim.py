@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import psutil
 
+from harness.sim.errors import NotSimulated
 from harness.sim.kernel import current_thread
 from harness.sim.machine.files import RealFile
 from harness.sim.machine.streams import Endpoint, State
@@ -256,6 +257,11 @@ class PsProcess(metaclass=_Kind):
             process.reap()
             self._code = process.exit_code
         return self._code
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(REAL_PROCESS, name):
+            raise NotSimulated(f"psutil.Process.{name} is not simulated")
+        raise AttributeError(f"'Process' object has no attribute {name!r}")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PsProcess) and getattr(other, "_process", None) is self._process

@@ -7,6 +7,7 @@ holds a lock already, not for SQLITE_BUSY_SNAPSHOT (https://sqlite.org/c3ref/bus
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import sqlite3
@@ -31,6 +32,14 @@ _WRITING: Final = re.compile(
     re.IGNORECASE,
 )
 _BUSY_TIMEOUT: Final = re.compile(r"\s*PRAGMA\s+busy_timeout\s*(?:[=(]\s*(-?\d+)\s*\)?)?\s*;?\s*$", re.IGNORECASE)
+_SYNCHRONOUS: Final = re.compile(
+    r"\s*PRAGMA\s+(?:\w+\.)?synchronous\s*(?:[=(]\s*['\"]?(\w+)['\"]?\s*\)?)?\s*;?\s*$", re.IGNORECASE
+)
+_LEVELS: Final = {
+    word: level
+    for level, words in enumerate(("0 off no false", "1 normal on yes true", "2 full", "3 extra"))
+    for word in words.split()
+}
 _PARAMETERS: Final = (
     *("database", "timeout", "detect_types", "isolation_level", "check_same_thread"),
     *("factory", "cached_statements", "uri"),
@@ -46,6 +55,9 @@ class Session:
         self.timeout = us(timeout)
         self.thread = thread
         self.holds_lock = False
+        self.level = _LEVELS["full"]
+        """What the program has set ``synchronous`` to. The engine itself never waits for a real disk."""
+        self.hurried = False
         self.turn = threading.RLock()
 
     def perform(self, connection: sqlite3.Connection, sql: str, call: Callable[[], Any]) -> Any:
@@ -53,12 +65,14 @@ class Session:
         self.require_thread()
         self.machine.state()
         with self.turn:
+            if not self.hurried:
+                self.hurry(connection)
             self.machine.disk.before_statement(self.path, connection, bool(_WRITING.match(sql)))
             answer = self._try(connection, sql, call)
             inside = connection.in_transaction
             if not inside:
                 if self.machine.disk.durable and (self.holds_lock or _WRITING.match(sql)):
-                    self.machine.disk.committed(self.path, connection)
+                    self.machine.disk.committed(self.path, connection, self.level)
                 self.holds_lock = False
             elif not _BEGINNING.match(sql):
                 self.holds_lock = True
@@ -84,6 +98,29 @@ class Session:
             return False
         return not (connection.in_transaction and self.holds_lock) or bool(_ENDING.match(sql))
 
+    def hurry(self, connection: sqlite3.Connection) -> None:
+        """Have the engine sync nothing: what would survive a loss of power is for `disk` to say."""
+        # The pragma reads the schema: it fails while the file is locked, or is no database. Then the next
+        # statement tries again.
+        with contextlib.suppress(sqlite3.Error):
+            sqlite3.Cursor.execute(sqlite3.Cursor(connection), "PRAGMA synchronous = OFF")
+            self.hurried = True
+
+    def answer(self, sql: str) -> str | None:
+        """What to ask the engine instead of a pragma whose value is kept here."""
+        asked = _BUSY_TIMEOUT.match(sql)
+        if asked:
+            if asked[1] is not None:
+                self.timeout = max(0, int(asked[1])) * 1000
+            return f"SELECT {self.timeout // 1000} AS timeout"
+        asked = _SYNCHRONOUS.match(sql)
+        if asked is None:
+            return None
+        if asked[1] is None:
+            return f"SELECT {self.level} AS synchronous"
+        self.level = _LEVELS.get(asked[1].lower(), 1)
+        return "SELECT NULL AS synchronous LIMIT 0"
+
     def require_thread(self) -> None:
         """Raise what sqlite3 raises for a connection that is used by another thread than its own."""
         if self.thread is not None and threading.get_ident() != self.thread:
@@ -99,11 +136,9 @@ class SimCursor(sqlite3.Cursor):
     def execute(self, sql: str, parameters: Any = (), /) -> SimCursor:
         """Run one statement."""
         session: Session = self.connection._session  # type: ignore[attr-defined]
-        asked = _BUSY_TIMEOUT.match(sql)
-        if asked:
-            if asked[1] is not None:
-                session.timeout = max(0, int(asked[1])) * 1000
-            sql, parameters = f"SELECT {session.timeout // 1000} AS timeout", ()
+        instead = session.answer(sql)
+        if instead is not None:
+            sql, parameters = instead, ()
         session.perform(self.connection, sql, lambda: sqlite3.Cursor.execute(self, sql, parameters))
         return self
 
@@ -198,7 +233,9 @@ def connecting(machine: Machine) -> Callable[..., sqlite3.Connection]:
         machine.disk.before_open(database, 0)
         connection: Any = REAL_CONNECT(database, timeout=0.0, check_same_thread=False, factory=factory, **options)
         path = _path(connection)
-        connection._session = Session(machine, path, timeout, threading.get_ident() if own_thread else None)
+        session = Session(machine, path, timeout, threading.get_ident() if own_thread else None)
+        session.hurry(connection)
+        connection._session = session
         machine.state().connections[id(connection)] = connection
         return connection  # type: ignore[no-any-return]
 

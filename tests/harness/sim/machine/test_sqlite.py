@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import aiosqlite
 import pytest
 
 from harness.sim.machine.disk import DiskFault
@@ -166,6 +168,36 @@ def test_scripts_and_transactions(world: object, tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         connection.execute("SELECT 1")
+
+
+def test_the_level_of_syncing_is_told_back(world: object, tmp_path: Path) -> None:
+    """PRAGMA synchronous answers what was set, whatever the engine does below."""
+    connection = sqlite3.connect(tmp_path / "db")
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    for level, number in (("OFF", 0), ("NORMAL", 1), ("2", 2), ("extra", 3)):
+        assert connection.execute(f"PRAGMA synchronous = {level}").fetchall() == []
+        assert connection.execute("PRAGMA main.synchronous;").fetchone() == (number,)
+    connection.close()
+
+
+def test_aiosqlite(world: object, tmp_path: Path) -> None:
+    """Its thread is a simulated one; two connections wait for each other."""
+
+    async def main() -> list[int]:
+        async with aiosqlite.connect(tmp_path / "db") as one, aiosqlite.connect(tmp_path / "db") as other:
+            await one.execute("CREATE TABLE t (x)")
+            await one.commit()
+            await one.execute("INSERT INTO t VALUES (1)")
+            waiting = asyncio.ensure_future(other.execute("INSERT INTO t VALUES (2)"))
+            await asyncio.sleep(0.1)
+            assert not waiting.done()
+            await one.commit()
+            await waiting
+            await other.commit()
+            async with one.execute("SELECT x FROM t") as cursor:
+                return [row[0] for row in await cursor.fetchall()]
+
+    assert asyncio.run(main()) == [1, 2]
 
 
 def test_a_killed_process_commits_nothing(world: object, tmp_path: Path) -> None:
