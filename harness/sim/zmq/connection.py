@@ -61,12 +61,14 @@ class Connection:
             return
         if not self._fits():
             self._tell_lost(self.server)
+            self._tell_lost(self.client)
             self._end()
             self.connecter.refused_for_good()
             return
         client, server = self.client, self.server
         if self._too_long(client, server) or self._too_long(server, client):
             self._tell_lost(server)
+            self._tell_lost(client)
             self._end()
             self.connecter.lost()
             return

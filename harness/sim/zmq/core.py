@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _MORE = int(zmq.SNDMORE)
 _NOW = int(zmq.DONTWAIT)
+LATE = 1
+"""Microseconds by which each time-out is late: none is early, not even after the clock became a float and back."""
 _RCVTIMEO, _SNDTIMEO = int(O.RCVTIMEO), int(O.SNDTIMEO)
 
 
@@ -139,7 +141,7 @@ class SocketCore:
             self.give_way()
             return False
         kernel = self.kernel
-        end = None if limit < 0 else kernel.now + self.process.clock.true(limit * 1000)
+        end = None if limit < 0 else kernel.now + self.process.clock.true(limit * 1000) + LATE
         self._changed.what = f"{what} on {self}"
         self.user = current_thread()
         try:

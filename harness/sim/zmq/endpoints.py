@@ -150,7 +150,6 @@ class Endpoints:
         if linger is not None:
             core.options.values[int(zmq.LINGER)] = linger
         linger = int(core.options.get(int(zmq.LINGER)))
-        core.monitor.stop()
         core.closed = True
         for address in self._inproc_bound:
             core.context.inproc.pop(address, None)
@@ -162,6 +161,7 @@ class Endpoints:
             pipe.leave(linger)
         for listener in self._listeners:
             listener.drop_abandoned()
+        core.monitor.stop()
         if core.doorbell is not None:
             core.doorbell.close()
         core.signal()

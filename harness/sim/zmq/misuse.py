@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.sim.errors import Killed, Misuse, NotSimulated
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from harness.sim.zmq.core import SocketCore
 
 _DEPTH = 12
-_OWN = ("harness/sim/",)
+_OWN = str(Path(__file__).resolve().parents[1])
 
 
 def shared(core: SocketCore, inside: SimThread) -> Misuse:
@@ -47,5 +48,5 @@ def _stack(ident: int | None) -> str:
     frame = sys._getframe(1) if ident is None else sys._current_frames().get(ident)
     if frame is None:
         return "  (its stack is not known)\n"
-    entries = [entry for entry in traceback.extract_stack(frame) if not any(own in entry.filename for own in _OWN)]
+    entries = [entry for entry in traceback.extract_stack(frame) if not entry.filename.startswith(_OWN)]
     return "".join(traceback.StackSummary.from_list(entries[-_DEPTH:]).format())

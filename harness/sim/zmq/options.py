@@ -50,7 +50,7 @@ OPTIONS: Final[dict[int, Option]] = {
     **_same(1000, _at_least(0), O.SNDHWM, O.RCVHWM),
     **_same(0, _between(0, 1), O.IMMEDIATE, O.CONFLATE, O.PLAIN_SERVER, O.CURVE_SERVER),
     **_same(0, _any, O.AFFINITY, O.INVERT_MATCHING, O.ZAP_ENFORCE_DOMAIN, O.LOOPBACK_FASTPATH, O.RECONNECT_STOP),
-    **_same(0, _any, O.HEARTBEAT_TTL),
+    O.HEARTBEAT_TTL: Option(0, lambda value: 0 <= int(value / 100) < 65_536),
     O.HEARTBEAT_TIMEOUT: Option(-1, _at_least(0)),
     O.IPV6: Option(0, _between(0, 1)),
     O.IPV4ONLY: Option(1, _between(0, 1)),
@@ -77,6 +77,10 @@ OPTIONS: Final[dict[int, Option]] = {
 WRITE_ONLY: Final = {int(O.IPC_FILTER_PID), int(O.IPC_FILTER_UID), int(O.IPC_FILTER_GID)}
 """Accepted, of no effect, never given back."""
 
+_TRUTHS: Final = {int(O.ZAP_ENFORCE_DOMAIN), int(O.LOOPBACK_FASTPATH), int(O.MULTICAST_LOOP)}
+_SIZE: Final = 255
+"""Room that pyzmq has for the value of an option, libzmq's final zero byte included."""
+
 _CURVE_KEYS = (O.CURVE_PUBLICKEY, O.CURVE_SECRETKEY, O.CURVE_SERVERKEY)
 _FENCED: Final[dict[int, Callable[[Any], bool]]] = {
     **{int(option): bool for option in (O.PLAIN_SERVER, O.CURVE_SERVER, O.ZAP_DOMAIN, O.SOCKS_PROXY, O.BINDTODEVICE)},
@@ -100,6 +104,8 @@ class Options:
         """The value. Raises ZMQError (EINVAL) for an option that does not exist or cannot be read."""
         value = self.values.get(option)
         if value is not None:
+            if isinstance(value, bytes) and len(value) >= _SIZE and option != O.ROUTING_ID:
+                raise failure(errno.EINVAL)
             return value
         known = OPTIONS.get(option)
         if known is None:
@@ -120,7 +126,9 @@ class Options:
         if known is None or not known.accepts(value):
             raise failure(errno.EINVAL)
         if option == O.HEARTBEAT_TTL:
-            value = value // 100 * 100
+            value = int(value / 100) * 100
+        elif option in _TRUTHS:
+            value = int(value != 0)
         self.values[option] = value
         if option in (O.IPV6, O.IPV4ONLY):
             self.values[int(O.IPV4ONLY if option == O.IPV6 else O.IPV6)] = 1 - value

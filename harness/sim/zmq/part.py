@@ -32,8 +32,8 @@ BOUNDARY = (
     Boundary("zmq.zmq_version", How.PASSED, "a constant of the installed libzmq"),
     Boundary("zmq.strerror", How.PASSED, "a table"),
     Boundary("zmq.curve_keypair", How.PASSED, "real entropy: its keys differ from run to run"),
-    Boundary("zmq.setsockopt(CURVE_*, PLAIN_*, ZAP_DOMAIN)", How.FENCED, "security mechanisms are not simulated"),
-    Boundary("zmq.STREAM", How.FENCED, "raw TCP peers are not simulated"),
+    Boundary("zmq.Socket.setsockopt(CURVE_*, PLAIN_*, ZAP_DOMAIN)", How.FENCED, "security mechanisms are not simulated"),
+    Boundary("zmq.Context.socket(STREAM)", How.FENCED, "raw TCP peers are not simulated"),
 )
 """What this part does to the names of pyzmq."""
 
@@ -55,8 +55,10 @@ class ZmqPart:
         kernel = world.kernel
         fabric = getattr(world, "fabric", None)
         if fabric is None:
-            latency = getattr(world, "options", {}).get("latency")
-            fabric = world.fabric = Fabric(kernel) if latency is None else Fabric(kernel, latency)
+            fabric = world.fabric = Fabric(kernel)
+        latency = getattr(world, "options", {}).get("latency")
+        if latency is not None:
+            fabric.links.set_latency("*", "*", latency)
         self.fabric = fabric
         self.engine = engine = Engine(kernel, fabric)
         socket_base: Any = type("SimSocket", (SimSocket,), {"engine": engine, "__module__": __name__})

@@ -12,7 +12,7 @@ import zmq
 from harness.sim.errors import NotSimulated
 from harness.sim.kernel import current_thread
 from harness.sim.waiting import WaitQueue
-from harness.sim.zmq.core import SocketCore
+from harness.sim.zmq.core import LATE, SocketCore
 from harness.sim.zmq.engine import descriptors_of
 from harness.sim.zmq.failures import failure
 
@@ -44,7 +44,7 @@ def _wait(items: list[Item], timeout: int) -> list[tuple[Any, int]]:
         raise NotSimulated("simulated sockets were polled by a thread outside of their world")
     kernel = thread.kernel
     queue = WaitQueue(kernel, f"poll of {', '.join(_name(item) for item in items)}")
-    end = None if timeout < 0 else kernel.now + thread.process.clock.true(int(timeout) * 1000)
+    end = None if timeout < 0 else kernel.now + thread.process.clock.true(int(timeout) * 1000) + LATE
 
     def tell() -> None:
         if queue:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import zmq
 
 from harness.sim.zmq.channel import Channel, Frames
+from harness.sim.zmq.core import LATE
 from harness.sim.zmq.pipe import Pipe
 from harness.sim.zmq.req import ReplyCheck
 
@@ -99,7 +100,7 @@ class Session:
         self.core.context.lingering[self] = None
         if linger > 0:
             kernel = self.core.kernel
-            delay = self.core.process.clock.true(linger * 1000)
+            delay = self.core.process.clock.true(linger * 1000) + LATE
             self._linger_timer = kernel.call_later(delay, self.abort, "linger")
 
     # -- messages -----------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from harness.sim.zmq.core import SocketCore
 from harness.sim.zmq.failures import failure
 from harness.sim.zmq.fair_queue import FairQueue, Frame
 from harness.sim.zmq.pipe import Pipe
+from harness.sim.zmq.router import check_flag
 
 
 class XSubCore(SocketCore):
@@ -72,6 +73,12 @@ class XSubCore(SocketCore):
     def x_has_out(self) -> bool:  # noqa: D102
         return True
 
+    def x_set(self, option: int, value: Any) -> bool:  # noqa: D102
+        if option == zmq.ONLY_FIRST_SUBSCRIBE:
+            check_flag(value)
+            return True
+        return False
+
     # -- in -----------------------------------------------------------------------------------------------------------
 
     def x_recv(self) -> Frame | None:  # noqa: D102
@@ -118,5 +125,6 @@ class SubCore(XSubCore):
     def x_set(self, option: int, value: Any) -> bool:  # noqa: D102
         if option not in (zmq.SUBSCRIBE, zmq.UNSUBSCRIBE):
             return False
+        # A SUB takes no ONLY_FIRST_SUBSCRIBE: its subscriptions are never parts of messages.
         super().x_send((b"\x01" if option == zmq.SUBSCRIBE else b"\x00") + value, False)
         return True

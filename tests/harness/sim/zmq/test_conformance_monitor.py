@@ -1,0 +1,169 @@
+"""Socket events: what is told, in which order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+pytestmark = [pytest.mark.zmq, pytest.mark.sim, pytest.mark.integration]
+
+
+def told(monitor: Any, within: int = 80, most: int = 40) -> list[str]:
+    """Names of the events that have been told."""
+    names: list[str] = []
+    while len(names) < most and monitor.poll(within):
+        names.append(zmq.Event(recv_monitor_message(monitor)["event"]).name)
+    return names
+
+
+def monitored(world: Any, kind: int, **options: Any) -> tuple[Any, Any]:
+    """A socket and its monitor."""
+    socket = world.socket(kind, **options)
+    return socket, socket.get_monitor_socket()
+
+
+def test_both_sides_of_a_connection(world: Any) -> None:
+    """Connecting, accepting, shaking hands: each side tells its own three events."""
+    rep, at_rep = monitored(world, zmq.REP)
+    rep.bind("tcp://127.0.0.1:*")
+    req, at_req = monitored(world, zmq.REQ)
+    req.connect(rep.last_endpoint.decode())
+    assert told(at_req) == ["CONNECT_DELAYED", "CONNECTED", "HANDSHAKE_SUCCEEDED"]
+    assert told(at_rep) == ["LISTENING", "ACCEPTED", "HANDSHAKE_SUCCEEDED"]
+
+
+def test_values_and_endpoints(world: Any) -> None:
+    """Events carry a descriptor, an errno or an interval, and the address of the listener."""
+    rep, at_rep = monitored(world, zmq.REP)
+    rep.bind("tcp://127.0.0.1:*")
+    address = rep.last_endpoint
+    req, at_req = monitored(world, zmq.REQ)
+    req.connect(address.decode())
+    world.settle()
+    listening, delayed = recv_monitor_message(at_rep), recv_monitor_message(at_req)
+    assert (listening["endpoint"], delayed["endpoint"], delayed["value"]) == (address, address, 115)
+    assert listening["value"] > 2
+
+
+def test_peer_goes_and_comes_back(world: Any) -> None:
+    """When its peer closes, a client is disconnected, then tries again and again until it is back."""
+    rep, address = world.bound(zmq.REP)
+    req, at_req = monitored(world, zmq.REQ)
+    req.connect(address)
+    told(at_req)
+    rep.close()
+    world.settle(0.2)
+    events = told(at_req, 0)
+    assert events[:5] == ["DISCONNECTED", "CONNECT_RETRIED", "CONNECT_DELAYED", "CLOSED", "CONNECT_RETRIED"]
+    assert set(events[1:]) == {"CONNECT_RETRIED", "CONNECT_DELAYED", "CLOSED"}
+    rep = world.rebind(zmq.REP, address)
+    assert told(at_req, 300)[-3:] == ["CONNECT_DELAYED", "CONNECTED", "HANDSHAKE_SUCCEEDED"]
+    rep.close()
+
+
+def test_client_goes(world: Any) -> None:
+    """A server is told that its client has gone; closing it tells of its listener, and that the monitor stops."""
+    rep, at_rep = monitored(world, zmq.REP)
+    rep.bind("tcp://127.0.0.1:*")
+    req = world.connected(zmq.REQ, rep.last_endpoint.decode())
+    told(at_rep)
+    req.close()
+    assert told(at_rep) == ["DISCONNECTED"]
+    rep.close()
+    assert told(at_rep) == ["CLOSED", "MONITOR_STOPPED"]
+
+
+def test_bind_failed(world: Any) -> None:
+    """A port that is in use is told as closed and failed."""
+    _, address = world.bound(zmq.REP)
+    other, monitor = monitored(world, zmq.REP)
+    assert world.outcome(lambda: other.bind(address)) == "EADDRINUSE"
+    assert told(monitor) == ["CLOSED", "BIND_FAILED"]
+
+
+def test_only_what_was_asked_for(world: Any) -> None:
+    """A mask leaves the other events out."""
+    rep, address = world.bound(zmq.REP)
+    req = world.socket(zmq.REQ)
+    monitor = req.get_monitor_socket(int(zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED))
+    req.connect(address)
+    world.settle()
+    rep.close()
+    assert told(monitor) == ["CONNECTED", "DISCONNECTED"]
+
+
+def test_disabled(world: Any) -> None:
+    """After disable_monitor nothing is told but that it stopped."""
+    req, monitor = monitored(world, zmq.REQ)
+    req.disable_monitor()
+    assert told(monitor) == ["MONITOR_STOPPED"]
+    req.connect("tcp://127.0.0.1:9")
+    assert told(monitor) == []
+    assert not monitor.closed
+
+
+def test_types_that_do_not_fit(world: Any) -> None:
+    """Types that do not fit are disconnected in the handshake, and the client does not try again."""
+    pub, at_pub = monitored(world, zmq.PUB)
+    pub.bind("tcp://127.0.0.1:*")
+    req, at_req = monitored(world, zmq.REQ)
+    req.connect(pub.last_endpoint.decode())
+    assert told(at_req, 150) == ["CONNECT_DELAYED", "CONNECTED", "DISCONNECTED"]
+    assert told(at_pub) == ["LISTENING", "ACCEPTED", "DISCONNECTED"]
+
+
+def test_malformed_answer(world: Any) -> None:
+    """A malformed answer disconnects a REQ for good."""
+    router, address = world.bound(zmq.ROUTER)
+    req, monitor = monitored(world, zmq.REQ)
+    req.connect(address)
+    req.send(b"q")
+    peer, *_ = world.receive(router)
+    router.send_multipart([peer, b"no delimiter"])
+    assert told(monitor, 150) == ["CONNECT_DELAYED", "CONNECTED", "HANDSHAKE_SUCCEEDED", "DISCONNECTED"]
+
+
+def test_no_reconnection(world: Any) -> None:
+    """With RECONNECT_IVL 0 a refused or lost connection is the last one."""
+    rep, address = world.bound(zmq.REP)
+    req, monitor = monitored(world, zmq.REQ, reconnect_ivl=0)
+    req.connect(address)
+    told(monitor)
+    rep.close()
+    assert told(monitor, 150) == ["DISCONNECTED"]
+    other, refused = monitored(world, zmq.REQ, reconnect_ivl=0)
+    other.connect(address)
+    assert told(refused, 150) == ["CONNECT_DELAYED", "CLOSED"]
+
+
+def test_backing_off(world: Any) -> None:
+    """With RECONNECT_IVL_MAX the intervals double up to it."""
+    gone, address = world.bound(zmq.REP)
+    gone.close()
+    world.settle()
+    req, monitor = monitored(world, zmq.REQ, reconnect_ivl=10, reconnect_ivl_max=50)
+    req.connect(address)
+    intervals: list[int] = []
+    while len(intervals) < 5:
+        assert world.readable(monitor)
+        event = recv_monitor_message(monitor)
+        if event["event"] == zmq.EVENT_CONNECT_RETRIED:
+            intervals.append(int(event["value"]))
+    assert intervals == [10, 20, 40, 50, 50]
+
+
+def test_second_pair_and_zombies(world: Any) -> None:
+    """A second PAIR peer shakes hands like the first; nothing tells it that it is not heard."""
+    pair, at_pair = monitored(world, zmq.PAIR)
+    pair.bind("tcp://127.0.0.1:*")
+    address = pair.last_endpoint.decode()
+    first = world.connected(zmq.PAIR, address)
+    world.stir(pair)
+    second, at_second = monitored(world, zmq.PAIR)
+    second.connect(address)
+    assert told(at_second, 150) == ["CONNECT_DELAYED", "CONNECTED", "HANDSHAKE_SUCCEEDED"]
+    assert told(at_pair) == ["LISTENING", *["ACCEPTED", "HANDSHAKE_SUCCEEDED"] * 2]
+    first.close()

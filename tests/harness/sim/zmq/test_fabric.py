@@ -1,0 +1,317 @@
+"""The fabric under ZeroMQ: rules, partitions, latency, processes that die or stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+import zmq
+
+from harness.sim.errors import Deadlock, NotSimulated
+from harness.sim.rules import Deliver, Drop, Duplicate, Hold, Message
+from harness.sim.world import World
+
+pytestmark = [pytest.mark.zmq, pytest.mark.sim, pytest.mark.unit]
+
+
+def numbers(sim: Any, pull: Any, within: int = 2_000) -> list[int]:
+    """All that comes, as numbers."""
+    got = []
+    while pull.poll(within):
+        got.append(int(pull.recv()))
+    return got
+
+
+def only(nth: int, verdict: Any) -> Any:
+    """A rule for the nth message of a PUSH."""
+    return lambda message: verdict if message.pattern == "PUSH" and message.nth == nth else None
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        (Drop(), [1, 3]),
+        (Duplicate(), [1, 2, 2, 3]),
+        (Duplicate(3), [1, 2, 2, 2, 3]),
+        (Deliver(0.5), [1, 2, 3]),
+        (Deliver(0.5, in_order=False), [1, 3, 2]),
+        (Hold(), [1, 3]),
+    ],
+)
+def test_verdicts(sim: Any, verdict: Any, expected: list[int]) -> None:
+    """Each verdict does what it says to the second of three messages."""
+    pull, push = sim.pair(zmq.PULL, zmq.PUSH)
+    with sim.sim.fabric.rule(only(2, verdict)):
+        for n in (1, 2, 3):
+            push.send(b"%d" % n)
+        assert numbers(sim, pull) == expected
+
+
+def test_held_messages_come_when_released(sim: Any) -> None:
+    """What is held arrives at its release, in the order in which it was sent, at most as many as asked for."""
+    pull, push = sim.pair(zmq.PULL, zmq.PUSH)
+    fabric = sim.sim.fabric
+    with fabric.rule(lambda message: Hold()):
+        for n in range(3):
+            push.send(b"%d" % n)
+        assert numbers(sim, pull) == []
+    assert fabric.held == 3
+    assert fabric.release(2) == 2
+    assert numbers(sim, pull) == [0, 1]
+    assert fabric.release() == 1
+    assert numbers(sim, pull) == [2]
+
+
+def test_rules_see_the_message(sim: Any) -> None:
+    """A rule is told both processes, the address, the type, all frames and the number on this connection."""
+    rep, req = sim.pair(zmq.REP, zmq.REQ)
+    address = rep.last_endpoint.decode()
+    seen: list[Message] = []
+
+    def look(message: Message) -> None:
+        seen.append(message)
+
+    with sim.sim.fabric.rule(look):
+        for text in (b"one", b"two"):
+            req.send(text)
+            rep.send(rep.recv())
+            req.recv()
+    assert seen == [
+        Message("harness", "harness", address, "REQ", (b"", b"one"), 1),
+        Message("harness", "harness", address, "REP", (b"", b"one"), 1),
+        Message("harness", "harness", address, "REQ", (b"", b"two"), 2),
+        Message("harness", "harness", address, "REP", (b"", b"two"), 2),
+    ]
+
+
+def test_rule_ends_with_its_block(sim: Any) -> None:
+    """After the block the rule is gone."""
+    pull, push = sim.pair(zmq.PULL, zmq.PUSH)
+    with sim.sim.fabric.rule(lambda message: Drop()):
+        push.send(b"1")
+    push.send(b"2")
+    assert numbers(sim, pull) == [2]
+
+
+def test_latency() -> None:
+    """A message takes as long as the link says; both ways of a question add up."""
+    with World(seed=1, latency=(5_000, 5_000)):
+        with zmq.Context() as context, context.socket(zmq.REP) as rep, context.socket(zmq.REQ) as req:
+            port = rep.bind_to_random_port("tcp://127.0.0.1")
+            req.connect(f"tcp://127.0.0.1:{port}")
+            time.sleep(1)
+            begin = time.monotonic()
+            req.send(b"")
+            rep.recv()
+            rep.send(b"")
+            req.recv()
+            assert time.monotonic() - begin == pytest.approx(0.010, abs=1e-6)
+
+
+# -- processes --------------------------------------------------------------------------------------------------------
+
+
+class Server:
+    """A process that answers, and is in the world of the test."""
+
+    def __init__(self, sim: Any, name: str = "server") -> None:
+        self.sim = sim
+        self.kernel = sim.sim.kernel
+        self.process = self.kernel.new_process(name)
+        self.address = "tcp://127.0.0.1:5555"
+        self.kernel.spawn(self.process, "MainThread", self._run)
+
+    def _run(self) -> None:
+        context: zmq.Context[Any] = zmq.Context()
+        socket = context.socket(zmq.REP)
+        socket.bind(self.address)
+        while True:
+            question = socket.recv()
+            if question == b"slow":
+                time.sleep(60)
+            socket.send(b"re " + question)
+
+
+def ask(req: Any, text: bytes) -> Any:
+    """The answer, or the name of the error."""
+    try:
+        req.send(text)
+        return req.recv()
+    except zmq.ZMQError as error:
+        return zmq.Errno(error.errno or 0).name
+
+
+def test_peer_of_a_dead_process(sim: Any) -> None:
+    """A killed process's sockets vanish: its client is disconnected, and served by the next process at the address."""
+    server = Server(sim)
+    req = sim.connected(zmq.REQ, server.address, rcvtimeo=500, req_relaxed=1, req_correlate=1)
+    monitor = req.get_monitor_socket(int(zmq.EVENT_DISCONNECTED))
+    assert ask(req, b"1") == b"re 1"
+    server.process.kill()
+    assert monitor.poll(1_000)
+    assert ask(req, b"2") == "EAGAIN"
+    Server(sim, "second")
+    time.sleep(0.5)
+    assert ask(req, b"3") == b"re 3"
+
+
+def test_kill_with_the_question_taken(sim: Any) -> None:
+    """A question that a killed process had taken is lost for good; the REQ is not told."""
+    server = Server(sim)
+    req = sim.connected(zmq.REQ, server.address, rcvtimeo=1_000)
+    req.send(b"slow")
+    time.sleep(0.1)
+    server.process.kill()
+    Server(sim, "second")
+    assert sim.outcome(req.recv) == "EAGAIN"
+    assert sim.outcome(lambda: req.send(b"x")) == "EFSM"
+
+
+def test_paused_process(sim: Any) -> None:
+    """A paused process answers when it is resumed; nothing is lost meanwhile."""
+    server = Server(sim)
+    req = sim.connected(zmq.REQ, server.address, rcvtimeo=500)
+    assert ask(req, b"1") == b"re 1"
+    server.process.pause()
+    assert ask(req, b"2") == "EAGAIN"
+    server.process.resume()
+    assert req.recv() == b"re 2"
+
+
+def test_partition_delays_what_is_sent(sim: Any) -> None:
+    """During a partition nothing arrives; when it heals everything does."""
+    server = Server(sim)
+    fabric = sim.sim.fabric
+    req = sim.connected(zmq.REQ, server.address, rcvtimeo=500)
+    assert ask(req, b"1") == b"re 1"
+    fabric.partition("harness", "server")
+    assert ask(req, b"2") == "EAGAIN"
+    fabric.heal("server", "harness")
+    assert req.recv() == b"re 2"
+
+
+def test_partition_one_way(sim: Any) -> None:
+    """Cut one way, the question arrives and the answer does not."""
+    server = Server(sim)
+    fabric = sim.sim.fabric
+    req = sim.connected(zmq.REQ, server.address, rcvtimeo=300)
+    assert ask(req, b"1") == b"re 1"
+    fabric.partition("server", "harness", one_way=True)
+    sent: list[str] = []
+    with fabric.rule(lambda message: sent.append(message.pattern)):
+        assert ask(req, b"2") == "EAGAIN"
+    assert sent == ["REQ", "REP"]
+    fabric.heal()
+    assert req.recv() == b"re 2"
+
+
+def test_partition_stalls_connecting(sim: Any) -> None:
+    """Through a partition nobody connects; afterwards everybody does."""
+    server = Server(sim)
+    time.sleep(0.01)
+    fabric = sim.sim.fabric
+    fabric.partition("*", "server")
+    req = sim.connected(zmq.REQ, server.address, rcvtimeo=300)
+    assert ask(req, b"1") == "EAGAIN"
+    fabric.heal()
+    assert req.recv() == b"re 1"
+
+
+def test_heartbeats_notice_a_partition(sim: Any) -> None:
+    """With heartbeats a cut link is noticed after interval and time-out; without, never."""
+    server = Server(sim)
+    times: dict[int, float | None] = {}
+    clients = [sim.socket(zmq.REQ, heartbeat_ivl=ivl, heartbeat_timeout=300) for ivl in (200, 0)]
+    monitors = []
+    for client in clients:
+        monitors.append(client.get_monitor_socket(int(zmq.EVENT_DISCONNECTED)))
+        client.connect(server.address)
+    time.sleep(1)
+    begin = time.monotonic()
+    sim.sim.fabric.partition("harness", "server")
+    for number, monitor in enumerate(monitors):
+        times[number] = time.monotonic() - begin if monitor.poll(5_000) else None
+    assert times[0] == pytest.approx(0.5, abs=0.01)
+    assert times[1] is None
+
+
+def test_dead_peer_is_a_deadlock_not_a_tick() -> None:
+    """A client that waits for ever for a peer that is gone is reported as a deadlock; reconnecting does not hide it."""
+    with pytest.raises(Deadlock, match=r"a message on harness:REQ#\d+ \(tcp://127\.0\.0\.1:5555\)"):
+        with World(seed=1), zmq.Context() as context:
+            with context.socket(zmq.REQ) as req:
+                req.linger = 0
+                req.connect("tcp://127.0.0.1:5555")
+                req.send(b"is anybody there?")
+                req.recv()
+
+
+def test_instance_is_per_process(sim: Any) -> None:
+    """Context.instance() gives each process a context of its own."""
+    seen: dict[str, int] = {}
+
+    def look(name: str) -> None:
+        seen[name] = zmq.Context.instance().underlying
+        time.sleep(1)
+        assert zmq.Context.instance().underlying == seen[name]
+
+    kernel = sim.sim.kernel
+    for name in ("one", "two"):
+        kernel.spawn(kernel.new_process(name), "MainThread", lambda name=name: look(name))
+    mine = zmq.Context.instance()
+    time.sleep(2)
+    assert zmq.Context.instance() is mine
+    assert len({mine.underlying, *seen.values()}) == 3
+    mine.term()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda sim: sim.socket(zmq.REP).setsockopt(zmq.CURVE_SERVER, 1),
+        lambda sim: sim.socket(zmq.REP).setsockopt(zmq.ZAP_DOMAIN, b"x"),
+        lambda sim: sim.socket(zmq.STREAM),
+        lambda sim: zmq.zmq_poll([(0, zmq.POLLIN)], 0),
+    ],
+    ids=["curve", "zap", "stream", "real-descriptor"],
+)
+def test_fences(sim: Any, use: Any) -> None:
+    """What is not simulated says so, and what to do."""
+    with pytest.raises(NotSimulated, match="is not simulated"):
+        use(sim)
+
+
+def history(seed: int) -> tuple[str, list[bytes]]:
+    """A little world with many choices: its hash and what was received."""
+    got: list[bytes] = []
+    with World(seed=seed) as world:
+        context: zmq.Context[Any] = zmq.Context()
+        pull = context.socket(zmq.PULL)
+        port = pull.bind_to_random_port("tcp://127.0.0.1")
+
+        def send(name: int) -> None:
+            push = context.socket(zmq.PUSH)
+            push.connect(f"tcp://127.0.0.1:{port}")
+            for n in range(5):
+                push.send(b"%d.%d" % (name, n))
+                time.sleep(0.0001)
+            push.close()
+
+        threads = [threading.Thread(target=send, args=(n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        got += [pull.recv() for _ in range(20)]
+        for thread in threads:
+            thread.join()
+        pull.close(0)
+        context.term()
+        return world.trace.digest, got
+
+
+def test_same_seed_same_history() -> None:
+    """A seed gives one history, another seed another one."""
+    assert history(5) == history(5)
+    assert len({history(seed)[0] for seed in range(4)}) == 4
+    assert len({tuple(history(seed)[1]) for seed in range(6)}) > 1

@@ -1,0 +1,87 @@
+"""One socket used by two threads at once is reported with both stacks, whatever the call."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import zmq
+
+from harness.sim.errors import Misuse, NotSimulated
+
+pytestmark = [pytest.mark.zmq, pytest.mark.sim, pytest.mark.unit]
+
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "recv": lambda socket: socket.recv(zmq.NOBLOCK),
+    "send": lambda socket: socket.send(b"", zmq.NOBLOCK),
+    "poll": lambda socket: socket.poll(0),
+    "option": lambda socket: socket.getsockopt(zmq.RCVTIMEO),
+    "close": lambda socket: socket.close(),
+    "connect": lambda socket: socket.connect("tcp://127.0.0.1:9"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("wait", ["recv", "poll"])
+def test_second_thread(sim: Any, wait: str, call: str) -> None:
+    """While one thread waits inside of a call, any call of another is Misuse; both stacks are told."""
+    socket, _ = sim.bound(zmq.PULL)
+    socket.rcvtimeo = 500
+
+    def waits_inside() -> None:
+        sim.outcome(socket.recv if wait == "recv" else lambda: socket.poll(500))
+
+    thread = sim.thread(waits_inside)
+    time.sleep(0.1)
+    with pytest.raises(Misuse) as caught:
+        CALLS[call](socket)
+    text = str(caught.value)
+    assert re.search(r"Thread harness/Thread-\d+.* waits inside of a call:", text)
+    assert "in waits_inside" in text
+    assert "in test_second_thread" in text
+    thread.join()
+    socket.close()
+
+
+def test_handing_over_is_no_misuse(sim: Any) -> None:
+    """A socket that moves from thread to thread between calls is used properly."""
+    pull, push = sim.pair(zmq.PULL, zmq.PUSH)
+    lock = threading.Lock()
+
+    def use(n: int) -> None:
+        for _ in range(5):
+            with lock:
+                push.send(b"%d" % n)
+            time.sleep(0.01)
+
+    threads = [threading.Thread(target=use, args=(n,)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len([sim.receive(pull) for _ in range(15)]) == 15
+
+
+def test_two_pollers_on_one_socket(sim: Any) -> None:
+    """Two threads that poll the same socket at the same time are Misuse."""
+    socket, _ = sim.bound(zmq.PULL)
+    sim.thread(lambda: socket.poll(300))
+    time.sleep(0.05)
+    with pytest.raises(Misuse):
+        socket.poll(300)
+
+
+def test_outside_threads_are_refused(sim: Any) -> None:
+    """A real thread cannot use a simulated socket; the error says what to do."""
+    import _thread
+
+    from harness.sim.zmq import misuse
+
+    socket, _ = sim.bound(zmq.PULL)
+    with pytest.raises(NotSimulated, match="use it in threads that were started inside"):
+        misuse.outsider(socket._core, None)
+    assert _thread.get_ident()
