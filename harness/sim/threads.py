@@ -174,10 +174,6 @@ def _spawn(run: Callable[[], object], function: Callable[..., object]) -> SimThr
     owner = getattr(function, "__self__", None)
     if not isinstance(owner, threading.Thread):
         return me.kernel.spawn(me.process, getattr(function, "__name__", "thread"), run)
-    started = owner._started  # type: ignore[attr-defined]
-    if not isinstance(started._cond._lock, Lock):
-        # Made before the world: waiting for it would be real waiting, with the baton in hand.
-        owner._started = threading.Event()  # type: ignore[attr-defined]
     try:
         made = me.kernel.spawn(me.process, owner.name, run, thread=owner)
     except Killed:

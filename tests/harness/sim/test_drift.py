@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.sim.drift import Clock
@@ -74,11 +74,14 @@ def test_monotonic_time_never_goes_back(changes: list[tuple[int, int]]) -> None:
         last = clock.monotonic(now)
 
 
-@given(st.integers(-999_000, 5_000_000), st.integers(0, 10**12), st.integers(0, 10**10))
-def test_a_wait_is_never_shorter_on_the_process_own_clock(ppm: int, began: int, duration: int) -> None:
+@given(st.integers(-999_000, 5_000_000), st.integers(0, 10**12), st.integers(0, 10**7), st.integers(0, 10**10))
+@example(333_333, 0, 1, 2)
+@example(500_000, 0, 1, 3)
+def test_a_wait_is_never_shorter_on_the_process_own_clock(ppm: int, drifts: int, later: int, duration: int) -> None:
     """After `true(duration)` of the world, the process's clock has counted at least `duration`."""
     world = Now()
     clock = Clock(0, world)
-    world.now = began
+    world.now = drifts
     clock.drift = ppm
+    began = drifts + later
     assert clock.elapsed(began + clock.true(duration)) - clock.elapsed(began) >= duration

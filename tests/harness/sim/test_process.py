@@ -54,6 +54,25 @@ def test_a_kill_is_a_power_cut(opened: Opened) -> None:
     assert kernel.lost == []
 
 
+def test_who_could_run_is_stopped_too(kernel: Kernel) -> None:
+    """A thread that is about to get its turn when its process dies does not get it."""
+    victim = kernel.new_process("victim")
+    turns: list[int] = []
+
+    def spin() -> None:
+        for turn in range(1000):
+            turns.append(turn)
+            kernel.yield_()
+
+    kernel.spawn(victim, "MainThread", spin)
+    while not turns:
+        kernel.yield_()
+    victim.kill()
+    made = len(turns)
+    kernel.sleep(10)
+    assert len(turns) == made < 1000
+
+
 def test_death_calls_on_exit_then_wakes_who_waits(kernel: Kernel) -> None:
     """`on_exit` runs once, in order, at the moment of death; waiting for `exited` ends at that time."""
     victim = kernel.new_process("victim")

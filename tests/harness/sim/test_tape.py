@@ -57,6 +57,13 @@ def test_a_loose_replay_answers_everything() -> None:
     assert tape.choose("net", 9, "e") == 0
 
 
+@pytest.mark.parametrize("asked", [("net", 8, "a"), ("net", 10, "a"), ("net", 9, "b"), ("disk", 9, "a")])
+def test_a_replay_is_strict(asked: tuple[str, int, str]) -> None:
+    """Another stream, number of possibilities or label than the tape holds is a divergence, not an answer."""
+    with pytest.raises(ReplayDiverged, match="choice 0"):
+        Tape(1, [Choice("net", 9, "a", 3)]).choose(*asked)
+
+
 def test_deviations_are_counted() -> None:
     """A deviation is a choice that is not the plain one."""
     assert Tape(1, [Choice("net", 9, "a", 8), Choice("net", 9, "a", 0), Choice("net", 9, "a", 1)]).deviations == 2

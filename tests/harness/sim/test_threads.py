@@ -227,6 +227,42 @@ def test_logging_waits_in_virtual_time(opened: Opened) -> None:
     handler.close()
 
 
+def test_the_lock_of_logging_is_waited_for_in_virtual_time(kernel: Kernel) -> None:
+    """Making loggers holds a lock of module `logging`; two threads whose loggers take a second each wait in turn."""
+
+    class SlowLogger(logging.Logger):
+        def __init__(self, name: str) -> None:
+            nap(kernel, 1)
+            super().__init__(name)
+
+    manager = logging.Manager(logging.RootLogger(logging.WARNING))
+    manager.setLoggerClass(SlowLogger)
+    threads = [threading.Thread(target=manager.getLogger, args=(name,)) for name in ("a", "b")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert kernel.now == 2_000_000
+
+
+def test_executors_of_many_threads_begin_at_once(opened: Opened) -> None:
+    """Starting an executor's thread holds a lock of all executors; under any schedule nobody waits for it for real."""
+    for seed in range(10):
+        with opened(seed):
+            results: list[int] = []
+
+            def submit(number: int, results: list[int] = results) -> None:
+                with ThreadPoolExecutor(2) as pool:
+                    results.append(pool.submit(int, number).result())
+
+            threads = [threading.Thread(target=submit, args=(number,)) for number in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert sorted(results) == [0, 1, 2, 3]
+
+
 def test_real_threads_beside_a_world_are_real(opened: Opened) -> None:
     """A thread outside the world starts and joins further real threads while the world is open."""
     seen: list[object] = []

@@ -49,6 +49,26 @@ def test_threads_that_never_began_never_begin(opened: Opened) -> None:
     assert ran == []
 
 
+def test_threads_announced_but_never_begun_are_forgotten(opened: Opened) -> None:
+    """A world that ends while a thread waits in `Thread.start` for another to begin leaves neither in `threading`."""
+    before = threading.enumerate()
+    announced = 0
+    for seed in range(8):
+        with opened(seed) as kernel:
+            ready = WaitQueue(kernel, "the parent")
+            child = threading.Thread(target=int)
+
+            def parent(ready: WaitQueue = ready, child: threading.Thread = child) -> None:
+                ready.notify()
+                child.start()
+
+            kernel.spawn(kernel.current_process, "parent", parent)
+            ready.wait()
+            announced += child.ident is None
+        assert threading.enumerate() == before
+    assert 0 < announced < 8
+
+
 def test_unwinding_has_no_effects(opened: Opened, tmp_path: Path) -> None:
     """Writing, removing, renaming, databases and threads are refused to threads on their way out; reading is not."""
     kept = tmp_path / "kept"
@@ -135,11 +155,13 @@ def test_unwinding_says_nothing(
 
         for target in (in_condition, in_condition, in_lock, event.wait):
             threading.Thread(target=target).start()
-        ThreadPoolExecutor(1).submit(int)
+        pool = ThreadPoolExecutor(1)
+        pool.submit(int)
         kernel.sleep(1)
     assert kernel.lost == []
     assert capsys.readouterr().err == ""
     assert caplog.records == []
+    del pool
     assert logging.root.manager.disable == 0
 
 
