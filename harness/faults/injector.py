@@ -298,6 +298,8 @@ class Injector:
     async def _pause(self, seconds: float) -> bool:
         """Whether the play ended within `seconds`."""
         if seconds > 0:
+            # Not asyncio.wait_for: it takes another number of turns of the loop on Python 3.11 than on later ones.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._stopping.wait()
         return self._stopping.is_set()

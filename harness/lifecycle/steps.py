@@ -208,6 +208,7 @@ def name_of(step: CycleStep) -> str:
 
 async def _within(seconds: float, work: Awaitable[Any], what: str) -> Any:
     try:
-        return await asyncio.wait_for(work, seconds)
+        async with asyncio.timeout(seconds):
+            return await work
     except TimeoutError:
         raise NeverReady(f"{what} was not over after {seconds:g} s") from None
