@@ -82,6 +82,7 @@ def check_determinism(function: Callable[..., Any], *args: Any, seed: int = 0, *
     difference = first_difference(*(world.trace for world in worlds))
     if difference is not None:
         told = "".join(_who_was_it(side, world.trace, difference.at) for side, world in zip(SIDES, worlds, strict=True))
+        told += "".join(f"\n  real, and not replaced: {escape}" for escape in worlds[1].patcher.escapes())
         raise Nondeterministic(f"seed {seed} does not give one history: {difference}{told}", difference)
     world, value, error = runs[1]
     if error is not None:

@@ -57,6 +57,11 @@ BOUNDARY = (
     *FENCES,
     Boundary("ctypes.CDLL", How.FENCED, "what a C library does cannot be seen; load it before the world begins"),
     Boundary("open", How.PASSED, "files are real, so that a run can be looked at; simulated disks lie above"),
+    Boundary(
+        "functools.partial",
+        How.PASSED,
+        "partials, default arguments, class attributes made before keep what is real: World.patcher.escapes() lists them",
+    ),
     Boundary("os.cpu_count", How.PASSED, "a fact of the machine: pools sized by it differ between machines"),
 )
 

@@ -6,6 +6,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from harness.sim.boundary.escapes import escapes
 from harness.sim.errors import SimError
 
 _ABSENT: Any = type("_Absent", (), {"__repr__": lambda self: "<absent>"})()
@@ -67,6 +68,10 @@ class Patcher:
         for module, name, new in found:
             self.set(module, name, new)
         return len(found)
+
+    def escapes(self) -> list[str]:
+        """Who holds on to a replaced original in a default argument, a class attribute or a partial, in sentences."""
+        return escapes(old for old, _ in self._replaced.values())
 
     def restore(self) -> None:
         """Put everything back and check it; `NotRestored` when something is still different.
