@@ -160,7 +160,6 @@ class Life:
         self._notes.down(link.pid, self._since if self._how else now, how, code, self._error)
         self._gone.set()
         if not self._how and was_up and self._may_restart(code):
-            self._restarts += 1
             self._restarting = asyncio.ensure_future(self._restart())
 
     def _may_restart(self, code: int | None) -> bool:
@@ -168,11 +167,14 @@ class Life:
         return wanted and not self._closing and self._restarts < self._governor.max_restarts
 
     async def _restart(self) -> None:
-        await asyncio.sleep(self._governor.restart_delay)
-        try:
-            await self.begin()
-        except TargetError as error:
-            self._error = str(error)
+        """Start it again, and again when it dies before it works."""
+        while self._link is None and self._restarts < self._governor.max_restarts:
+            self._restarts += 1
+            await asyncio.sleep(self._governor.restart_delay)
+            try:
+                await self.begin()
+            except TargetError as error:
+                self._error = str(error)
 
     def _give_up_restart(self) -> None:
         if self._restarting is not None and not self._restarting.done():

@@ -106,6 +106,31 @@ def test_apscheduler_spins_while_a_paused_schedule_is_due_in_its_memory_store(ma
     assert [r for r in simulate(make, paused_and_due, store="sqlite", folder="sql") if isinstance(r, Job)] == []
 
 
+async def paused_when_due(target: ApschedulerTarget) -> None:
+    """Schedules that are paused one after the other just when they are due."""
+    names = ("a", "b", "c", "d")
+    for name in names:
+        await call(target, "schedule.add", id=name, every="1s", coalesce="all", max_running=9)
+    await asyncio.sleep(2)
+    for name in names:
+        await call(target, "schedule.pause", id=name)
+    await asyncio.sleep(3)
+    for name in names:
+        await call(target, "schedule.resume", id=name)
+    await asyncio.sleep(0.5)
+
+
+def test_apscheduler_fires_twice_for_a_time_at_which_a_schedule_is_paused(make: Make) -> None:
+    """APScheduler 4.0.0a6: `pause_schedule` reads the schedule and writes all of it back. What the scheduler has
+    processed in between is undone, and that time is fired again when the schedule goes on.
+    """
+    found = judged(simulate(make, paused_when_due, store="sqlite"), None)
+
+    assert found.outcome is Outcome.FAIL
+    assert "fired twice" in found.summary
+    assert "has 2 jobs for 2.000 s" in found.evidence[0].text
+
+
 async def jittered(target: ApschedulerTarget) -> None:
     """A schedule with jitter."""
     await call(target, "schedule.add", id="s", every="60s", jitter="10s")
