@@ -87,6 +87,8 @@ class OnePlace:
 
         world.patcher.replace(os.path, "realpath", realpath)
         world.patcher.set(tempfile, "tempdir", str(self.path / TEMPORARY))
+        # The module keeps its random names for the life of the interpreter; these begin with the world.
+        world.patcher.set(tempfile, "_name_sequence", None)
 
     def remove(self) -> None:
         """Nothing that the patcher does not put back."""

@@ -13,7 +13,10 @@ from harness.report.simulated import SimRecord
 from harness.worlds import Simulation
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.session import Finished, PlannedRun, Session
+    from harness.sim.trace import Difference, Event
 
 AGAIN = "again"
 """The folder, in that of the first run, of a second one that differs."""
@@ -85,10 +88,10 @@ def play_twice(session: Session, planned: PlannedRun) -> tuple[Finished, Repeate
 
     A second run that differs stays, in the folder `AGAIN` of the first, to look at.
     """
-    from harness.sim import running
+    from harness.sim.running import STACK
     from harness.sim.trace import first_difference
 
-    simulations = [Simulation(trace=running.STACK) for _ in range(2)]
+    simulations = [Simulation(trace=STACK) for _ in range(2)]
     session.simulation = simulations[0]
     finished = session.play(planned)
     if finished.verdict.outcome is Outcome.INTERRUPTED:
@@ -101,7 +104,20 @@ def play_twice(session: Session, planned: PlannedRun) -> tuple[Finished, Repeate
     repeated = compare(finished.folder, again)
     one, other = (simulation.events for simulation in simulations)
     if one is not None and other is not None and (difference := first_difference(one, other)) is not None:
-        repeated = replace(repeated, difference="\n".join(filter(None, [str(difference), repeated.difference])))
+        told = [str(_placed(difference, one.events, other.events)), repeated.difference]
+        repeated = replace(repeated, difference="\n".join(filter(None, told)))
     if repeated.same:
         shutil.rmtree(again.path)
     return finished, repeated
+
+
+def _placed(difference: Difference, one: Sequence[Event], other: Sequence[Event]) -> Difference:
+    """The difference with the stacks of what came next where its own events have none: that time passed has no place
+    in any program, what a thread did then has."""
+    left, right = (
+        event._replace(stack=next((later.stack for later in events[difference.at :] if later.stack), ()))
+        if event is not None and not event.stack
+        else event
+        for event, events in ((difference.left, one), (difference.right, other))
+    )
+    return difference._replace(left=left, right=right)

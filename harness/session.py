@@ -158,14 +158,30 @@ class Session:
                     worlds.entered(planned.world, planned.seed, parts=parts, simulation=simulation),
                     asyncio.Runner() as runner,
                 ):
-                    result = runner.run(self._with_signals(run, simulation))
-        except ReplayDiverged:
-            raise
+                    result = self._until_it_fails(runner, run, simulation)
         except SimError as error:
-            result = _ended_by(error, planned, folder)
+            first = _first_failure(simulation, error)
+            if isinstance(first, ReplayDiverged):
+                raise first from first.__cause__
+            result = _ended_by(first, planned, folder)
         finally:
             _keep(simulation, folder)
         return RunResult(result.history, told(result.verdict), result.error), simulation.record
+
+
+    def _until_it_fails(self, runner: asyncio.Runner, run: Run, simulation: worlds.Simulation) -> RunResult:
+        try:
+            return runner.run(self._with_signals(run, simulation))
+        except HarnessError:
+            if simulation.tape is not None:  # nor does it fit what is left to be torn down
+                simulation.tape.loose = True
+            raise
+
+
+def _first_failure(simulation: worlds.Simulation, error: HarnessError) -> HarnessError:
+    """What ended the world: `error` may have come of tearing down what was left of it."""
+    found = simulation.world.kernel.failure if simulation.world is not None else None
+    return found if isinstance(found, HarnessError) else error
 
 
 def _ended_by(error: HarnessError, planned: PlannedRun, folder: RunFolder) -> RunResult:

@@ -53,7 +53,8 @@ def told(
     if manifest is not None and manifest.again:
         lines.append([("  run it again  ", "dim"), (printable(manifest.again, 2000), "bold")])
     if manifest is not None and manifest.simulation is not None:
-        lines += _simulated(manifest.simulation, folder)
+        # What was interrupted from outside has its end on no tape.
+        lines += _simulated(manifest.simulation, None if verdict.outcome is Outcome.INTERRUPTED else folder)
     if report is not None:
         lines.append([("  report        ", "dim"), (printable(str(report), 2000), "")])
     return lines

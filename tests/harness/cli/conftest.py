@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.cli import main
+from harness.scenario.model import World
 from harness.targets.registry import drivers
 
 if TYPE_CHECKING:
@@ -66,6 +67,15 @@ def fake_installed(driver: FakeDriver, tmp_path: Path, monkeypatch: pytest.Monke
     drivers.cache_clear()
     yield driver
     drivers.cache_clear()
+
+
+@pytest.fixture
+def both(fake_installed: FakeDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same scenario for both worlds, on a fake driver that knows both."""
+    monkeypatch.setattr(type(fake_installed), "worlds", (World.REAL, World.SIM))
+    path = tmp_path / "both.yaml"
+    path.write_text(SHORT.replace("[real]", "[sim, real]"), "utf-8")
+    return path
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ def test_an_empty_table_prints_nothing_to_people_and_an_empty_list_to_machines(
 @pytest.mark.parametrize(
     ("command", "row", "argument"),
     [
-        ("faults", {"kind": "process.kill", "worlds": ["real"]}, {"name": "restart", "required": False}),
+        ("faults", {"kind": "process.kill", "worlds": ["real", "sim"]}, {"name": "restart", "required": False}),
         ("checks", {"check": "runs-per-job"}, {"name": "max"}),
         ("checks", {"check": "fault-injected", "sections": ["sometimes"], "arguments": []}, None),
     ],
