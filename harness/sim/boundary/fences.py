@@ -60,7 +60,7 @@ BOUNDARY = (
     Boundary(
         "functools.partial",
         How.PASSED,
-        "partials, default arguments, class attributes made before keep what is real: World.patcher.escapes() lists them",
+        "partials, defaults, class attributes made before keep what is real: World.patcher.escapes() lists them",
     ),
     Boundary("os.cpu_count", How.PASSED, "a fact of the machine: pools sized by it differ between machines"),
 )
