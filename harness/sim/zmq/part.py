@@ -32,7 +32,7 @@ BOUNDARY = (
     Boundary("zmq.zmq_version", How.PASSED, "a constant of the installed libzmq"),
     Boundary("zmq.strerror", How.PASSED, "a table"),
     Boundary("zmq.curve_keypair", How.PASSED, "real entropy: its keys differ from run to run"),
-    Boundary("zmq.Socket.setsockopt(CURVE_*, PLAIN_*, ZAP_DOMAIN)", How.FENCED, "security mechanisms are not simulated"),
+    Boundary("zmq.Socket.setsockopt(CURVE_*, PLAIN_*, ZAP_DOMAIN)", How.FENCED, "no security mechanisms"),
     Boundary("zmq.Context.socket(STREAM)", How.FENCED, "raw TCP peers are not simulated"),
 )
 """What this part does to the names of pyzmq."""

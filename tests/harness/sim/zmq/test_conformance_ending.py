@@ -18,9 +18,11 @@ def test_closed_socket(world: Any) -> None:
     socket.close()
     assert socket.closed
     calls = (
-        lambda: socket.send(b"x"), lambda: socket.recv(), lambda: socket.bind("inproc://x"), lambda: socket.last_endpoint,
-        lambda: socket.setsockopt(zmq.LINGER, 0), lambda: socket.getsockopt(zmq.TYPE), lambda: socket.connect("inproc://x"),
-        lambda: socket.unbind("inproc://x"), lambda: socket.disconnect("inproc://x"), lambda: socket.monitor(None, 0),
+        lambda: socket.send(b"x"), lambda: socket.recv(), lambda: socket.last_endpoint,
+        lambda: socket.bind("inproc://x"), lambda: socket.unbind("inproc://x"),
+        lambda: socket.connect("inproc://x"), lambda: socket.disconnect("inproc://x"),
+        lambda: socket.setsockopt(zmq.LINGER, 0), lambda: socket.getsockopt(zmq.TYPE),
+        lambda: socket.monitor(None, 0),
     )  # fmt: skip
     assert [world.outcome(call) for call in calls] == ["ENOTSOCK"] * len(calls)
     assert world.outcome(lambda: socket.poll(0)) == "ENOTSUP"
@@ -133,7 +135,12 @@ def test_lingering_message_is_delivered(world: Any) -> None:
     push.send(b"late")
     push.close(-1)
     ended: list[bool] = []
-    thread = world.thread(lambda: (context.term(), ended.append(True)))
+
+    def end() -> None:
+        context.term()
+        ended.append(True)
+
+    thread = world.thread(end)
     world.settle(0.15)
     assert ended == []
     pull = world.rebind(zmq.PULL, address)
@@ -153,18 +160,19 @@ def test_destroy_closes_everything(world: Any) -> None:
 
 def test_with_blocks(world: Any) -> None:
     """Leaving the blocks closes socket and context."""
+    kept: list[Any] = []
     with zmq.Context() as context, context.socket(zmq.PAIR) as socket:
-        assert not socket.closed
-    assert socket.closed
-    assert context.closed
+        kept += [context, socket]
+        assert [thing.closed for thing in kept] == [False, False]
+    assert [thing.closed for thing in kept] == [True, True]
 
 
 def test_instance_is_shared(world: Any) -> None:
     """Context.instance() is one context until it is ended."""
-    one = zmq.Context.instance()
+    one: Any = zmq.Context.instance()
     assert zmq.Context.instance() is one
     one.term()
-    two = zmq.Context.instance()
+    two: Any = zmq.Context.instance()
     assert two is not one
     two.term()
 
@@ -172,7 +180,7 @@ def test_instance_is_shared(world: Any) -> None:
 def test_shadows(world: Any) -> None:
     """A shadow is another object for the same socket; closing the original closes it."""
     pull, push = world.pair(zmq.PULL, zmq.PUSH)
-    shadow = zmq.Socket.shadow(push)
+    shadow: Any = zmq.Socket.shadow(push)
     shadow.send(b"by the shadow")
     assert world.receive(pull) == [b"by the shadow"]
     assert shadow.underlying == push.underlying

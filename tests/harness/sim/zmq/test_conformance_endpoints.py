@@ -63,7 +63,12 @@ def test_what_can_be_connected(world: Any, address: str) -> None:
 
 @pytest.mark.parametrize(
     ("address", "host"),
-    [("tcp://*:*", "0.0.0.0"), ("tcp://127.0.0.1:0", "127.0.0.1"), ("tcp://localhost:*", "127.0.0.1"), ("tcp://lo:*", "127.0.0.1")],
+    [
+        ("tcp://*:*", "0.0.0.0"),
+        ("tcp://127.0.0.1:0", "127.0.0.1"),
+        ("tcp://localhost:*", "127.0.0.1"),
+        ("tcp://lo:*", "127.0.0.1"),
+    ],
 )
 def test_wildcards(world: Any, address: str, host: str) -> None:
     """A wildcard takes a free port, which LAST_ENDPOINT tells."""

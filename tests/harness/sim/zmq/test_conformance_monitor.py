@@ -15,7 +15,7 @@ def told(monitor: Any, within: int = 80, most: int = 40) -> list[str]:
     """Names of the events that have been told."""
     names: list[str] = []
     while len(names) < most and monitor.poll(within):
-        names.append(zmq.Event(recv_monitor_message(monitor)["event"]).name)
+        names.append(str(zmq.Event(recv_monitor_message(monitor)["event"]).name))
     return names
 
 

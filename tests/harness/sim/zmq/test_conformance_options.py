@@ -30,7 +30,7 @@ TEXTS = (b"", b"x", b"\0x", b"y" * 255, b"y" * 256)
 def defaults(arm: Any, kind: str) -> dict[str, Any]:
     """What each option of a new socket says."""
     socket = arm.context.socket(getattr(zmq, kind))
-    found = {o.name: arm.outcome(lambda o=o: socket.get(o)) for o in SocketOption if o.name not in {"FD"}}
+    found = {o.name: arm.outcome(lambda o=o: socket.get(o)) for o in SocketOption if o.name != "FD"}
     socket.close(0)
     return found
 
@@ -69,7 +69,7 @@ def test_values_accepted(arms: Any, kind: str) -> None:
         expected = accepted(real, kind)
     with arms("sim") as sim:
         got = accepted(sim, kind)
-    different = {}
+    different: dict[str, list[Any]] = {}
     for name, rows in expected.items():
         for row, mine in zip(rows, got[name], strict=True):
             if row != mine and not (name in FENCED and mine[1] == "NotSimulated"):
@@ -143,7 +143,7 @@ def test_too_many_sockets(world: Any) -> None:
     """MAX_SOCKETS is a limit (EMFILE), fixed by the first socket; a closed one makes room again."""
     context = world.new_context()
     context.set(zmq.MAX_SOCKETS, 3)
-    opened = []
+    opened: list[Any] = []
     with contextlib.suppress(zmq.ZMQError):
         while len(opened) < 10:
             opened.append(context.socket(zmq.PAIR))

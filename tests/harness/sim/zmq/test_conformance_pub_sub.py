@@ -149,8 +149,20 @@ def test_xsub_subscribes_by_message(world: Any) -> None:
     assert world.receive(xpub) == [b"\x01a"]
     xsub.send(b"upwards")
     assert world.receive(xpub) == [b"upwards"]
+    xpub.send(b"xa")
     xpub.send(b"a1")
     assert world.receive(xsub) == [b"a1"]
+
+
+def test_unwanted_messages_on_the_way(world: Any) -> None:
+    """What was published before an unsubscription arrived is filtered by the SUB itself."""
+    pub, sub = subscribed(world, b"a", b"b")
+    pub.send_multipart([b"a1", b"rest"])
+    pub.send(b"b1")
+    world.settle()
+    sub.unsubscribe(b"a")
+    assert world.receive(sub) == [b"b1"]
+    assert world.quiet(sub)
 
 
 def test_welcome_message(world: Any) -> None:

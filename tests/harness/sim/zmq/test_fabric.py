@@ -97,17 +97,17 @@ def test_rule_ends_with_its_block(sim: Any) -> None:
 
 def test_latency() -> None:
     """A message takes as long as the link says; both ways of a question add up."""
-    with World(seed=1, latency=(5_000, 5_000)):
-        with zmq.Context() as context, context.socket(zmq.REP) as rep, context.socket(zmq.REQ) as req:
-            port = rep.bind_to_random_port("tcp://127.0.0.1")
-            req.connect(f"tcp://127.0.0.1:{port}")
-            time.sleep(1)
-            begin = time.monotonic()
-            req.send(b"")
-            rep.recv()
-            rep.send(b"")
-            req.recv()
-            assert time.monotonic() - begin == pytest.approx(0.010, abs=1e-6)
+    with World(seed=1, latency=(5_000, 5_000)), zmq.Context() as context:
+        rep, req = context.socket(zmq.REP), context.socket(zmq.REQ)
+        port = rep.bind_to_random_port("tcp://127.0.0.1")
+        req.connect(f"tcp://127.0.0.1:{port}")
+        time.sleep(1)
+        begin = time.monotonic()
+        req.send(b"")
+        rep.recv()
+        rep.send(b"")
+        req.recv()
+        assert time.monotonic() - begin == pytest.approx(0.010, abs=1e-6)
 
 
 # -- processes --------------------------------------------------------------------------------------------------------
@@ -239,13 +239,16 @@ def test_heartbeats_notice_a_partition(sim: Any) -> None:
 
 def test_dead_peer_is_a_deadlock_not_a_tick() -> None:
     """A client that waits for ever for a peer that is gone is reported as a deadlock; reconnecting does not hide it."""
+
+    def wait_for_ever() -> None:
+        with World(seed=1), zmq.Context() as context, context.socket(zmq.REQ) as req:
+            req.linger = 0
+            req.connect("tcp://127.0.0.1:5555")
+            req.send(b"is anybody there?")
+            req.recv()
+
     with pytest.raises(Deadlock, match=r"a message on harness:REQ#\d+ \(tcp://127\.0\.0\.1:5555\)"):
-        with World(seed=1), zmq.Context() as context:
-            with context.socket(zmq.REQ) as req:
-                req.linger = 0
-                req.connect("tcp://127.0.0.1:5555")
-                req.send(b"is anybody there?")
-                req.recv()
+        wait_for_ever()
 
 
 def test_instance_is_per_process(sim: Any) -> None:
@@ -260,7 +263,7 @@ def test_instance_is_per_process(sim: Any) -> None:
     kernel = sim.sim.kernel
     for name in ("one", "two"):
         kernel.spawn(kernel.new_process(name), "MainThread", lambda name=name: look(name))
-    mine = zmq.Context.instance()
+    mine: Any = zmq.Context.instance()
     time.sleep(2)
     assert zmq.Context.instance() is mine
     assert len({mine.underlying, *seen.values()}) == 3

@@ -1,0 +1,271 @@
+"""The simulation against libzmq, operation by operation, in sequences that Hypothesis makes up.
+
+Before each receive both must agree on whether there is anything; what is racy in reality is given time to settle.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import pytest
+import zmq
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from harness.sim.kernel import LOCAL
+from harness.sim.world import World
+
+pytestmark = [pytest.mark.zmq, pytest.mark.sim, pytest.mark.integration]
+NOW = zmq.NOBLOCK
+SETTLE = 0.012
+_sleep = time.sleep
+
+
+@contextlib.contextmanager
+def outside() -> Iterator[None]:
+    """What is called inside goes to the real libzmq and the real clock: the thread counts as none of the world."""
+    me = LOCAL.thread
+    LOCAL.thread = None
+    try:
+        yield
+    finally:
+        LOCAL.thread = me
+
+
+class Pattern:
+    """A pattern of sockets: which there are, who binds."""
+
+    def __init__(self, server: int, clients: int, *, count: int = 1, **options: Any) -> None:
+        self.server = server
+        self.clients = clients
+        self.names = [f"client{n}" for n in range(count)]
+        self.options = options
+
+
+PATTERNS = {
+    "req-rep": Pattern(zmq.REP, zmq.REQ),
+    "relaxed": Pattern(zmq.REP, zmq.REQ, req_relaxed=1),
+    "correlated": Pattern(zmq.REP, zmq.REQ, req_relaxed=1, req_correlate=1),
+    "two-reqs": Pattern(zmq.REP, zmq.REQ, count=2),
+    "dealers-router": Pattern(zmq.ROUTER, zmq.DEALER, count=3),
+    "dealer-rep": Pattern(zmq.REP, zmq.DEALER, count=2),
+    "req-router": Pattern(zmq.ROUTER, zmq.REQ, count=2),
+    "push-pull": Pattern(zmq.PULL, zmq.PUSH, count=3),
+    "pull-push": Pattern(zmq.PUSH, zmq.PULL, count=2),
+    "pair": Pattern(zmq.PAIR, zmq.PAIR),
+}
+
+
+class Both(RuleBasedStateMachine):
+    """One server, some clients, in both worlds."""
+
+    pattern: ClassVar[Pattern]
+    counts: ClassVar[dict[str, int]] = {}
+    context: ClassVar[Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts["examples"] = self.counts.get("examples", 0) + 1
+        self.n = 0
+        self.half: set[str] = set()
+        self.real: dict[str, Any] = {}
+        self.mine: dict[str, Any] = {}
+        self.stack = contextlib.ExitStack()
+        self.stack.enter_context(World(seed=1, patience=0))
+        self.sim_context = self.stack.enter_context(zmq.Context())
+        with outside():
+            socket = self.context.socket(zmq.REP)
+            port = socket.bind_to_random_port("tcp://127.0.0.1")
+            socket.close(0)
+        self.address = f"tcp://127.0.0.1:{port}"
+
+    @initialize()
+    def start(self) -> None:
+        """Server and clients are there."""
+        self.open("server")
+        for name in self.pattern.names:
+            self.open(name)
+        self.settle(3)
+
+    # -- plumbing -----------------------------------------------------------------------------------------------------
+
+    def open(self, name: str) -> None:
+        """Open a socket in both worlds."""
+        self.mine[name] = self._made(self.sim_context, name)
+        with outside():
+            self.real[name] = self._made(self.context, name)
+        assert (self.mine[name]._core is None, self.real[name]._core is None) == (False, True)
+
+    def _made(self, context: Any, name: str) -> Any:
+        kind = self.pattern.server if name == "server" else self.pattern.clients
+        socket = context.socket(kind)
+        socket.linger = 0
+        socket.reconnect_ivl = 5
+        if kind in (zmq.REQ, zmq.DEALER):
+            socket.routing_id = name.encode()
+        if name == "server":
+            for _ in range(500):
+                try:
+                    socket.bind(self.address)
+                    return socket
+                except zmq.ZMQError:
+                    _sleep(0.005)
+        for option, value in self.pattern.options.items():
+            setattr(socket, option, value)
+        socket.connect(self.address)
+        return socket
+
+    def close(self, name: str) -> None:
+        """Close a socket in both worlds."""
+        self.half.discard(name)
+        self.mine.pop(name).close()
+        with outside():
+            self.real.pop(name).close()
+
+    def settle(self, times: int = 1) -> None:
+        """Let the background work in both worlds; libzmq needs its sockets to be called for that."""
+        for _ in range(times):
+            time.sleep(0.1)
+            with outside():
+                _sleep(SETTLE)
+                for socket in self.real.values():
+                    socket.getsockopt(zmq.EVENTS)
+            for socket in self.mine.values():
+                socket.getsockopt(zmq.EVENTS)
+
+    def both(self, name: str, call: Any) -> Any:
+        """Make a call in both worlds; they must agree."""
+        self.counts["calls"] = self.counts.get("calls", 0) + 1
+        mine = outcome(lambda: call(self.mine[name]))
+        with outside():
+            real = outcome(lambda: call(self.real[name]))
+        assert mine == real, f"{name}: sim {mine}, libzmq {real}"
+        return mine
+
+    # -- operations ---------------------------------------------------------------------------------------------------
+
+    @rule(data=st.data())
+    def send(self, data: st.DataObject) -> None:
+        """Somebody sends a frame, perhaps with more to follow."""
+        name = data.draw(st.sampled_from(sorted(self.mine)))
+        more = data.draw(st.booleans()) if data.draw(st.integers(0, 3)) == 0 else False
+        self.n += 1
+        text = b"%d" % self.n
+        flags = NOW | (zmq.SNDMORE if more else 0)
+        if name == "server" and self.pattern.server == zmq.ROUTER and name not in self.half:
+            to = data.draw(st.sampled_from([*self.pattern.names, "nobody"])).encode()
+            empty = [b""] if self.pattern.clients == zmq.REQ else []
+            self.both(name, lambda socket: socket.send_multipart([to, *empty, text], NOW))
+            return
+        if name != "server" and self.pattern.clients == zmq.DEALER and self.pattern.server == zmq.REP:
+            self.both(name, lambda socket: socket.send_multipart([b"", text], NOW))
+            return
+        if self.both(name, lambda socket: socket.send(text, flags)) == ("ok", None):
+            (self.half.add if more else self.half.discard)(name)
+
+    @rule(data=st.data())
+    def receive(self, data: st.DataObject) -> None:
+        """Somebody receives a frame: the same in both worlds, or nothing in both."""
+        name = data.draw(st.sampled_from(sorted(self.mine)))
+        self.settle()
+        self._agree(name)
+        self.both(name, lambda socket: socket.recv(NOW))
+        self.both(name, lambda socket: socket.getsockopt(zmq.RCVMORE))
+
+    def _agree(self, name: str) -> None:
+        ready = self.mine[name].poll(0)
+        with outside():
+            real = self.real[name].poll(1_500 if ready else 15)
+        assert ready == real, f"{name} readable: sim {ready}, libzmq {real}"
+
+    @rule(data=st.data())
+    def writable(self, data: st.DataObject) -> None:
+        """Both agree on who can send."""
+        name = data.draw(st.sampled_from(sorted(self.mine)))
+        self.settle()
+        self.both(name, lambda socket: socket.poll(0, zmq.POLLOUT))
+
+    @precondition(lambda self: "server" in self.mine)
+    @rule()
+    def server_down(self) -> None:
+        """The server closes."""
+        self.settle()
+        self.close("server")
+        self.settle(2)
+
+    @precondition(lambda self: "server" not in self.mine)
+    @rule()
+    def server_up(self) -> None:
+        """The server is there again."""
+        self.open("server")
+        self.settle(4)
+
+    @rule(data=st.data())
+    def restart_client(self, data: st.DataObject) -> None:
+        """A client closes, another one takes its place."""
+        name = data.draw(st.sampled_from(self.pattern.names))
+        self.settle()
+        self.close(name)
+        self.settle(2)
+        self.open(name)
+        self.settle(3)
+
+    def teardown(self) -> None:
+        """Close everything."""
+        for name in list(self.mine):
+            self.close(name)
+        self.stack.close()
+
+
+def outcome(call: Any) -> tuple[str, Any]:
+    """What a call gives, or the name of its error."""
+    try:
+        return "ok", call()
+    except zmq.ZMQError as error:
+        return "error", zmq.Errno(error.errno or 0).name
+
+
+def explore(pattern: Pattern, examples: int, steps: int) -> dict[str, int]:
+    """Run that many sequences; AssertionError at the first disagreement, shrunk. Gives how much was done."""
+    context: zmq.Context[Any] = zmq.Context()
+    counts: dict[str, int] = {}
+    machine = type("Machine", (Both,), {"pattern": pattern, "context": context, "counts": counts})
+    try:
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=steps,
+                deadline=None,
+                database=None,
+                derandomize=True,
+                print_blob=False,
+                phases=(Phase.generate, Phase.shrink),
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    finally:
+        context.destroy(linger=0)
+    return counts
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_few_sequences(name: str) -> None:
+    """Every pattern agrees with libzmq on a few sequences of operations."""
+    counts = explore(PATTERNS[name], examples=4, steps=12)
+    assert counts["calls"] >= 10
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", PATTERNS)
+def test_many_sequences(name: str) -> None:
+    """Every pattern agrees with libzmq on many sequences of operations; more with HARNESS_DIFFERENTIAL=factor."""
+    factor = int(os.environ.get("HARNESS_DIFFERENTIAL", "1"))
+    counts = explore(PATTERNS[name], examples=40 * factor, steps=20)
+    assert counts["calls"] >= 400 * factor
