@@ -74,4 +74,5 @@ class Clock:
         drift = self._drift
         if not drift or duration <= 0:
             return duration
-        return -(-duration * MILLION // (MILLION + drift)) + 1
+        # Rounded up; elapsed() rounds down, and floors add up to at least the floor of the sum.
+        return -(-duration * MILLION // (MILLION + drift))

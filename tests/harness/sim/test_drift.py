@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.sim.drift import Clock
@@ -58,6 +58,7 @@ def test_a_clock_cannot_stand_still(ppm: int) -> None:
         Clock(0, Now()).drift = ppm
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 10**7), st.integers(-900_000, 5_000_000)), max_size=10))
 def test_monotonic_time_never_goes_back(changes: list[tuple[int, int]]) -> None:
     """Whatever drift is set when, the monotonic clock never shows less than before."""
@@ -74,6 +75,7 @@ def test_monotonic_time_never_goes_back(changes: list[tuple[int, int]]) -> None:
         last = clock.monotonic(now)
 
 
+@settings(deadline=None)
 @given(st.integers(-999_000, 5_000_000), st.integers(0, 10**12), st.integers(0, 10**7), st.integers(0, 10**10))
 @example(333_333, 0, 1, 2)
 @example(500_000, 0, 1, 3)

@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.sim.errors import ReplayDiverged
@@ -15,6 +15,7 @@ from harness.sim.tape import Choice, Tape
 ASKED = st.lists(st.tuples(st.sampled_from(["sched", "net"]), st.integers(1, 10**9), st.text(max_size=9)), max_size=20)
 
 
+@settings(deadline=None)
 @given(ASKED, st.integers())
 def test_a_saved_tape_replays(asked: list[tuple[str, int, str]], seed: int) -> None:
     """What was drawn, saved and loaded is given again, each value within its bounds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.sim.kernel import Kernel
@@ -14,6 +14,7 @@ from harness.sim.waiting import WaitQueue
 Opened = Callable[..., AbstractContextManager[Kernel]]
 
 
+@settings(deadline=None)  # real time is not the claim, and the machine may be busy
 @given(
     st.lists(st.tuples(st.integers(0, 20), st.one_of(st.none(), st.integers(0, 20))), min_size=1, max_size=8),
     st.lists(st.tuples(st.integers(0, 40), st.integers(1, 3)), max_size=8),
