@@ -199,7 +199,8 @@ class World:
         patcher = self.patcher
         wall = Wall()
         self._stack.callback(wall.remove)
-        wall.install(patcher, self.timezone)
+        spinning = clock.Spinning()
+        wall.install(patcher, self.timezone, spinning)
         state = ProcessState(self.kernel)
         self._stack.callback(state.remove)
         state.install(patcher)
@@ -207,7 +208,7 @@ class World:
         everywhere(patcher)
         order.install(patcher)
         pools.install(patcher)
-        clock.install(patcher)
+        clock.install(patcher, spinning)
         Entropy(self.seed).install(patcher)
         loop.install(patcher)
 

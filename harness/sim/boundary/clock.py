@@ -33,37 +33,38 @@ BOUNDARY = (
 )
 
 SPINS = 20_000
-"""Reads of a clock at one instant after which each further read costs a microsecond.
+"""Reads of a clock in one turn of a thread after which further reads cost virtual time.
 
-Time stands still while code computes, so ``while time.monotonic() < end: pass`` would never end. No code that waits
-in earnest asks this often without parking.
+Time stands still while code computes, so ``while time.monotonic() < end: pass`` would never end. No code that waits in
+earnest asks this often without parking.
 """
+DEAREST = 1_000
+"""Microseconds that a read costs at most: the price rises by one for every hundred reads, up to here."""
 
 
 class Spinning:
-    """Notices loops that wait by reading the clock over and over."""
+    """Notices loops that wait by reading a clock over and over."""
 
-    __slots__ = ("at", "count")
+    __slots__ = ("count", "turn")
 
     def __init__(self) -> None:
-        self.at = -1
+        self.turn = -1
         self.count = 0
 
     def read(self, kernel: Kernel) -> None:
-        """Count one read; past `SPINS` at one instant let a microsecond pass."""
-        if kernel.now != self.at:
-            self.at = kernel.now
+        """Count one read of the thread whose turn it is; past `SPINS` let time pass."""
+        if kernel.steps != self.turn:
+            self.turn = kernel.steps
             self.count = 0
         self.count += 1
-        if self.count > SPINS:
-            kernel.sleep(1)
-            # The next read costs again: the loop is a known spinner until time passes some other way.
-            self.at = kernel.now
+        if self.count > SPINS and kernel.current is not None:
+            kernel.sleep(min(1 + (self.count - SPINS) // 100, DEAREST))
+            # Its next read, a turn later, costs again: it is the same loop.
+            self.turn = kernel.steps
 
 
-def install(patcher: Patcher) -> None:
+def install(patcher: Patcher, spinning: Spinning) -> None:
     """Replace the clocks in module `time` and wherever they were imported by name."""
-    spinning = Spinning()
     for name in ("monotonic", "perf_counter", "process_time", "thread_time"):
         patcher.replace(time, name, _seconds(getattr(time, name), spinning))
         patcher.replace(time, f"{name}_ns", _nanoseconds(getattr(time, f"{name}_ns"), spinning))

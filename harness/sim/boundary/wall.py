@@ -17,6 +17,7 @@ from typing import Any
 import _time_machine  # type: ignore[import-not-found]
 import time_machine
 
+from harness.sim.boundary.clock import Spinning
 from harness.sim.boundary.patcher import Patcher
 from harness.sim.boundary.registry import Boundary, How
 from harness.sim.kernel import current_thread
@@ -47,8 +48,9 @@ BOUNDARY = (
 class Traveller(time_machine.Traveller):
     """A traveller of time-machine that reads the clock of whoever asks."""
 
-    def __init__(self) -> None:
+    def __init__(self, spinning: Spinning) -> None:
         super().__init__(0, None, tick=False)
+        self._spinning = spinning
 
     def time_ns(self) -> int:
         """Nanoseconds since 1970 of the calling process; the real ones for threads of the host."""
@@ -56,8 +58,9 @@ class Traveller(time_machine.Traveller):
         if me is None:
             real: int = _time_machine.original_time_ns()
             return real
-        process = me.process
-        return process.clock.wall(process.kernel.now) * 1000
+        kernel = me.kernel
+        self._spinning.read(kernel)
+        return me.process.clock.wall(kernel.now) * 1000
 
 
 class Wall:
@@ -67,7 +70,7 @@ class Wall:
         self._travel: time_machine.travel | None = None
         self._zone: str | None = None
 
-    def install(self, patcher: Patcher, timezone: str) -> None:
+    def install(self, patcher: Patcher, timezone: str, spinning: Spinning) -> None:
         """Redirect the C functions, and make `timezone` (``UTC``, ``Europe/Berlin``) the local one."""
         if time_machine.traveller_stack:
             raise RuntimeError("time-machine is travelling already: end that journey before opening a simulated world")
@@ -76,7 +79,7 @@ class Wall:
         time.tzset()
         self._travel = time_machine.travel(datetime(2026, 1, 1, tzinfo=UTC).timestamp(), tick=False)
         self._travel.start()
-        time_machine.traveller_stack[-1] = Traveller()
+        time_machine.traveller_stack[-1] = Traveller(spinning)
         patcher.replace(time, "ctime", _ctime)
         patcher.replace(time, "asctime", _asctime)
         tzlocal: Any = sys.modules.get("tzlocal.unix")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import _thread
+import asyncio
 import sys
 import threading
 import time
+from collections.abc import Callable
 from time import monotonic, sleep
 from types import ModuleType
 
@@ -87,16 +89,39 @@ def test_threads_of_the_host_have_real_time() -> None:
     assert asked[0] >= 0.02
 
 
-def test_waiting_by_reading_the_clock_comes_to_an_end() -> None:
-    """``while time.monotonic() < end`` ends: after 20,000 reads at one instant each costs a microsecond."""
+@pytest.mark.parametrize(("clock", "scale"), [("monotonic", 1), ("time", 1), ("perf_counter_ns", 1_000_000_000)])
+def test_waiting_by_reading_a_clock_comes_to_an_end(clock: str, scale: int) -> None:
+    """``while clock() < end`` ends: after 20,000 reads in one turn each costs time, first a microsecond, then more."""
     with World() as world:
-        end = time.monotonic() + 0.001
+        read: Callable[[], float] = getattr(time, clock)
+        end = read() + 0.00005 * scale
         reads = 0
-        while time.monotonic() < end:
+        while read() < end:
             reads += 1
 
-        assert reads == 20_998
-        assert world.elapsed == 0.001
+        assert reads == 20_048
+        assert world.elapsed == 0.00005
+
+        end = read() + 2 * scale
+        while read() < end:
+            reads += 1
+
+        assert reads < 60_000
+        assert 2 <= world.elapsed < 2.001
+
+
+def test_many_reads_of_many_turns_are_free() -> None:
+    """A loop with much to do in one instant may read the clock as often as it likes: no time passes for it."""
+
+    async def main() -> None:
+        for _ in range(50):
+            for _ in range(1_000):
+                time.monotonic()
+            await asyncio.sleep(0)
+
+    with World() as world:
+        asyncio.run(main())
+        assert world.elapsed == 0
 
 
 def test_negative_sleeps_are_refused_as_in_reality() -> None:
