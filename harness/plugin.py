@@ -24,8 +24,11 @@ from harness.pytest.fixtures import (
     scheduler_server,
     zmq_client,
 )
+from harness.pytest.simulated import FIXTURE, MARKER, one_for_each_seed, sections, sim_world
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from harness.pytest.items import ScenarioFile
 
 __all__ = [
@@ -41,8 +44,12 @@ __all__ = [
     "pytest_addoption",
     "pytest_collect_file",
     "pytest_configure",
+    "pytest_generate_tests",
+    "pytest_itemcollected",
+    "pytest_runtest_makereport",
     "scenario",
     "scheduler_server",
+    "sim_world",
     "zmq_client",
 ]
 
@@ -56,7 +63,7 @@ MARKERS = {
     "load": "a load scenario",
     "cycles": "a cycles scenario",
     "chaos": "a chaos scenario",
-    "sim": "runs in the simulated world",
+    "sim": "runs in the simulated world; options of the fixture sim_world: seed, seeds, those of harness.sim.World",
     "real": "runs in the real world",
     "client": "about the client",
 }
@@ -67,7 +74,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of scenario items. The same things as the options of ``harness run``, under longer names."""
     add = parser.getgroup("harness", "scenario files as tests").addoption
     add("--harness-world", choices=["real", "sim"], help="run scenario files in this world only")
-    add("--harness-seed", type=int, metavar="N", help="run scenario files with this seed instead of their own")
+    add(
+        "--harness-seed",
+        type=int,
+        metavar="N",
+        help="run scenario files and simulated tests with this seed instead of their own",
+    )
     add(
         "--harness-set",
         action="append",
@@ -102,3 +114,23 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFi
     if not is_scenario(file_path) or not is_asked_for(file_path, asked):
         return None
     return ScenarioFile.from_parent(parent, path=file_path)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A simulated test with ``seeds`` becomes one test a seed."""
+    one_for_each_seed(metafunc)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tests that use `sim_world` have the marker ``sim``, as scenario items of that world have."""
+    if FIXTURE in getattr(item, "fixturenames", ()) and item.get_closest_marker(MARKER) is None:
+        item.add_marker(MARKER)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A simulated test that failed tells its seed, and how to run it again."""
+    report = yield
+    if report.when == "call" and report.failed:
+        report.sections += sections(item)
+    return report

@@ -13,6 +13,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.pytest.telling import describe
+from harness.scenario.model import World
 
 if TYPE_CHECKING:
     from harness.scenario.model import Scenario
@@ -60,12 +61,14 @@ def has_own_timeout(config: pytest.Config) -> bool:
     return any(value not in (None, "") for value in set_)
 
 
-def longest(scenario: Scenario) -> float:
+def longest(scenario: Scenario, world: World = World.REAL) -> float:
     """Seconds after which a run of this scenario must be over, all its limits used up and its target hard to
     stop.
 
     Teardown has four steps with one limit each: collect, stop, collect files, audit.
     """
+    if world is World.SIM:
+        return _GRACE * 10  # its limits are of virtual time: a day of it may take seconds, and a hang takes for ever
     limits = scenario.limits
     steady = sum(expect.within for expect in scenario.steady)
     return limits.setup * 2 + steady + limits.run + limits.settle + 4 * limits.teardown + _GRACE
@@ -130,7 +133,7 @@ class ScenarioItem(pytest.Item):
             self.add_marker(marker)
         if self.config.pluginmanager.hasplugin("timeout"):
             # By signal: it ends the run, which heals and tears down. By thread it would end the process at once.
-            seconds = () if has_own_timeout(self.config) else (longest(scenario),)
+            seconds = () if has_own_timeout(self.config) else (longest(scenario, planned.world),)
             self.add_marker(pytest.mark.timeout(*seconds, method="signal"))
         self.user_properties += [("seed", planned.seed), ("world", planned.world.value)]
 

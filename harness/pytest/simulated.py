@@ -1,0 +1,168 @@
+"""Tests whose body runs in a simulated world: the fixture `sim_world`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import importlib
+import inspect
+import shlex
+import signal
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from harness.sim import World
+
+FIXTURE = "sim_world"
+MARKER = "sim"
+THREADS = pytest.StashKey[str]()
+"""What the threads of the world were doing when the time-out struck."""
+WORLD = pytest.StashKey["World"]()
+
+
+@pytest.fixture
+def sim_world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """The body of the test runs in this simulated world: virtual time, seeded chance, simulated threads, processes,
+    sockets. A coroutine function is run by `asyncio.run`.
+
+    ``@pytest.mark.sim(seed=7, latency="1ms..5ms")`` gives the options of `harness.sim.World`; ``seeds=100`` makes one
+    test for each of the seeds 1..100. Without them the seed is made of the test's name; ``--harness-seed`` goes first.
+    Other fixtures are set up and torn down outside of the world. A test that fails says its seed and how to run it
+    again.
+    """
+    from harness.sim import World
+
+    options = options_of(request.node)
+    options.pop("seeds", None)
+    seed = options.pop("seed", None)
+    given = request.config.getoption("--harness-seed")
+    chosen = next((n for n in (getattr(request, "param", None), given, seed) if n is not None), None)
+    world = World(zlib.crc32(request.node.nodeid.encode()) if chosen is None else chosen, **options)
+    request.node.stash[WORLD] = world
+    test = request.node.obj
+    request.node.obj = _inside(world, test, request.node)
+    yield world
+    request.node.obj = test
+
+
+def options_of(node: pytest.Item) -> dict[str, Any]:
+    """The arguments of the marker ``sim``, the nearest first."""
+    found: dict[str, Any] = {}
+    for marker in node.iter_markers(MARKER):
+        if marker.args:
+            raise UsageError(f"@pytest.mark.{MARKER} takes named options only, such as seed=7; found {marker.args}")
+        found = {**marker.kwargs, **found}
+    return found
+
+
+def one_for_each_seed(metafunc: pytest.Metafunc) -> None:
+    """Make a test with ``seeds`` one test a seed; ``--harness-seed`` leaves that one."""
+    seeds = options_of(cast("pytest.Item", metafunc.definition)).get("seeds")
+    if seeds is None or FIXTURE not in metafunc.fixturenames:
+        return
+    given = metafunc.config.getoption("--harness-seed")
+    chosen: Iterable[int] = range(1, seeds + 1) if isinstance(seeds, int) else seeds
+    numbers = [given] if given is not None else list(chosen)
+    metafunc.parametrize(FIXTURE, numbers, indirect=True, ids=[f"seed{number}" for number in numbers])
+
+
+def _inside(world: World, test: Callable[..., Any], node: pytest.Item) -> Callable[..., None]:
+    """The test as a function that opens the world first."""
+
+    @functools.wraps(test)
+    def call(*args: Any, **kwargs: Any) -> None:
+        __tracebackhide__ = True
+        with _time_outs_told(world, node), world:
+            if inspect.iscoroutinefunction(test):
+                asyncio.run(test(*args, **kwargs))
+            else:
+                test(*args, **kwargs)
+
+    return call
+
+
+class _TimeUp(KeyboardInterrupt):
+    """The alarm of pytest-timeout; of this kind, since an event loop swallows any other."""
+
+
+@contextlib.contextmanager
+def _time_outs_told(world: World, node: pytest.Item) -> Iterator[None]:
+    """Note what every simulated thread waits for when the time-out strikes; its handler comes when the world is closed.
+
+    That handler, pytest-timeout's, looks at threads and prints: inside, it would do so as one of the world's.
+    """
+    own = signal.getsignal(signal.SIGALRM)
+    rung: list[FrameType | None] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        rung.append(frame)
+        node.stash[THREADS] = describe(world)
+        raise _TimeUp
+
+    if not callable(own):  # no time-out by signal
+        with _dumps_told(world):
+            yield
+        return
+    signal.signal(signal.SIGALRM, note)
+    try:
+        yield
+    except _TimeUp:
+        pass
+    finally:
+        signal.signal(signal.SIGALRM, own)
+        if rung:
+            own(signal.SIGALRM, rung[0])
+
+
+@contextlib.contextmanager
+def _dumps_told(world: World) -> Iterator[None]:
+    """Where the time-out is a thread's, which prints stacks and ends the process, print the simulated threads too."""
+    try:
+        plugin: Any = importlib.import_module("pytest_timeout")
+    except ImportError:
+        yield
+        return
+    dump = plugin.dump_stacks
+
+    def dump_with_threads(terminal: Any) -> None:
+        dump(terminal)
+        terminal.sep("~", title="Simulated threads")
+        terminal.write(describe(world) + "\n")
+
+    plugin.dump_stacks = dump_with_threads
+    try:
+        yield
+    finally:
+        plugin.dump_stacks = dump
+
+
+def describe(world: World) -> str:
+    """What every simulated thread does or waits for."""
+    from harness.sim import reports
+
+    return f"at {world.elapsed:.6f} s of virtual time:\n{reports.describe(world.kernel)}"
+
+
+def sections(item: pytest.Item) -> Iterator[tuple[str, str]]:
+    """What the report of a failed test says of its world."""
+    world = item.stash.get(WORLD, None)
+    if world is None:
+        return
+    again = ["pytest", item.nodeid]
+    if "[seed" not in item.name:
+        again.append(f"--harness-seed={world.seed}")
+    yield (
+        "simulated world",
+        f"seed {world.seed}, {world.elapsed:.6f} s of virtual time, digest {world.digest}\nagain: {shlex.join(again)}",
+    )
+    if (threads := item.stash.get(THREADS, "")):
+        yield "simulated threads at the time-out", threads
