@@ -239,5 +239,3 @@ def _sqlite_error(fault: DiskFault) -> sqlite3.OperationalError:
     error = sqlite3.OperationalError(text)
     error.sqlite_errorcode, error.sqlite_errorname = code, name
     return error
-
-

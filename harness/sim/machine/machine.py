@@ -46,9 +46,7 @@ class Machine:
     real_open = staticmethod(REAL_OPEN)
     real_close = staticmethod(REAL_CLOSE)
 
-    def __init__(
-        self, kernel: Kernel, fabric: Callable[[], Any], *, start_up: tuple[float, float] = START_UP
-    ) -> None:
+    def __init__(self, kernel: Kernel, fabric: Callable[[], Any], *, start_up: tuple[float, float] = START_UP) -> None:
         self.kernel = kernel
         self._fabric = fabric
         self.start_up = start_up

@@ -282,9 +282,7 @@ def connections(machine: Machine, kind: str, processes: list[SimProcess]) -> lis
         for number, entry in machine.state(process).descriptors.items():
             if isinstance(entry.file, Endpoint) and _wanted(entry.file, kind):
                 family, local, peer, status = _told(entry.file)
-                found.append(
-                    SystemConnection(number, family, socket.SOCK_STREAM, local, peer, status, process.pid)
-                )
+                found.append(SystemConnection(number, family, socket.SOCK_STREAM, local, peer, status, process.pid))
         if kind in ("inet", "inet4", "tcp", "tcp4", "all"):
             found += [_listening(host, port, process) for host, port in machine.foreign_ports(process)]
     return found

@@ -26,9 +26,7 @@ class Watch:
         self._kernel = machine.kernel
         self._queue = WaitQueue(machine.kernel, what)
 
-    def wait(
-        self, watched: Sequence[Descriptor], look: Callable[[], Any], timeout: int | None
-    ) -> Any:
+    def wait(self, watched: Sequence[Descriptor], look: Callable[[], Any], timeout: int | None) -> Any:
         """What `look` answers as soon as that is true, or after `timeout` microseconds."""
         found = look()
         if found or timeout == 0:

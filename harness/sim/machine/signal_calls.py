@@ -208,5 +208,3 @@ def _named(number: int) -> Any:
         return signal.Signals(number)
     except ValueError:
         return number
-
-

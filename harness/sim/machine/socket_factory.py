@@ -33,5 +33,3 @@ def socket_pair(machine: Machine, made: type[SimSocket]) -> Callable[..., tuple[
         return one, other
 
     return socketpair
-
-

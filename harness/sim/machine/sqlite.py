@@ -274,5 +274,3 @@ def statements(script: str) -> Iterator[str]:
     rest = script[begin:]
     if rest.strip():
         yield rest
-
-

@@ -152,7 +152,6 @@ def test_scripts_and_transactions(world: object, tmp_path: Path) -> None:
     connection.executescript("CREATE TABLE t (x); BEGIN; INSERT INTO t VALUES (1); INSERT INTO t VALUES (';'); COMMIT")
     assert not connection.in_transaction
 
-
     def fail() -> None:
         with connection:
             connection.execute("INSERT INTO t VALUES (2)")
