@@ -7,6 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+_TRIGGER: Mapping[str, str] = {
+    "every": "fire at this interval, first at once or after `after`",
+    "after": "alone: fire once, after this long; beside another trigger: when that begins",
+    "at": "fire once, at this time: ISO 8601 with an offset",
+    "cron": "fire by a crontab line of five words, or by fields by name",
+    "calendar": "fire at one time of day, every so many days, weeks, months or years",
+    "all_of": "fire when all of these agree within `threshold`",
+    "any_of": "fire when any of these does",
+    "threshold": "how far apart the times of `all_of` may be",
+    "zone": "time zone of `cron` and `calendar`",
+    "until": "how long after now `every` and `cron` go on; for ever when left out",
+}
+
 MEANINGS: Mapping[str, Mapping[str, str]] = {
     "Scenario": {
         "scenario": "version of the format; it comes first and is always 1",
@@ -209,4 +222,52 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "max_running": "jobs of this schedule that run at once",
     },
     "ScheduleArgs": {"id": "which schedule"},
+    "ApschedulerTargetOptions": {
+        "factory": "who makes the scheduler, as `package.module:function`: called without arguments, or with the "
+        "folder for its store if it takes one; must return a new `AsyncScheduler`",
+        "host": "`process`: it lives in a process of its own; `thread`: in one of the harness, which cannot be killed",
+    },
+    "ApschedulerOptions": {
+        "store": "where schedules and jobs are kept; `sqlite` needs SQLAlchemy and aiosqlite",
+        "durable": "whether schedules survive the end of the process; when left out: those in SQLite do",
+        "identity": "a stable one finds its own abandoned jobs again at its next start",
+        "lease": "how long schedules and jobs stay acquired without renewal",
+        "max_jobs": "jobs that run at once",
+        "misfire_grace": "what schedules that give none of their own allow",
+        "cleanup": "time between clean-ups; `0s`: none",
+        "connections": "connections to SQLite at most; with several APScheduler meets its own locks",
+    },
+    "AddTriggeredArgs": {
+        **_TRIGGER,
+        "id": "id of the schedule; `s1`, `s2`, … when left out",
+        "call": "what to run: `tick`, `work`, `echo`, `sleep`, `block`, `fail`, or `package.module:function`",
+        "params": "its keyword arguments",
+        "executor": "the job executor; the scheduler's own choice when left out",
+        "coalesce": "which of several overdue times are fired",
+        "misfire_grace": "a job that is begun later than this is dropped as missed",
+        "max_running": "jobs of this schedule that run at once",
+        "jitter": "each job is for a random time up to so much later",
+        "paused": "begin paused",
+        "conflict": "what becomes of a schedule that has this id already",
+    },
+    "TriggerArgs": _TRIGGER,
+    "CalendarArgs": {
+        "years": "years between two days",
+        "months": "months between two days; months without the day are left out",
+        "weeks": "weeks between two days",
+        "days": "days between two days",
+        "time": "time of day, `HH:MM:SS`",
+        "start_date": "the first day, `YYYY-MM-DD`; today when left out",
+    },
+    "ResumeArgs": {
+        "id": "which schedule",
+        "skip": "leave out what it missed; else that is dealt with as `coalesce` says",
+    },
+    "JobArgs": {
+        "call": "what to run, as for a schedule",
+        "params": "its keyword arguments",
+        "executor": "the job executor; the scheduler's own choice when left out",
+        "max_running": "jobs of this task that run at once; any number when left out",
+    },
+    "DownArgs": {"down": "how long until it is started again; a kill without it lasts until `scheduler.start`"},
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, get_args
+
 from pydantic import BaseModel
 
 from harness.checks.registry import checks as registered_checks
@@ -10,6 +12,7 @@ from harness.faults.registry import kinds
 from harness.reference.docstrings import summary
 from harness.reference.meanings import MEANINGS
 from harness.reference.tables import keys, table
+from harness.targets.apscheduler import mutants as broken_apscheduler
 from harness.targets.registry import drivers as registered_drivers
 from harness.targets.schedule_zero import mutants as broken
 
@@ -54,6 +57,8 @@ def drivers() -> str:
         places = ", ".join(f"`{place}`" for place in driver.places)
         parts.append(f"Places a fault can point at, besides the handlers: {places}.")
         parts += [f"#### {op.name}\n\n{op.about}\n\n{_explained(op.args)}" for op in driver.ops.values()]
+        inner = dict.fromkeys(part for op in driver.ops.values() for part in _parts_of(op.args))
+        parts += [f"#### {part.__name__}\n\n{summary(part)}\n\n{_explained(part)}" for part in inner]
     return "\n\n".join(parts)
 
 
@@ -61,6 +66,28 @@ def _explained(model: type[BaseModel]) -> str:
     return keys(model, MEANINGS.get(model.__name__))
 
 
+def _parts_of(model: type[BaseModel]) -> list[type[BaseModel]]:
+    """The models that the arguments of an operation are made of, each once."""
+    found: dict[type[BaseModel], None] = {}
+
+    def look(annotation: Any) -> None:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in found:
+            found[annotation] = None
+            for field in annotation.model_fields.values():
+                look(field.annotation)
+        for inner in get_args(annotation):
+            look(inner)
+
+    for field in model.model_fields.values():
+        look(field.annotation)
+    return list(found)
+
+
 def mutants() -> str:
-    """Every way in which the scheduler can be broken on purpose."""
-    return table(["mutant", "what it breaks"], [[f"`{name}`", about] for name, about in broken.about().items()])
+    """Every way in which a target can be broken on purpose."""
+    rows = [
+        [f"`{name}`", driver, about]
+        for driver, each in (("schedule_zero", broken), ("apscheduler", broken_apscheduler))
+        for name, about in each.about().items()
+    ]
+    return table(["mutant", "driver", "what it breaks"], rows)

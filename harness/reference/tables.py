@@ -42,7 +42,10 @@ def keys(model: type[BaseModel], meanings: Mapping[str, str] | None = None) -> s
     A meaning is the field's own description, the docstring below it, or that of `meanings`.
     """
     schema = model.model_json_schema(by_alias=True)
-    properties, definitions = schema.get("properties", {}), schema.get("$defs", {})
+    definitions = schema.get("$defs", {})
+    # A model that contains itself is a mere reference to one of its definitions.
+    root = definitions[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    properties = root.get("properties", {})
     written = {**(meanings or {}), **attributes(model)}
     rows = []
     for name, field in model.model_fields.items():

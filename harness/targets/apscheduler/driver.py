@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from harness.scenario.model import Scenario, World
 from harness.targets.apscheduler import operations
-from harness.targets.apscheduler.options import SchedulerOptions, TargetOptions
+from harness.targets.apscheduler.options import ApschedulerOptions, ApschedulerTargetOptions
 from harness.targets.base import OpSpec, PlaceKind, Target, TargetContext
 
 
@@ -22,8 +22,8 @@ class ApschedulerDriver:
     name: ClassVar[str] = "apscheduler"
     about: ClassVar[str] = "any APScheduler 4 scheduler, by a factory or by options; no ZeroMQ, no handlers"
     worlds: ClassVar[tuple[World, ...]] = (World.REAL, World.SIM)
-    options: ClassVar[type[BaseModel]] = TargetOptions
-    scheduler_options: ClassVar[type[BaseModel]] = SchedulerOptions
+    options: ClassVar[type[BaseModel]] = ApschedulerTargetOptions
+    scheduler_options: ClassVar[type[BaseModel]] = ApschedulerOptions
     handler_options: ClassVar[type[BaseModel] | None] = None
     places: ClassVar[Mapping[str, PlaceKind]] = {"scheduler": PlaceKind.PROCESS, "store": PlaceKind.STORE}
     ops: ClassVar[Mapping[str, OpSpec]] = operations.OPS

@@ -90,7 +90,7 @@ class SchedulerHost:
         self._questions.put_nowait(None)
 
     def _say(self, message: dict[str, Any]) -> None:
-        self._say_raw({**message, "mono": time.monotonic(), "wall": recording.wall()})
+        self._say_raw({**message, "mono": time.monotonic()})
 
     async def _answer(self, scheduler: AsyncScheduler, question: Message) -> None:
         answer: dict[str, Any] = {"n": question["n"], "ok": True}

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.history.recorder import Recorder
 from harness.history.records import Event, Process, ProcessEvent, Status
-from harness.targets.apscheduler.recording import wall
+from harness.targets.apscheduler.recording import clocks
 from harness.targets.base import Reply
 
 _NAMES = {
@@ -62,7 +62,7 @@ class Notes:
         self._event("scheduler-down", "scheduler", begun, how=how, durable=self._durable, error=error)
 
     def _event(self, name: str, place: str, begun: float, **detail: Any) -> None:
-        monotonic, clock = time.monotonic(), wall()
+        monotonic, clock = clocks()
         # A length, since what is recorded before the run begins has its times shifted.
         detail |= {"took": round(monotonic - begun, 6), "wall": clock}
         self._recorder.append(

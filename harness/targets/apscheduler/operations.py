@@ -8,7 +8,7 @@ from typing import Any
 from harness.scenario.values import Duration
 from harness.targets.apscheduler import specs
 from harness.targets.apscheduler.options import (
-    AddScheduleArgs,
+    AddTriggeredArgs,
     DownArgs,
     JobArgs,
     NoArgs,
@@ -20,7 +20,7 @@ from harness.targets.base import OpSpec
 OPS: Mapping[str, OpSpec] = {
     spec.name: spec
     for spec in (
-        OpSpec("schedule.add", "run a task whenever a trigger says so", AddScheduleArgs),
+        OpSpec("schedule.add", "run a task whenever a trigger says so", AddTriggeredArgs),
         OpSpec("schedule.pause", "pause a schedule", ScheduleArgs),
         OpSpec("schedule.resume", "resume a paused schedule", ResumeArgs),
         OpSpec("schedule.remove", "remove a schedule", ScheduleArgs),
@@ -37,7 +37,7 @@ LIFE = frozenset(name for name in OPS if name.startswith("scheduler."))
 """Operations that begin or end the scheduler's life: its host cannot answer them."""
 
 
-def question(args: AddScheduleArgs | JobArgs, *, name: str, now: int, grace: Duration | None) -> dict[str, Any]:
+def question(args: AddTriggeredArgs | JobArgs, *, name: str, now: int, grace: Duration | None) -> dict[str, Any]:
     """The arguments of ``schedule.add``, ``job.submit`` or ``job.run`` as its host takes them.
 
     `name` is the schedule's when it has none, `now` in µs since 1970, `grace` (seconds) holds where none is given.

@@ -15,7 +15,7 @@ class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class TargetOptions(_Options):
+class ApschedulerTargetOptions(_Options):
     """Further keys of ``target:``."""
 
     factory: str = Field(default="", pattern=r"^$|^[\w.]+:[\w.]+$")
@@ -27,7 +27,7 @@ class TargetOptions(_Options):
     """Where it lives. A thread of this process starts at once and cannot be killed."""
 
 
-class SchedulerOptions(_Options):
+class ApschedulerOptions(_Options):
     """Keys of ``topology.scheduler``; durations with a unit. With a factory only ``durable`` has a meaning."""
 
     store: Literal["memory", "sqlite"] = "memory"
@@ -87,7 +87,7 @@ class CalendarArgs(_Options):
     start_date: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
 
 
-class AddScheduleArgs(TriggerArgs):
+class AddTriggeredArgs(TriggerArgs):
     """``schedule.add``: run a task whenever a trigger says so. Each schedule is a task of its own."""
 
     id: str | None = None
@@ -140,4 +140,4 @@ class NoArgs(_Options):
 
 
 TriggerArgs.model_rebuild()
-AddScheduleArgs.model_rebuild()
+AddTriggeredArgs.model_rebuild()

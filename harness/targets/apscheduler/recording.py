@@ -18,10 +18,26 @@ from apscheduler.abc import JobExecutor
 from harness.agent.journal import Journal
 from harness.models.zones import micros
 
+_TRIES = 5
+_AT_ONCE = 50e-6
+"""Seconds between two readings of clocks that count as one moment."""
+
 
 def wall() -> int:
     """The wall clock of this process, in µs since 1970."""
     return time.time_ns() // 1000
+
+
+def clocks() -> tuple[float, int]:
+    """The monotonic clock (seconds) and the wall clock (µs since 1970) of one moment.
+
+    Taken again when the process was held up between the two, so that times can be turned from one into the other.
+    """
+    for _ in range(_TRIES):
+        before, shown, after = time.monotonic(), wall(), time.monotonic()
+        if after - before < _AT_ONCE:
+            break
+    return (before + after) / 2, shown
 
 
 class Observed(JobExecutor):
@@ -81,7 +97,7 @@ def pending(job: Job) -> dict[str, Any]:
         "task": job.task_id,
         "schedule": job.schedule_id or "",
         "scheduled": _micros(job.scheduled_fire_time),
-        "wall": wall(),
+        **_now(),
     }
 
 
@@ -91,8 +107,13 @@ def _about(event: JobAcquired | JobReleased) -> dict[str, Any]:
         "task": event.task_id,
         "schedule": event.schedule_id or "",
         "scheduled": _micros(event.scheduled_start),
-        "wall": wall(),
+        **_now(),
     }
+
+
+def _now() -> dict[str, Any]:
+    read, shown = clocks()
+    return {"read": read, "wall": shown}
 
 
 def _micros(moment: datetime | None) -> int | None:

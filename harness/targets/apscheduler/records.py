@@ -53,7 +53,7 @@ def _execution(begun: Line, ended: Line | None, to_scenario: ToScenario) -> Exec
 
 def _job(line: Line, to_scenario: ToScenario, before: Job | None) -> Job:
     def when(micros: int | None) -> float | None:
-        return None if micros is None else to_scenario(line["mono"] + (micros - line["wall"]) / 1e6)
+        return None if micros is None else to_scenario(line["read"] + (micros - line["wall"]) / 1e6)
 
     started = when(line.get("started"))
     attempt = before is None or line["kind"] == "acquired"

@@ -22,7 +22,13 @@ from harness.targets.apscheduler.host import Settings
 from harness.targets.apscheduler.life import Life
 from harness.targets.apscheduler.links import Gone
 from harness.targets.apscheduler.notes import Notes
-from harness.targets.apscheduler.options import AddScheduleArgs, DownArgs, JobArgs, SchedulerOptions, TargetOptions
+from harness.targets.apscheduler.options import (
+    AddTriggeredArgs,
+    ApschedulerOptions,
+    ApschedulerTargetOptions,
+    DownArgs,
+    JobArgs,
+)
 from harness.targets.base import Place, PlaceKind, Reply, StopHow, StopResult, TargetContext
 
 _SIGNALS = {StopHow.TERM: signal.SIGTERM, StopHow.INT: signal.SIGINT, StopHow.QUIT: signal.SIGTERM}
@@ -37,8 +43,8 @@ class ApschedulerTarget:
         if scenario.topology.handlers:
             raise UsageError("the driver apscheduler has no handlers: its jobs run inside the scheduler")
         self._recorder = context.recorder
-        self._options = TargetOptions.model_validate(scenario.target.options)
-        self._scheduler = SchedulerOptions.model_validate(scenario.topology.scheduler)
+        self._options = ApschedulerTargetOptions.model_validate(scenario.target.options)
+        self._scheduler = ApschedulerOptions.model_validate(scenario.topology.scheduler)
         self.run_tag = uuid.UUID(int=context.rng.getrandbits(128)).hex + f"-{os.getpid()}"
         root = context.run_dir.absolute()
         self._folder, self._logs = root / "target", root / "logs"
@@ -95,9 +101,9 @@ class ApschedulerTarget:
             return Reply(Status.FAIL, error=str(error))
 
     def _question(self, parsed: BaseModel) -> dict[str, Any]:
-        if not isinstance(parsed, AddScheduleArgs | JobArgs):
+        if not isinstance(parsed, AddTriggeredArgs | JobArgs):
             return parsed.model_dump()
-        self._count += isinstance(parsed, AddScheduleArgs)
+        self._count += isinstance(parsed, AddTriggeredArgs)
         grace = self._scheduler.misfire_grace
         return operations.question(parsed, name=f"s{self._count}", now=recording.wall(), grace=grace)
 

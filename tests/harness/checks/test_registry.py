@@ -42,6 +42,7 @@ def test_every_check_says_what_it_is_about_in_one_line() -> None:
         "bounded",
         "brought-back",
         "faults-injected",
+        "fires-as-modelled",
         "fires-on-schedule",
         "growth",
         "history-explainable",

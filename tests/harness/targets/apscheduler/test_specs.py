@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from harness.models import triggers, zones
 from harness.targets.apscheduler import building, specs
-from harness.targets.apscheduler.options import AddScheduleArgs, TriggerArgs
+from harness.targets.apscheduler.options import AddTriggeredArgs, TriggerArgs
 
 pytestmark = pytest.mark.unit
 
@@ -55,7 +55,7 @@ def test_times_begin_with_the_scheduler_or_after_a_while() -> None:
 def test_what_is_not_one_trigger_is_refused(given: dict[str, Any]) -> None:
     """None, two, or one that makes no sense."""
     with pytest.raises(ValidationError):
-        AddScheduleArgs.model_validate(given)
+        AddTriggeredArgs.model_validate(given)
 
 
 @pytest.mark.parametrize(
