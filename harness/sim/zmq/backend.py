@@ -63,6 +63,7 @@ class SimContext:
 
     @closed.setter
     def closed(self, value: bool) -> None:
+        """Set by pyzmq."""
         self.__dict__["_gone"] = value
         BackendContext.closed.__set__(self, value)  # type: ignore[attr-defined]
 

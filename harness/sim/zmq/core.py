@@ -32,6 +32,8 @@ _MORE = int(zmq.SNDMORE)
 _NOW = int(zmq.DONTWAIT)
 LATE = 1
 """Microseconds by which each time-out is late: none is early, not even after the clock became a float and back."""
+IDLE = 10
+"""Microseconds that a call takes which finds nothing, the second time in a row."""
 _RCVTIMEO, _SNDTIMEO = int(O.RCVTIMEO), int(O.SNDTIMEO)
 
 
@@ -39,6 +41,7 @@ class SocketCore:
     """One socket. Subclasses override the hooks at the end.
 
     :ivar label: such as ``server:ROUTER#2``; equal in every run.
+    :ivar described: the same with its addresses, for reports.
     :ivar user: the thread that waits inside of a call on this socket; None: nobody.
     :ivar watchers: called whenever something may have changed; pollers and the doorbell are here.
     """
@@ -61,6 +64,7 @@ class SocketCore:
         if self.linger != -1 or not context.blocky:
             self.options.set(int(O.LINGER), 0)
         self.pipes: list[Pipe] = []
+        self.described = f"{self.label} (not connected)"
         self.more: bool = False
         self.last_endpoint: bytes = b""
         self.closed = False
@@ -142,7 +146,7 @@ class SocketCore:
             return False
         kernel = self.kernel
         end = None if limit < 0 else kernel.now + self.process.clock.true(limit * 1000) + LATE
-        self._changed.what = f"{what} on {self}"
+        self._changed.what = f"{what} on {self.described}"
         self.user = current_thread()
         try:
             while True:
@@ -166,12 +170,13 @@ class SocketCore:
             raise failure(zmq.ETERM)
 
     def give_way(self) -> None:
-        """Somebody asks without waiting and gets nothing: the second time in a row, let others go."""
+        """Somebody asks without waiting and gets nothing. The second time in a row this takes a little time, as it does
+        in reality, so that a loop that only asks lets others go, and comes to its deadline."""
         kernel = self.kernel
         if kernel.current is None:
             return
         if self._idle_switch == kernel.switches:
-            kernel.yield_()
+            kernel.sleep(IDLE)
         self._idle_switch = kernel.switches
 
     def events(self) -> int:
@@ -257,7 +262,7 @@ class SocketCore:
         return self.options.get(option)
 
     def __str__(self) -> str:
-        return f"{self.label} ({', '.join(self.endpoints.names()) or 'not connected'})"
+        return self.described
 
     # -- hooks --------------------------------------------------------------------------------------------------------
 

@@ -24,39 +24,49 @@ class DealerCore(SocketCore):
         self.balancer = Balancer()
         self.probe = False
 
-    def x_attach(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_attach(self, pipe: Pipe) -> None:
+        """Read from it and write to it in turn; introduce yourself with ``PROBE_ROUTER``."""
         if self.probe:
             pipe.write(b"", False)
         self.queue.attach(pipe)
         self.balancer.attach(pipe)
 
-    def x_terminated(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_terminated(self, pipe: Pipe) -> None:
+        """Out of both rotations."""
         self.queue.remove(pipe)
         self.balancer.remove(pipe)
 
-    def x_read_activated(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_read_activated(self, pipe: Pipe) -> None:
+        """Back into the rotation of readers."""
         self.queue.activated(pipe)
 
-    def x_write_activated(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_write_activated(self, pipe: Pipe) -> None:
+        """Back into the rotation of writers."""
         self.balancer.activated(pipe)
 
-    def x_send(self, frame: bytes, more: bool) -> bool:  # noqa: D102
+    def x_send(self, frame: bytes, more: bool) -> bool:
+        """To the peer whose turn it is."""
         return self.balancer.send(frame, more)
 
-    def x_recv(self) -> Frame | None:  # noqa: D102
+    def x_recv(self) -> Frame | None:
+        """From the peer whose turn it is."""
         return self.queue.receive()
 
-    def x_has_in(self) -> bool:  # noqa: D102
+    def x_has_in(self) -> bool:
+        """Some peer has sent something."""
         return self.queue.has_in()
 
-    def x_has_out(self) -> bool:  # noqa: D102
+    def x_has_out(self) -> bool:
+        """Some peer has room."""
         return self.balancer.has_out()
 
-    def x_set(self, option: int, value: Any) -> bool:  # noqa: D102
+    def x_set(self, option: int, value: Any) -> bool:
+        """``PROBE_ROUTER``."""
         if option == zmq.PROBE_ROUTER:
             self.probe = check_flag(value)
             return True
         return False
 
-    def x_last_pipe(self) -> Pipe | None:  # noqa: D102
+    def x_last_pipe(self) -> Pipe | None:
+        """Who sent the latest frame."""
         return self.queue.last

@@ -29,12 +29,11 @@ class Endpoints:
         self._inproc_bound: list[str] = []
         self._inproc: list[tuple[str, Pipe]] = []
 
-    def names(self) -> list[str]:
-        """All addresses, for people."""
-        return [
-            *(str(listener.endpoint) for listener in self._listeners), *self._inproc_bound,
-            *(address for address, _ in self._connecters), *(address for address, _ in self._inproc),
-        ]  # fmt: skip
+    def _describe(self) -> None:
+        """Have reports name the addresses as they are now."""
+        names = [str(listener.endpoint) for listener in self._listeners] + self._inproc_bound
+        names += [address for address, _ in self._connecters] + [address for address, _ in self._inproc]
+        self.core.described = f"{self.core.label} ({', '.join(names) or 'not connected'})"
 
     # -- bind ---------------------------------------------------------------------------------------------------------
 
@@ -49,6 +48,7 @@ class Endpoints:
             self._listeners.append(listener)
             address = str(listener.endpoint)
         core.last_endpoint = address.encode()
+        self._describe()
 
     def unbind(self, address: str) -> None:
         """Listen no longer; connections that came that way end. Raises ZMQError (ENOENT)."""
@@ -85,6 +85,7 @@ class Endpoints:
         else:
             self._connecters.append((address, Connecter(core, endpoint)))
         core.last_endpoint = address.encode()
+        self._describe()
 
     def disconnect(self, address: str) -> None:
         """Undo `connect`. Raises ZMQError (ENOENT)."""

@@ -18,28 +18,35 @@ class PairCore(SocketCore):
     peer: Pipe | None = None
     _last: Pipe | None = None
 
-    def x_attach(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_attach(self, pipe: Pipe) -> None:
+        """The first peer is taken, others are turned away."""
         if self.peer is None:
             self.peer = pipe
         else:
             pipe.abandon()
 
-    def x_terminated(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_terminated(self, pipe: Pipe) -> None:
+        """The next peer may come."""
         if pipe is self.peer:
             self.peer = None
 
-    def x_send(self, frame: bytes, more: bool) -> bool:  # noqa: D102
+    def x_send(self, frame: bytes, more: bool) -> bool:
+        """To the peer, if there is one and it has room."""
         return self.peer is not None and self.peer.write(frame, more)
 
-    def x_recv(self) -> Frame | None:  # noqa: D102
+    def x_recv(self) -> Frame | None:
+        """From the peer."""
         self._last = self.peer
         return self.peer.read() if self.peer is not None else None
 
-    def x_has_in(self) -> bool:  # noqa: D102
+    def x_has_in(self) -> bool:
+        """The peer has sent something."""
         return self.peer is not None and self.peer.check_read()
 
-    def x_has_out(self) -> bool:  # noqa: D102
+    def x_has_out(self) -> bool:
+        """The peer has room."""
         return self.peer is not None and self.peer.check_write()
 
-    def x_last_pipe(self) -> Pipe | None:  # noqa: D102
+    def x_last_pipe(self) -> Pipe | None:
+        """The peer."""
         return self._last

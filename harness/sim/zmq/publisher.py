@@ -80,19 +80,22 @@ class XPubCore(SocketCore):
         """For ``TOPICS_COUNT``."""
         return len(self.topics)
 
-    def x_attach(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_attach(self, pipe: Pipe) -> None:
+        """Welcome it, then listen to its subscriptions."""
         self.distributor.attach(pipe)
         if self.welcome:
             pipe.write(self.welcome, False)
         self.x_read_activated(pipe)
 
-    def x_terminated(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_terminated(self, pipe: Pipe) -> None:
+        """Its subscriptions are cancelled."""
         for topic in self.topics.of(pipe):
             if self.topics.remove(topic, pipe) or self.verbose_cancels:
                 self._tell(_CANCEL + topic)
         self.distributor.remove(pipe)
 
-    def x_read_activated(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_read_activated(self, pipe: Pipe) -> None:
+        """Take in its subscriptions."""
         first = True
         while (got := pipe.read()) is not None:
             frame, more = got
@@ -113,7 +116,8 @@ class XPubCore(SocketCore):
     def _tell(self, frame: bytes) -> None:
         self._news.append(frame)
 
-    def x_send(self, frame: bytes, more: bool) -> bool:  # noqa: D102
+    def x_send(self, frame: bytes, more: bool) -> bool:
+        """To all that want it and have room; False only with ``XPUB_NODROP``."""
         if not self.distributor.more:
             matching = self.topics.matching(frame, self.distributor.pipes)
             if not self.lossy and not self.distributor.has_room(matching):
@@ -122,16 +126,20 @@ class XPubCore(SocketCore):
         self.distributor.send(frame, more)
         return True
 
-    def x_has_out(self) -> bool:  # noqa: D102
+    def x_has_out(self) -> bool:
+        """Always."""
         return True
 
-    def x_recv(self) -> Frame | None:  # noqa: D102
+    def x_recv(self) -> Frame | None:
+        """A subscription, a cancellation, or what a subscriber has sent; ENOTSUP for a PUB."""
         return (self._news.popleft(), False) if self._news else None
 
-    def x_has_in(self) -> bool:  # noqa: D102
+    def x_has_in(self) -> bool:
+        """There is news of subscriptions; never for a PUB."""
         return bool(self._news)
 
-    def x_set(self, option: int, value: Any) -> bool:  # noqa: D102
+    def x_set(self, option: int, value: Any) -> bool:
+        """The ``XPUB_…`` options, ``ONLY_FIRST_SUBSCRIBE``."""
         if option == zmq.XPUB_VERBOSE:
             self.verbose = check_flag(value)
             self.verbose_cancels = False
@@ -159,8 +167,10 @@ class PubCore(XPubCore):
     def _tell(self, frame: bytes) -> None:
         """Nobody asks a PUB for its subscriptions."""
 
-    def x_recv(self) -> Frame | None:  # noqa: D102
+    def x_recv(self) -> Frame | None:
+        """A subscription, a cancellation, or what a subscriber has sent; ENOTSUP for a PUB."""
         raise failure(errno.ENOTSUP)
 
-    def x_has_in(self) -> bool:  # noqa: D102
+    def x_has_in(self) -> bool:
+        """There is news of subscriptions; never for a PUB."""
         return False

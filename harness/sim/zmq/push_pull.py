@@ -22,19 +22,24 @@ class PushCore(SocketCore):
         super().__init__(*args)
         self.balancer = Balancer()
 
-    def x_attach(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_attach(self, pipe: Pipe) -> None:
+        """Into the rotation."""
         self.balancer.attach(pipe)
 
-    def x_terminated(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_terminated(self, pipe: Pipe) -> None:
+        """Out of the rotation."""
         self.balancer.remove(pipe)
 
-    def x_write_activated(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_write_activated(self, pipe: Pipe) -> None:
+        """Back into the rotation."""
         self.balancer.activated(pipe)
 
-    def x_send(self, frame: bytes, more: bool) -> bool:  # noqa: D102
+    def x_send(self, frame: bytes, more: bool) -> bool:
+        """To the peer whose turn it is."""
         return self.balancer.send(frame, more)
 
-    def x_has_out(self) -> bool:  # noqa: D102
+    def x_has_out(self) -> bool:
+        """Some peer has room."""
         return self.balancer.has_out()
 
 
@@ -47,20 +52,26 @@ class PullCore(SocketCore):
         super().__init__(*args)
         self.queue = FairQueue()
 
-    def x_attach(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_attach(self, pipe: Pipe) -> None:
+        """Into the rotation."""
         self.queue.attach(pipe)
 
-    def x_terminated(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_terminated(self, pipe: Pipe) -> None:
+        """Out of the rotation."""
         self.queue.remove(pipe)
 
-    def x_read_activated(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_read_activated(self, pipe: Pipe) -> None:
+        """Back into the rotation."""
         self.queue.activated(pipe)
 
-    def x_recv(self) -> Frame | None:  # noqa: D102
+    def x_recv(self) -> Frame | None:
+        """From the peer whose turn it is."""
         return self.queue.receive()
 
-    def x_has_in(self) -> bool:  # noqa: D102
+    def x_has_in(self) -> bool:
+        """Some peer has sent something."""
         return self.queue.has_in()
 
-    def x_last_pipe(self) -> Pipe | None:  # noqa: D102
+    def x_last_pipe(self) -> Pipe | None:
+        """Who sent the latest frame."""
         return self.queue.last

@@ -24,7 +24,8 @@ class RepCore(RouterCore):
         self.answering = False
         self.begins = True
 
-    def x_send(self, frame: bytes, more: bool) -> bool:  # noqa: D102
+    def x_send(self, frame: bytes, more: bool) -> bool:
+        """The answer; EFSM when no question was read to its end."""
         if not self.answering:
             raise failure(zmq.EFSM)
         if not super().x_send(frame, more):
@@ -33,7 +34,8 @@ class RepCore(RouterCore):
             self.answering = False
         return True
 
-    def x_recv(self) -> Frame | None:  # noqa: D102
+    def x_recv(self) -> Frame | None:
+        """The question; EFSM while an answer is due."""
         if self.answering:
             raise failure(zmq.EFSM)
         if self.begins and not self._take_envelope():
@@ -58,8 +60,10 @@ class RepCore(RouterCore):
                 self.begins = False
                 return True
 
-    def x_has_in(self) -> bool:  # noqa: D102
+    def x_has_in(self) -> bool:
+        """Something has come while no answer is due; it may turn out to be no question."""
         return not self.answering and super().x_has_in()
 
-    def x_has_out(self) -> bool:  # noqa: D102
+    def x_has_out(self) -> bool:
+        """An answer is due."""
         return self.answering and super().x_has_out()

@@ -31,7 +31,8 @@ class ReqCore(DealerCore):
         self.request_id = self.number * 2_654_435_761 & 0xFFFFFFFF
         self.reply_pipe: Pipe | None = None
 
-    def x_send(self, frame: bytes, more: bool) -> bool:  # noqa: D102
+    def x_send(self, frame: bytes, more: bool) -> bool:
+        """A question; EFSM while the answer to the last one is missing, unless relaxed."""
         if self.waiting:
             if self.strict:
                 raise failure(zmq.EFSM)
@@ -61,7 +62,8 @@ class ReqCore(DealerCore):
             pass
         return True
 
-    def x_recv(self) -> Frame | None:  # noqa: D102
+    def x_recv(self) -> Frame | None:
+        """The answer; EFSM when nothing was asked."""
         if not self.waiting:
             raise failure(zmq.EFSM)
         while self.begins:
@@ -95,18 +97,22 @@ class ReqCore(DealerCore):
             if got is None or self.reply_pipe is None or self.queue.last is self.reply_pipe:
                 return got
 
-    def x_has_in(self) -> bool:  # noqa: D102
+    def x_has_in(self) -> bool:
+        """Something has come while an answer is missing; it may turn out to be none."""
         return self.waiting and super().x_has_in()
 
-    def x_has_out(self) -> bool:  # noqa: D102
+    def x_has_out(self) -> bool:
+        """A question may be asked, and some peer has room."""
         return not (self.waiting and self.strict) and super().x_has_out()
 
-    def x_terminated(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_terminated(self, pipe: Pipe) -> None:
+        """An answer may come from any peer now that this one is gone."""
         if self.reply_pipe is pipe:
             self.reply_pipe = None
         super().x_terminated(pipe)
 
-    def x_set(self, option: int, value: Any) -> bool:  # noqa: D102
+    def x_set(self, option: int, value: Any) -> bool:
+        """``REQ_RELAXED``, ``REQ_CORRELATE``, and what a DEALER has."""
         if option == zmq.REQ_RELAXED:
             self.strict = not check_flag(value)
         elif option == zmq.REQ_CORRELATE:

@@ -44,7 +44,8 @@ class RouterCore(SocketCore):
 
     # -- peers --------------------------------------------------------------------------------------------------------
 
-    def x_attach(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_attach(self, pipe: Pipe) -> None:
+        """Nobody hears of the peer before its name is known."""
         if self.probe:
             pipe.write(b"", False)
         self._anonymous[pipe] = None
@@ -52,7 +53,8 @@ class RouterCore(SocketCore):
             wanted, self.connect_id = self.connect_id, b""
             self._admit(pipe, wanted)
 
-    def x_identified(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_identified(self, pipe: Pipe) -> None:
+        """Admit the peer under its name, or under a new one if it has none."""
         if pipe not in self._anonymous:
             return
         wanted = pipe.peer_id or self._new_id()
@@ -77,7 +79,8 @@ class RouterCore(SocketCore):
         self._next_id = (self._next_id + 1) & 0xFFFFFFFF
         return b"\0" + self._next_id.to_bytes(4, "big")
 
-    def x_terminated(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_terminated(self, pipe: Pipe) -> None:
+        """Its name is free."""
         if pipe in self._anonymous:
             del self._anonymous[pipe]
             return
@@ -87,13 +90,15 @@ class RouterCore(SocketCore):
         if pipe is self._out:
             self._out = None
 
-    def x_read_activated(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_read_activated(self, pipe: Pipe) -> None:
+        """Back into the rotation, unless it was never admitted."""
         if pipe not in self._anonymous:
             self.queue.activated(pipe)
 
     # -- in -----------------------------------------------------------------------------------------------------------
 
-    def x_recv(self) -> Frame | None:  # noqa: D102
+    def x_recv(self) -> Frame | None:
+        """The sender's name first, then the frames."""
         if self._ready is None and not self._fetch_frame():
             return None
         if self._prefetched:
@@ -112,17 +117,20 @@ class RouterCore(SocketCore):
             self._prefetched.append((self.queue.last.routing_id, True))
         return True
 
-    def x_has_in(self) -> bool:  # noqa: D102
+    def x_has_in(self) -> bool:
+        """Some peer has sent something; it is taken out of its pipe."""
         if self._more_in or self._ready is not None:
             return True
         return self._fetch_frame()
 
-    def x_last_pipe(self) -> Pipe | None:  # noqa: D102
+    def x_last_pipe(self) -> Pipe | None:
+        """Who sent the latest frame."""
         return self.queue.last
 
     # -- out ----------------------------------------------------------------------------------------------------------
 
-    def x_send(self, frame: bytes, more: bool) -> bool:  # noqa: D102
+    def x_send(self, frame: bytes, more: bool) -> bool:
+        """The first frame names the peer; EHOSTUNREACH for a stranger if mandatory."""
         if not self._more_out:
             return self._address(frame) if more else True
         self._more_out = more
@@ -158,14 +166,16 @@ class RouterCore(SocketCore):
             self._out = None
         self._more_out = False
 
-    def x_has_out(self) -> bool:  # noqa: D102
+    def x_has_out(self) -> bool:
+        """Always, unless mandatory: then some peer must have room."""
         if not self.mandatory:
             return True
         return any(not pipe.outgoing.full for pipe in self.peers.values())
 
     # -- options ------------------------------------------------------------------------------------------------------
 
-    def x_set(self, option: int, value: Any) -> bool:  # noqa: D102
+    def x_set(self, option: int, value: Any) -> bool:
+        """The ``ROUTER_…`` options, ``PROBE_ROUTER``, ``CONNECT_ROUTING_ID``."""
         if option == zmq.ROUTER_MANDATORY:
             self.mandatory = check_flag(value)
         elif option == zmq.ROUTER_HANDOVER:

@@ -34,23 +34,28 @@ class XSubCore(SocketCore):
         """For ``TOPICS_COUNT``."""
         return len(self.topics)
 
-    def x_attach(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_attach(self, pipe: Pipe) -> None:
+        """Read from it, and tell it all subscriptions."""
         self.queue.attach(pipe)
         self.x_hiccuped(pipe)
 
-    def x_hiccuped(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_hiccuped(self, pipe: Pipe) -> None:
+        """Tell it all subscriptions again."""
         for topic in sorted(self.topics):
             pipe.write(b"\x01" + topic, False)
 
-    def x_terminated(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_terminated(self, pipe: Pipe) -> None:
+        """Out of the rotation."""
         self.queue.remove(pipe)
 
-    def x_read_activated(self, pipe: Pipe) -> None:  # noqa: D102
+    def x_read_activated(self, pipe: Pipe) -> None:
+        """Back into the rotation."""
         self.queue.activated(pipe)
 
     # -- out ----------------------------------------------------------------------------------------------------------
 
-    def x_send(self, frame: bytes, more: bool) -> bool:  # noqa: D102
+    def x_send(self, frame: bytes, more: bool) -> bool:
+        """A subscription or cancellation, or a message to all publishers; ENOTSUP for a SUB."""
         first, self._more_out = not self._more_out, more
         if not first or frame[:1] not in (b"\x00", b"\x01") or self._note(frame):
             for pipe in self.pipes:
@@ -70,10 +75,12 @@ class XSubCore(SocketCore):
             del self.topics[topic]
         return count == 1
 
-    def x_has_out(self) -> bool:  # noqa: D102
+    def x_has_out(self) -> bool:
+        """Always; never for a SUB."""
         return True
 
-    def x_set(self, option: int, value: Any) -> bool:  # noqa: D102
+    def x_set(self, option: int, value: Any) -> bool:
+        """``SUBSCRIBE``, ``UNSUBSCRIBE`` (SUB), ``ONLY_FIRST_SUBSCRIBE``."""
         if option == zmq.ONLY_FIRST_SUBSCRIBE:
             check_flag(value)
             return True
@@ -81,7 +88,8 @@ class XSubCore(SocketCore):
 
     # -- in -----------------------------------------------------------------------------------------------------------
 
-    def x_recv(self) -> Frame | None:  # noqa: D102
+    def x_recv(self) -> Frame | None:
+        """The next frame that is wanted."""
         got, self._found = self._found or self._next(), None
         if got is not None:
             self._more_in = got[1]
@@ -99,14 +107,16 @@ class XSubCore(SocketCore):
     def _wanted(self, frame: bytes) -> bool:
         return any(frame.startswith(topic) for topic in self.topics)
 
-    def x_has_in(self) -> bool:  # noqa: D102
+    def x_has_in(self) -> bool:
+        """There is something that is wanted; it is taken out of its pipe."""
         if self._more_in:
             return True
         if self._found is None:
             self._found = self._next()
         return self._found is not None
 
-    def x_last_pipe(self) -> Pipe | None:  # noqa: D102
+    def x_last_pipe(self) -> Pipe | None:
+        """Who sent the latest frame."""
         return self.queue.last
 
 
@@ -116,13 +126,16 @@ class SubCore(XSubCore):
     kind: ClassVar[int] = int(zmq.SUB)
     filters: ClassVar[bool] = True
 
-    def x_send(self, frame: bytes, more: bool) -> bool:  # noqa: D102
+    def x_send(self, frame: bytes, more: bool) -> bool:
+        """A subscription or cancellation, or a message to all publishers; ENOTSUP for a SUB."""
         raise failure(errno.ENOTSUP)
 
-    def x_has_out(self) -> bool:  # noqa: D102
+    def x_has_out(self) -> bool:
+        """Always; never for a SUB."""
         return False
 
-    def x_set(self, option: int, value: Any) -> bool:  # noqa: D102
+    def x_set(self, option: int, value: Any) -> bool:
+        """``SUBSCRIBE``, ``UNSUBSCRIBE`` (SUB), ``ONLY_FIRST_SUBSCRIBE``."""
         if option not in (zmq.SUBSCRIBE, zmq.UNSUBSCRIBE):
             return False
         # A SUB takes no ONLY_FIRST_SUBSCRIBE: its subscriptions are never parts of messages.

@@ -1,6 +1,6 @@
 """Small breaks of the simulated libzmq, each with the test that notices.
 
-Every break is something that a simulation of ZeroMQ might plausibly get wrong; some are faults that earlier versions had.
+Every break is something that a simulation of ZeroMQ might plausibly get wrong.
 """
 
 from __future__ import annotations
@@ -65,6 +65,19 @@ def _then(change: Callable[..., Any]) -> Callable[[Original], Any]:
             value = original(self, *args, **options)
             change(self, *args)
             return value
+
+        return changed
+
+    return make
+
+
+def _first(change: Callable[..., Any]) -> Callable[[Original], Any]:
+    """Call `change`, then the original."""
+
+    def make(original: Original) -> Any:
+        def changed(self: Any, *args: Any) -> Any:
+            change(self, *args)
+            return original(self, *args)
 
         return changed
 
@@ -137,10 +150,12 @@ def _forget_delimiter(original: Original) -> Any:
 
 
 MUTANTS = (
-    Mutant("a receive that times out resets the REQ", core.SocketCore, "recv", _recv_resets, "req_rep:test_req_after_a_time_out"),
+    Mutant("a receive that times out resets the REQ", core.SocketCore, "recv", _recv_resets,
+           "req_rep:test_req_after_a_time_out"),
     Mutant("RELAXED is strict", req.ReqCore, "x_set", _then(lambda self, *_: setattr(self, "strict", True)),
            "req_rep:test_relaxed_takes_the_wrong_answer"),
-    Mutant("RELAXED correlates by itself", req.ReqCore, "x_set", _then(lambda self, *_: setattr(self, "correlate", True)),
+    Mutant("RELAXED correlates by itself", req.ReqCore, "x_set", _then(lambda self, *_: setattr(self,
+           "correlate", True)),
            "req_rep:test_relaxed_takes_the_wrong_answer"),
     Mutant("CORRELATE is ignored", req.ReqCore, "x_set", _then(lambda self, *_: setattr(self, "correlate", False)),
            "req_rep:test_relaxed_and_correlate_takes_the_right_answer"),
@@ -149,7 +164,8 @@ MUTANTS = (
     Mutant("a REQ connects again after a malformed answer", connecter.Connecter, "refused_for_good",
            _instead(lambda self: self.lost()), "monitor:test_malformed_answer"),
     Mutant("a fresh REQ may receive", req.ReqCore, "x_recv",
-           lambda old: lambda self: old(self) if self.waiting else None, "req_rep:test_fresh_sockets_refuse_the_wrong_turn"),
+           lambda old: lambda self: old(self) if self.waiting else None,
+           "req_rep:test_fresh_sockets_refuse_the_wrong_turn"),
     Mutant("a REP may answer twice", rep.RepCore, "x_send",
            _then(lambda self, frame, more: setattr(self, "answering", True)), "req_rep:test_rep_alternates"),
     Mutant("a REP forgets the envelope", rep.RepCore, "_take_envelope", _forget_envelope,
@@ -165,9 +181,10 @@ MUTANTS = (
     Mutant("new peers are read first", push_pull.PullCore, "x_attach",
            _then(lambda self, p: _by_arrival(self.queue, p)), "push_pull_pair:test_pull_takes_turns"),
     Mutant("the reader stays with one pipe", fair_queue.FairQueue, "receive",
-           lambda old: lambda self: (old(self), setattr(self, "current", 0))[0], "push_pull_pair:test_pull_takes_turns"),
+           _then(lambda self: setattr(self, "current", 0)),
+           "push_pull_pair:test_pull_takes_turns"),
     Mutant("the sender stays with one pipe", balancer.Balancer, "send",
-           lambda old: lambda self, frame, more: (old(self, frame, more), setattr(self, "current", 0))[0],
+           _then(lambda self, frame, more: setattr(self, "current", 0)),
            "router_dealer:test_dealer_takes_turns"),
     Mutant("credit comes with each message", channel.Channel, "set_high",
            _then(lambda self, high: setattr(self, "low", min(1, high))),
@@ -197,7 +214,7 @@ MUTANTS = (
     Mutant("XPUB tells every subscription", publisher.Topics, "add",
            lambda old: lambda self, topic, p: old(self, topic, p) or True, "pub_sub:test_xpub_hears_of_subscriptions"),
     Mutant("an unknown name is refused without MANDATORY", router.RouterCore, "_address",
-           lambda old: lambda self, name: (setattr(self, "mandatory", True), old(self, name))[1],
+           _first(lambda self, name: setattr(self, "mandatory", True)),
            "router_dealer:test_router_drops_what_is_for_a_stranger"),
     Mutant("MANDATORY drops", router.RouterCore, "x_set",
            lambda old: lambda self, option, value: old(self, option, 0 if option == zmq.ROUTER_MANDATORY else value),
@@ -218,9 +235,11 @@ MUTANTS = (
     Mutant("linger lasts for ever", session.Session, "left", lambda old: lambda self, linger: old(self, linger and -1),
            "ending:test_linger:300-0.3-1.0"),
     Mutant("term() does not wait for sockets", context.ContextCore, "term",
-           lambda old: lambda self: (self.sockets.clear(), old(self))[1], "ending:test_term_waits_for_open_sockets"),
-    Mutant("term() wakes nobody", core.SocketCore, "signal", _instead(lambda self: None), "ending:test_term_wakes_who_waits"),
-    Mutant("calls on an ended context go through", core.SocketCore, "enter", _instead(lambda self: None), "ending:test_term_wakes_who_waits"),
+           _first(lambda self: self.sockets.clear()), "ending:test_term_waits_for_open_sockets"),
+    Mutant("term() wakes nobody", core.SocketCore, "signal", _instead(lambda self: None),
+           "ending:test_term_wakes_who_waits"),
+    Mutant("calls on an ended context go through", core.SocketCore, "enter", _instead(lambda self: None),
+           "ending:test_term_wakes_who_waits"),
     Mutant("a port stays in use after close", listener.Listener, "stop",
            lambda old: lambda self: setattr(self, "open", False), "endpoints:test_unbind"),
     Mutant("a port can be bound twice", PortTable, "is_free", _instead(lambda self, host, port: True),
@@ -243,7 +262,8 @@ MUTANTS = (
     Mutant("types that do not fit are joined", connection.Connection, "_fits", _instead(lambda self: True),
            "monitor:test_types_that_do_not_fit"),
     Mutant("the monitor ignores its mask", monitor.Monitor, "start",
-           lambda old: lambda self, address, events: old(self, address, 0xFFFF), "monitor:test_only_what_was_asked_for"),
+           lambda old: lambda self, address, events: old(self, address, 0xFFFF),
+           "monitor:test_only_what_was_asked_for"),
     Mutant("a lost connection is not told", connection.Connection, "_tell_lost", _instead(lambda self, s: None),
            "monitor:test_client_goes"),
     Mutant("the descriptor rings for each message", pipe.Pipe, "arrived",

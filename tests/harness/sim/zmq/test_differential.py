@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from harness.sim.kernel import LOCAL
+from harness.sim.thread import LOCAL
 from harness.sim.world import World
 
 pytestmark = [pytest.mark.zmq, pytest.mark.sim, pytest.mark.integration]

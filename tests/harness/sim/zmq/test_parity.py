@@ -81,7 +81,7 @@ def test_outside_nothing_is_left() -> None:
     assert context.Context.__bases__[0] is compiled.Context
     assert socket.Socket.setsockopt is real.Socket.set
     assert socket.Socket.getsockopt is real.Socket.get
-    assert poll.zmq_poll is zmq.backend.zmq_poll is zmq.zmq_poll is real.zmq_poll
+    assert vars(poll)["zmq_poll"] is zmq.backend.zmq_poll is zmq.zmq_poll is real.zmq_poll
     assert zmq.Frame is frame.Frame
     assert zmq.proxy is real.proxy
 
