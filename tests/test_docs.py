@@ -60,7 +60,8 @@ def _is_scenario(block: Block) -> bool:
 
 
 def _is_test(block: Block) -> bool:
-    return block.kind == "python" and "def test_" in block.text
+    # A test that is saved as a file is run by a command of its page, which says how it ends.
+    return block.kind == "python" and "def test_" in block.text and "file" not in block.notes
 
 
 def _is_run(block: Block) -> bool:

@@ -26,7 +26,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "name": "names the run's folder, the test item and the report",
         "about": "one sentence: what is proven",
         "kind": "what it is for; `cycles` needs the key `cycles`, the others do not have it",
-        "worlds": "where it may run; the driver of this version knows `real` only",
+        "worlds": "where it may run: `real`, or `sim`, in virtual time",
         "seed": "every draw of the run derives from it; 0 when neither `seed` nor `seeds` is given",
         "seeds": "one run for each of several seeds, instead of `seed`",
         "limits": "how long each phase may take",

@@ -14,6 +14,7 @@ from harness.reference import commands, registries, types
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "scenario": types.scenario,
+    "boundary": registries.boundary,
     "drivers": registries.drivers,
     "commands": commands.commands,
     "environment": commands.environment,

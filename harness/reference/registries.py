@@ -12,6 +12,7 @@ from harness.faults.registry import kinds
 from harness.reference.docstrings import summary
 from harness.reference.meanings import MEANINGS
 from harness.reference.tables import keys, table
+from harness.sim.boundary import registry
 from harness.targets.apscheduler import mutants as broken_apscheduler
 from harness.targets.registry import drivers as registered_drivers
 from harness.targets.schedule_zero import mutants as broken
@@ -60,6 +61,11 @@ def drivers() -> str:
         inner = dict.fromkeys(part for op in driver.ops.values() for part in _parts_of(op.args))
         parts += [f"#### {part.__name__}\n\n{summary(part)}\n\n{_explained(part)}" for part in inner]
     return "\n\n".join(parts)
+
+
+def boundary() -> str:
+    """What a simulated world simulates, fences or passes through."""
+    return table(["name", "how", "why"], [[f"`{e.name}`", e.how.value, e.why] for e in registry.all()])
 
 
 def _explained(model: type[BaseModel]) -> str:

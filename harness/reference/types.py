@@ -104,7 +104,7 @@ def files() -> str:
     here = RunFolder(Path("run"))
     rows = [
         [f"`{getattr(here, name).name}`", (getattr(RunFolder, name).__doc__ or "").strip()]
-        for name in ("manifest", "scenario", "history", "verdict", "junit", "html", "logs")
+        for name in ("manifest", "scenario", "history", "verdict", "junit", "html", "tape", "simulation", "logs")
     ]
     return table(["file", "what it holds"], rows)
 

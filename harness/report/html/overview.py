@@ -32,6 +32,7 @@ def banner(verdict: Verdict, manifest: Manifest) -> Markup:
         ("seed", str(verdict.seed)),
         ("scenario time", duration(verdict.duration)),
         ("wall time", duration(manifest.duration) if manifest.duration else ""),
+        *_simulated(manifest),
         ("started", manifest.started[:19].replace("T", " ") + " UTC"),
         ("commit", manifest.commit[:10]),
         ("kind", manifest.kind),
@@ -59,6 +60,16 @@ def banner(verdict: Verdict, manifest: Manifest) -> Markup:
         class_=f"banner {verdict.outcome.value}",
         role="banner",
     )
+
+
+def _simulated(manifest: Manifest) -> list[tuple[str, str]]:
+    """How much virtual time a simulated run took, how much quicker that was than the wall, and what identifies it."""
+    record = manifest.simulation
+    if record is None:
+        return []
+    quicker = f"{record.elapsed / manifest.duration:,.0f} times the wall's" if manifest.duration else ""
+    passed = duration(record.elapsed) + (f", {quicker}" if quicker else "")
+    return [("virtual time", passed), ("digest", record.digest), ("choices", str(record.choices))]
 
 
 def again(manifest: Manifest) -> Markup | None:
