@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket as plain
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -50,6 +51,14 @@ class Arm:
         made = self.socket(kind, **options)
         port = made.bind_to_random_port("tcp://127.0.0.1")
         return made, f"tcp://127.0.0.1:{port}"
+
+    def nobody(self) -> str:
+        """An address where nobody listens. (Where somebody has just closed, libzmq still accepts for a moment.)"""
+        if self.sim is not None:
+            return "tcp://127.0.0.1:23456"
+        with plain.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
 
     def connected(self, kind: int, address: str, **options: Any) -> AnySocket:
         """A socket connected to `address`."""

@@ -233,7 +233,7 @@ MUTANTS = (
     Mutant("linger is ignored at close", session.Session, "left", lambda old: lambda self, linger: old(self, 0),
            "ending:test_lingering_message_is_delivered"),
     Mutant("linger lasts for ever", session.Session, "left", lambda old: lambda self, linger: old(self, linger and -1),
-           "ending:test_linger:300-0.3-1.0"),
+           "ending:test_linger:300-0.29-1.0"),
     Mutant("term() does not wait for sockets", context.ContextCore, "term",
            _first(lambda self: self.sockets.clear()), "ending:test_term_waits_for_open_sockets"),
     Mutant("term() wakes nobody", core.SocketCore, "signal", _instead(lambda self: None),

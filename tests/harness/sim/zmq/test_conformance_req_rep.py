@@ -69,8 +69,7 @@ def test_req_without_any_connection(world: Any) -> None:
 
 def test_req_connected_to_nobody_queues(world: Any) -> None:
     """A question to nobody is taken, and reaches the REP that is bound later."""
-    rep, address = world.bound(zmq.REP)
-    rep.close()
+    address = world.nobody()
     req = world.connected(zmq.REQ, address)
     req.send(b"early", NOW)
     rep = world.rebind(zmq.REP, address)
@@ -79,9 +78,7 @@ def test_req_connected_to_nobody_queues(world: Any) -> None:
 
 def test_req_immediate_does_not_queue(world: Any) -> None:
     """With IMMEDIATE a question to nobody is not taken."""
-    rep, address = world.bound(zmq.REP)
-    rep.close()
-    req = world.connected(zmq.REQ, address, immediate=1)
+    req = world.connected(zmq.REQ, world.nobody(), immediate=1)
     assert world.outcome(lambda: req.send(b"early", NOW)) == "EAGAIN"
 
 
