@@ -296,3 +296,26 @@ def test_the_boundary_is_listed(harness: Harness) -> None:
     assert {row["how"] for row in rows.values()} == {"simulated", "fenced", "passed"}
     assert all(row["why"] for row in rows.values())
     assert "time.sleep" in harness("boundary").output
+
+
+def test_a_world_that_comes_to_its_end_is_a_verdict(
+    harness: Harness, both: Path, fake_installed: FakeDriver, reports: Path
+) -> None:
+    """A loop that never lets time pass fails the run, which is torn down, reported, and replayed like any other."""
+
+    async def spin() -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    fake_installed.script["start"] = spin
+
+    found = harness("run", both, "--world", "sim", "-q")
+
+    assert found.exit_code == 1
+    assert "FAIL" in found.output
+    assert "Livelock: at 0.000000 s 200000 steps were made without time passing" in found.output
+    assert "close" in fake_installed.told
+    (folder,) = reports.iterdir()
+    replayed = harness("replay", folder)
+    assert replayed.exit_code == 1
+    assert "identical: " in replayed.output

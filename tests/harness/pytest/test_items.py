@@ -78,10 +78,10 @@ def test_options_choose(project: Run, short_scenario: Text) -> None:
 
 
 def test_a_world_that_cannot_be_played_is_told(project: Run, short_scenario: Text) -> None:
-    """A world that the driver does not know is a mistake in the file, told with its place and no traceback."""
-    result = project({"a.yaml": short_scenario("one").replace("[real]", "[real, sim]")})
+    """A world that there is not is a mistake in the file, told with its place and no traceback."""
+    result = project({"a.yaml": short_scenario("one").replace("[real]", "[real, moon]")})
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*a.yaml:4:*sim*"])
+    result.stdout.fnmatch_lines(["*a.yaml:4:*worlds.1*", "*expected: one of real, sim*moon*"])
     assert "Traceback" not in result.stdout.str()
 
 

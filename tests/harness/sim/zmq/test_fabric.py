@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from harness.sim.errors import Deadlock, NotSimulated
 from harness.sim.rules import Deliver, Drop, Duplicate, Hold, Message
@@ -235,6 +236,26 @@ def test_heartbeats_notice_a_partition(sim: Any) -> None:
         times[number] = time.monotonic() - begin if monitor.poll(5_000) else None
     assert times[0] == pytest.approx(0.5, abs=0.01)
     assert times[1] is None
+
+
+def test_heartbeats_notice_a_frozen_process(sim: Any) -> None:
+    """With heartbeats a frozen peer is left after interval and time-out; it is connected again, and shakes no hands
+    before it goes on. Without, nothing is ever told."""
+    server = Server(sim)
+    clients = [sim.socket(zmq.REQ, heartbeat_ivl=ivl) for ivl in (200, 0)]
+    monitors = [client.get_monitor_socket() for client in clients]
+    for client in clients:
+        client.connect(server.address)
+    time.sleep(1)
+    server.process.pause()
+    time.sleep(2)
+    told = [[zmq.Event(recv_monitor_message(m)["event"]).name for _ in range(99) if m.poll(0)] for m in monitors]
+    begin = ["CONNECT_DELAYED", "CONNECTED", "HANDSHAKE_SUCCEEDED"]
+    assert told == [[*begin, "DISCONNECTED", "CONNECT_RETRIED", "CONNECT_DELAYED", "CONNECTED"], begin]
+    server.process.resume()
+    time.sleep(0.1)
+    assert zmq.Event(recv_monitor_message(monitors[0])["event"]).name == "HANDSHAKE_SUCCEEDED"
+    assert [ask(client, b"hi") for client in clients] == [b"re hi", b"re hi"]
 
 
 def test_dead_peer_is_a_deadlock_not_a_tick() -> None:
