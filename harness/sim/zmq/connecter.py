@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import zmq
 
+from harness.sim.process import ProcessState
 from harness.sim.zmq.connection import Connection
 from harness.sim.zmq.endpoint import Endpoint
 from harness.sim.zmq.listener import Listener
@@ -121,6 +122,11 @@ class Connecter:
             self._connection = None
             self.core.monitor.tell(zmq.Event.DISCONNECTED, connection.client_fd, self.session.endpoint)
             self._again()
+            return
+        server = connection.server.core.process
+        if server.state is ProcessState.PAUSED:
+            # The operating system has accepted; the frozen process greets nobody.
+            self._engine.when_resumed(server, self._greeted)
             return
         self._interval = -1
         connection.greet()

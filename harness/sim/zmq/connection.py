@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import zmq
 
+from harness.sim.process import ProcessState
 from harness.sim.zmq.session import Session, new_pipe
 from harness.sim.zmq.wire import Wire
 
@@ -48,10 +49,11 @@ class Connection:
         self.server_fd = engine.descriptor_number()
         self.up = Wire(engine.fabric, self.client, self.server)
         self.down = Wire(engine.fabric, self.server, self.client)
-        self.up.on_stall = self.down.on_stall = self._stalled
+        self.up.on_stall = self.down.on_stall = self.stalled
         self.ready = False
-        self.over = False
+        self.over: bool = False
         listener.connections[self] = None
+        engine.connections[self] = None
 
     # -- the handshake ------------------------------------------------------------------------------------------------
 
@@ -77,8 +79,14 @@ class Connection:
         server.core.monitor.tell(zmq.Event.HANDSHAKE_SUCCEEDED, 0, server.endpoint)
         client.core.monitor.tell(zmq.Event.HANDSHAKE_SUCCEEDED, 0, client.endpoint)
         server.connected(self)
-        if not self.over:
-            client.connected(self)
+        self._tell_client()
+
+    def _tell_client(self) -> None:
+        """The accepting side came first, and may have ended it again."""
+        if self.over:
+            self.connecter.lost()
+        else:
+            self.client.connected(self)
 
     def _introduce(self) -> None:
         client, server = self.client, self.server
@@ -126,6 +134,10 @@ class Connection:
     def close(self, session: Session) -> None:
         """This side ends the connection; the other learns it behind what is on the wire."""
         if self.over:
+            return
+        if self.other(session).connection is not self:
+            # Both have ended it: nobody is left to learn of it.
+            self._end()
             return
         self.incoming_of(session).cut()
         self.outgoing_of(session).finish()
@@ -177,6 +189,7 @@ class Connection:
         self.up.cut()
         self.down.cut()
         self.listener.connections.pop(self, None)
+        self.client.core.context.engine.connections.pop(self, None)
 
     def _tell_lost(self, session: Session) -> None:
         fd = self.client_fd if session is self.client else self.server_fd
@@ -184,8 +197,8 @@ class Connection:
 
     # -- heartbeats ---------------------------------------------------------------------------------------------------
 
-    def _stalled(self) -> None:
-        """The link is cut: whoever sends heartbeats gives up after its time-out."""
+    def stalled(self) -> None:
+        """The link is cut or a side is paused: whoever sends heartbeats gives up after its time-out."""
         for session in (self.client, self.server):
             options = session.core.options
             interval = int(options.get(int(zmq.HEARTBEAT_IVL)))
@@ -196,8 +209,9 @@ class Connection:
 
     def _give_up(self) -> None:
         fabric = self.client.core.context.engine.fabric
-        up, down = self.up, self.down
-        if not (fabric.is_open(up.source, up.target) and fabric.is_open(down.source, down.target)):
+        open_ = all(fabric.is_open(wire.source, wire.target) for wire in (self.up, self.down))
+        paused = any(side.core.process.state is ProcessState.PAUSED for side in (self.client, self.server))
+        if paused or not open_:
             self.break_off()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from harness.sim.errors import NotSimulated
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from harness.sim.fabric import Fabric
     from harness.sim.kernel import Kernel
     from harness.sim.process import SimProcess
+    from harness.sim.zmq.connection import Connection
     from harness.sim.zmq.listener import Listener
 
 FIRST_HANDLE = 1 << 62
@@ -36,6 +38,9 @@ class Engine:
         self.contexts: list[ContextCore] = []
         self.objects: weakref.WeakSet[Any] = weakref.WeakSet()
         """The `zmq.Context` objects."""
+        self.connections: dict[Connection, None] = {}
+        """All that are alive."""
+        self._resumed: dict[int, list[Callable[[], None]]] = {}
         self._handles: dict[int, ContextCore | SocketCore] = {}
         self._next_handle = FIRST_HANDLE
         self._next_descriptor = FIRST_DESCRIPTOR
@@ -63,6 +68,21 @@ class Engine:
         """The next number of a socket in this process, from 1."""
         number = self._numbers[process.pid] = self._numbers.get(process.pid, 0) + 1
         return number
+
+    def pausing(self, process: SimProcess) -> None:
+        """A process is about to be paused: peers that send heartbeats will notice."""
+        for connection in list(self.connections):
+            if process in (connection.client.core.process, connection.server.core.process):
+                connection.stalled()
+
+    def when_resumed(self, process: SimProcess, callback: Callable[[], None]) -> None:
+        """Call back when a paused process goes on; its IO thread shakes no hands meanwhile."""
+        self._resumed.setdefault(process.pid, []).append(callback)
+
+    def resumed(self, process: SimProcess) -> None:
+        """A process goes on."""
+        for callback in self._resumed.pop(process.pid, []):
+            callback()
 
     def descriptor_number(self) -> int:
         """A number that stands for a descriptor in events and as ``FD``."""

@@ -12,6 +12,7 @@ import zmq.sugar.poll
 from harness.sim.boundary.registry import Boundary, How
 from harness.sim.errors import SimError
 from harness.sim.fabric import Fabric
+from harness.sim.process import SimProcess
 from harness.sim.zmq import polling
 from harness.sim.zmq.backend import SimContext, SimSocket
 from harness.sim.zmq.engine import Engine
@@ -70,6 +71,7 @@ class ZmqPart:
         patcher.set(zmq.Socket, "setsockopt", socket_base.set)
         patcher.set(zmq.Socket, "getsockopt", socket_base.get)
         self._functions(patcher)
+        self._watch_processes(patcher)
         for context in (zmq.Context, zmq.asyncio.Context):
             patcher.set(context, "_instance", None)
             patcher.set(context, "_instance_pid", None)
@@ -90,6 +92,22 @@ class ZmqPart:
         _replace = getattr(patcher, "replace_everywhere", None)
         if _replace is not None:
             _replace(zmq.sugar.frame.Frame, SimFrame)
+
+    def _watch_processes(self, patcher: Any) -> None:
+        """Learn of processes that are paused and resumed."""
+        engine = self.engine
+        pause, resume = SimProcess.pause, SimProcess.resume
+
+        def paused(process: SimProcess) -> None:
+            engine.pausing(process)
+            pause(process)
+
+        def resumed(process: SimProcess) -> None:
+            resume(process)
+            engine.resumed(process)
+
+        patcher.set(SimProcess, "pause", paused)
+        patcher.set(SimProcess, "resume", resumed)
 
     def _put_beneath(self, owner: Any, base: type) -> None:
         """Class creation order matters: the new base stands first, so that the compiled one is asked last."""

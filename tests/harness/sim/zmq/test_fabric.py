@@ -258,6 +258,21 @@ def test_heartbeats_notice_a_frozen_process(sim: Any) -> None:
     assert [ask(client, b"hi") for client in clients] == [b"re hi", b"re hi"]
 
 
+def test_nothing_is_left_of_connections(sim: Any) -> None:
+    """However two sockets part, one first or both at once, the world forgets their connection."""
+    engine = next(base.engine for base in zmq.Socket.__bases__ if hasattr(base, "engine"))
+    for order in ((0, 1), (1, 0)):
+        for pause in (0.0, 0.1):
+            both = sim.pair(zmq.PULL, zmq.PUSH)
+            both[1].send(b"x")
+            assert len(engine.connections) == 1
+            for index in order:
+                both[index].close()
+                time.sleep(pause)
+            time.sleep(0.1)
+            assert len(engine.connections) == 0
+
+
 def test_dead_peer_is_a_deadlock_not_a_tick() -> None:
     """A client that waits for ever for a peer that is gone is reported as a deadlock; reconnecting does not hide it."""
 
