@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +15,7 @@ from harness.sim.machine.files import REAL_CLOSE, REAL_DUP2, REAL_OPEN
 from harness.sim.machine.network import Network
 from harness.sim.machine.programs import Programs
 from harness.sim.machine.signals import Signalled
+from harness.sim.machine.sqlite import abandon
 from harness.sim.machine.state import OsState
 from harness.sim.machine.streams import Endpoint
 from harness.sim.process import ProcessState, SimProcess
@@ -196,7 +196,7 @@ class Machine:
             if state.process is self.kernel.main.process:
                 continue  # what the program that opened the world has opened for real is its own
             for connection in list(state.connections.values()):
-                sqlite3.Connection.close(connection)
+                abandon(connection)
             for entry in list(state.descriptors.values()):
                 if entry.file.kind == "real":
                     with contextlib.suppress(OSError):

@@ -12,6 +12,7 @@ import functools
 import re
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,6 +60,7 @@ class Session:
         """What the program has set ``synchronous`` to. The engine itself never waits for a real disk."""
         self.hurried = False
         self.turn = threading.RLock()
+        self.cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
 
     def perform(self, connection: sqlite3.Connection, sql: str, call: Callable[[], Any]) -> Any:
         """Run one statement, with waits for locks and with the disk's faults."""
@@ -175,7 +177,9 @@ class SimConnection(sqlite3.Connection):
     def cursor(self, factory: Any = SimCursor) -> Any:
         """A cursor; a factory of the user's is combined with `SimCursor`."""
         self._session.require_thread()
-        return super().cursor(_combined(SimCursor, factory))
+        cursor = super().cursor(_combined(SimCursor, factory))
+        self._session.cursors.add(cursor)
+        return cursor
 
     def execute(self, sql: str, parameters: Any = (), /) -> Any:
         """Run one statement on a new cursor."""
@@ -219,6 +223,19 @@ class SimConnection(sqlite3.Connection):
         self._session.require_thread()
         self._session.machine.state().connections.pop(id(self), None)
         super().close()
+
+
+def abandon(connection: sqlite3.Connection) -> None:
+    """End a connection of a dead process: what was not committed is undone, its locks are free.
+
+    A statement that is still under way would keep the closed connection, and its lock, alive for as long as its cursor
+    (``sqlite3_close_v2``): the dead do not hold locks.
+    """
+    session: Session | None = getattr(connection, "_session", None)
+    for cursor in tuple(session.cursors) if session is not None else ():
+        with contextlib.suppress(sqlite3.Error):
+            sqlite3.Cursor.close(cursor)
+    sqlite3.Connection.close(connection)
 
 
 def connecting(machine: Machine) -> Callable[..., sqlite3.Connection]:

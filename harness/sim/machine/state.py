@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.sim.machine.descriptors import Descriptor, DescriptorTable
 from harness.sim.machine.files import RealFile, silence
 from harness.sim.machine.signals import SignalTable
+from harness.sim.machine.sqlite import abandon
 from harness.sim.waiting import WaitQueue
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class OsState:
             if isinstance(entry.file, RealFile) and entry.file.references == 1:
                 entry.file.dead = True
         for connection in list(self.connections.values()):
-            sqlite3.Connection.close(connection)
+            abandon(connection)
         self.connections.clear()
         self.signals.clear()
         self.table.close_all()

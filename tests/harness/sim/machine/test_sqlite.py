@@ -223,6 +223,31 @@ def test_a_killed_process_commits_nothing(world: object, tmp_path: Path) -> None
     assert rows(path) == [1, 3]
 
 
+def test_a_process_killed_while_it_reads_holds_no_lock(world: object, tmp_path: Path) -> None:
+    """SIGKILL with a cursor half read inside a transaction: nobody is kept from writing."""
+    path = database(tmp_path / "db")
+    code = f"""if True:
+        import sqlite3, time
+        c = sqlite3.connect({str(path)!r}, isolation_level=None)
+        c.executemany("INSERT INTO t VALUES (?)", [(1,), (2,)])
+        c.execute("BEGIN IMMEDIATE")
+        cursor = c.execute("SELECT x FROM t")
+        cursor.fetchone()
+        print("open", flush=True)
+        time.sleep(60)
+    """
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    child.kill()
+    child.wait(20)
+    child.stdout.close()
+    other = sqlite3.connect(path, timeout=0, isolation_level=None)
+    other.execute("INSERT INTO t VALUES (3)")
+    other.close()
+    assert rows(path) == [1, 2, 3]
+
+
 # -- faults of the disk, in the simulation only
 
 
