@@ -85,7 +85,7 @@ def report_again(path: Path, *, as_json: bool) -> ExitCode:
     if as_json:
         click.echo(jsonout.dumps(jsonout.as_json(verdict, stored.manifest, folder=path)))
     else:
-        console.show(console.told(verdict, stored.manifest, report=stored.folder.html))
+        console.show(console.told(verdict, stored.manifest, report=stored.folder.html, folder=path))
     return verdict.outcome.exit_code
 
 

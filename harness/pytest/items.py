@@ -144,7 +144,11 @@ class ScenarioItem(pytest.Item):
         from harness.pytest.alarm import play
 
         reports = self.config.getoption("--harness-report") or self.config.rootpath / "reports"
-        finished = play(session.Session(Path(reports)), self.planned)
+        finished = play(
+            session.Session(Path(reports)),
+            self.planned,
+            lambda title, text: self.add_report_section("call", title, text),
+        )
         self.user_properties += [
             ("verdict", finished.verdict.outcome.value),
             ("report", str(finished.folder.path)),

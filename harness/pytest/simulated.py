@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from harness.errors import UsageError
+from harness.pytest.alarm import TimeUp, threads
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 FIXTURE = "sim_world"
 MARKER = "sim"
-THREADS = pytest.StashKey[str]()
+THREADS = pytest.StashKey[tuple[str, str]]()
 """What the threads of the world were doing when the time-out struck."""
 WORLD = pytest.StashKey["World"]()
 
@@ -90,10 +91,6 @@ def _inside(world: World, test: Callable[..., Any], node: pytest.Item) -> Callab
     return call
 
 
-class _TimeUp(KeyboardInterrupt):
-    """The alarm of pytest-timeout; of this kind, since an event loop swallows any other."""
-
-
 @contextlib.contextmanager
 def _time_outs_told(world: World, node: pytest.Item) -> Iterator[None]:
     """Note what every simulated thread waits for when the time-out strikes; its handler comes when the world is closed.
@@ -105,8 +102,8 @@ def _time_outs_told(world: World, node: pytest.Item) -> Iterator[None]:
 
     def note(number: int, frame: FrameType | None) -> None:
         rung.append(frame)
-        node.stash[THREADS] = describe(world)
-        raise _TimeUp
+        node.stash[THREADS] = threads(world)
+        raise TimeUp
 
     if not callable(own):  # no time-out by signal
         with _dumps_told(world):
@@ -115,7 +112,7 @@ def _time_outs_told(world: World, node: pytest.Item) -> Iterator[None]:
     signal.signal(signal.SIGALRM, note)
     try:
         yield
-    except _TimeUp:
+    except TimeUp:
         pass
     finally:
         signal.signal(signal.SIGALRM, own)
@@ -135,21 +132,15 @@ def _dumps_told(world: World) -> Iterator[None]:
 
     def dump_with_threads(terminal: Any) -> None:
         dump(terminal)
-        terminal.sep("~", title="Simulated threads")
-        terminal.write(describe(world) + "\n")
+        title, text = threads(world)
+        terminal.sep("~", title=title)
+        terminal.write(text + "\n")
 
     plugin.dump_stacks = dump_with_threads
     try:
         yield
     finally:
         plugin.dump_stacks = dump
-
-
-def describe(world: World) -> str:
-    """What every simulated thread does or waits for."""
-    from harness.sim import reports
-
-    return f"at {world.elapsed:.6f} s of virtual time:\n{reports.describe(world.kernel)}"
 
 
 def sections(item: pytest.Item) -> Iterator[tuple[str, str]]:
@@ -164,5 +155,5 @@ def sections(item: pytest.Item) -> Iterator[tuple[str, str]]:
         "simulated world",
         f"seed {world.seed}, {world.elapsed:.6f} s of virtual time, digest {world.digest}\nagain: {shlex.join(again)}",
     )
-    if (threads := item.stash.get(THREADS, "")):
-        yield "simulated threads at the time-out", threads
+    if THREADS in item.stash:
+        yield item.stash[THREADS]

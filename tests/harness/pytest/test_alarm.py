@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from harness.pytest.alarm import play
+from harness.sim import World
+from harness.worlds import Simulation
 
 if TYPE_CHECKING:
     from harness.session import Session
@@ -26,6 +28,7 @@ class Played:
 
     def __init__(self, during: Callable[[], None]) -> None:
         self.during, self.told = during, cast("list[str]", [])
+        self.simulation = Simulation()
 
     def interrupt(self) -> None:
         """Note it."""
@@ -70,6 +73,33 @@ def test_the_run_cleans_up_before_the_test_fails(alarm: Callable[[Any], None]) -
 
     assert session.told == ["interrupt", "cleaned up"]
     assert signal.getsignal(signal.SIGALRM) is raises
+
+
+def test_a_simulated_run_tells_its_threads_and_is_ended_when_it_does_not_listen(
+    alarm: Callable[[Any], None],
+) -> None:
+    """At the first alarm it is asked to stop, and its threads are told; at the second it ends where it stands."""
+    alarm(raises)
+    told: list[tuple[str, str]] = []
+    really = signal.raise_signal  # inside the world the name is the world's
+
+    def during() -> None:
+        with World(seed=1) as world:
+            session.simulation.world = world
+            really(signal.SIGALRM)
+            session.simulation.unheard = True
+            really(signal.SIGALRM)
+            pytest.fail("it went on")
+
+    session = Played(during)
+    with pytest.raises(TimedOut):
+        play(cast("Session", session), cast("Any", None), lambda *section: told.append(section))
+
+    assert session.told == ["interrupt"]
+    ((title, text),) = told
+    assert title == "simulated threads at the time-out"
+    assert "process harness" in text
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
 def test_without_an_alarm_nothing_changes(alarm: Callable[[Any], None]) -> None:

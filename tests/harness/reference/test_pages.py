@@ -87,7 +87,7 @@ def test_every_fixture_and_option_is_shown() -> None:
     """What the plugin offers is what its page tells."""
     shown = BLOCKS["fixtures"]()
     offered = [name for name in plugin.__all__ if not name.startswith("pytest_") and name.islower()]
-    assert len(offered) == 11
+    assert len(offered) == 12
     assert all(f"### {name}\n\n" in shown for name in offered)
     assert "### MARKERS" not in shown
     assert "| `--harness-seed N` |" in BLOCKS["pytest-options"]()
