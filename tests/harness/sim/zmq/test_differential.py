@@ -79,7 +79,8 @@ class Both(RuleBasedStateMachine):
         self.real: dict[str, Any] = {}
         self.mine: dict[str, Any] = {}
         self.stack = contextlib.ExitStack()
-        self.stack.enter_context(World(seed=1, patience=0))
+        # One latency for all: messages of different senders arrive in the order in which they were sent.
+        self.stack.enter_context(World(seed=1, patience=0, latency=(50, 50)))
         self.sim_context = self.stack.enter_context(zmq.Context())
         with outside():
             socket = self.context.socket(zmq.REP)
