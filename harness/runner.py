@@ -133,7 +133,9 @@ class Run:
                 for expect in self.scenario.steady:
                     await sampling.until(self._target, self._recorder, expect.expect, within=expect.within)
             self._recorder.begin_run()
-            async with sampling.sampling(self._target, self._recorder):
+            windows = [expect.within for expect in self.scenario.checks.eventually]
+            interval = sampling.interval_for(planned_length(self.scenario), windows)
+            async with sampling.sampling(self._target, self._recorder, interval=interval):
                 async with self._phase(PhaseName.RUN):
                     await self._load_and_faults()
                 async with self._phase(PhaseName.SETTLE):

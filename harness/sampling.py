@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 from harness.errors import NeverReady
 from harness.history.recorder import Recorder
@@ -13,6 +13,22 @@ from harness.targets.base import Target
 
 INTERVAL = 0.25
 """Seconds between two looks; small against every ``within`` a scenario may name."""
+LOOKS = 10_000
+"""Looks in the longest run: a day of virtual time must not be a history of samples."""
+
+
+def interval_for(length: float, windows: Iterable[float] = ()) -> float:
+    """Seconds between two looks in a run of `length` seconds: `LOOKS` of them at most, but at least four in each of the
+    `windows` (seconds) within which something is expected of them.
+
+    >>> interval_for(20.0)
+    0.25
+    >>> interval_for(86_400.0)
+    8.64
+    >>> interval_for(86_400.0, [10.0])
+    2.5
+    """
+    return max(INTERVAL, min([length / LOOKS, *(window / 4 for window in windows)]))
 
 
 async def look(target: Target, recorder: Recorder, *, timeout: float = 5.0) -> Mapping[str, float]:

@@ -103,9 +103,7 @@ async def test_sampling_looks_again_and_again_until_the_block_ends(
     assert driver.told.count("probe") == seen
 
 
-async def test_what_is_expected_must_hold_all_at_once(
-    driver: FakeDriver, target: Target, recorder: Recorder
-) -> None:
+async def test_what_is_expected_must_hold_all_at_once(driver: FakeDriver, target: Target, recorder: Recorder) -> None:
     """Two numbers that each held at some time, but never together, are waited for."""
     driver.script["probe"] = telling({"a": 1.0, "b": 0.0}, {"a": 0.0, "b": 1.0}, {"a": 1.0, "b": 1.0})
     expect = {"a": Comparison.parse("value == 1"), "b": Comparison.parse("value == 1")}
@@ -126,3 +124,20 @@ async def test_what_never_comes_is_told_with_what_was_seen(
 
     with pytest.raises(NeverReady, match=r"^waited 0.1 s for a .*1, b .*5; last seen: a 2, no b$"):
         await sampling.until(target, recorder, expect, within=0.1, interval=0.01)
+
+
+@pytest.mark.parametrize(
+    ("length", "windows", "interval"),
+    [
+        (20.0, [], 0.25),
+        (2500.0, [], 0.25),
+        (86_400.0, [], 8.64),
+        (86_400.0, [10.0, 60.0], 2.5),
+        (86_400.0, [0.5], 0.25),
+    ],
+)
+def test_a_long_run_is_looked_at_less_often(length: float, windows: list[float], interval: float) -> None:
+    """Ten thousand looks at most, but four within each time in which something must come true, and never more often
+    than every quarter of a second.
+    """
+    assert sampling.interval_for(length, windows) == interval
