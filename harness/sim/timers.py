@@ -17,10 +17,15 @@ SLACK = 1e-3
 def us(seconds: float) -> int:
     """Whole microseconds, rounded up so that no wait is shorter than asked; negative durations are 0.
 
-    >>> us(0.1 + 0.2), us(1.0000001), us(-1)
-    (300000, 1000001, 0)
+    What is left of a wait after float arithmetic (``due - now`` of 1e-13 s) is one microsecond: a loop that waits
+    until ``now >= due`` would otherwise turn for ever without time passing.
+
+    >>> us(0.1 + 0.2), us(1.0000001), us(1e-13), us(-1)
+    (300000, 1000001, 1, 0)
     """
-    return max(0, math.ceil(seconds * 1e6 - SLACK))
+    if seconds <= 0:
+        return 0
+    return max(1, math.ceil(seconds * 1e6 - SLACK))
 
 
 class Timer:
