@@ -82,9 +82,11 @@ class ChildCalls:
         parent = machine.state()
         try:
             _require_folder(folder)
-            program = machine.programs.find([os.fsdecode(one) for one in executables], words, folder)
+            program = machine.programs.find([os.fsdecode(one) for one in executables], words, folder, environment)
         except OSError as error:
             return self._stillborn(parent, words, error, _CHDIR if error.filename else "", errpipe_write)
+        words = list(program.command) or words
+        environment.update(program.env)
         name = machine.programs.name(program, words, environment)
         process = machine.kernel.new_process(name, parent=parent.process, argv=words, env=environment, cwd=folder)
         if new_session:

@@ -68,7 +68,7 @@ BOUNDARY = (
     *(Boundary(f"os.{name}", How.SIMULATED, _CHILD) for name in (*_OS_CHILDREN, "_exit")),
     *(Boundary(f"os.{name}", How.SIMULATED, _SIGNAL) for name in ("kill", "killpg")),
     *(Boundary(f"signal.{name}", How.SIMULATED, _SIGNAL) for name in _SIGNALS),
-    Boundary("subprocess.Popen", How.SIMULATED, "starts Python modules, scripts, registered programs in the world"),
+    Boundary("subprocess.Popen", How.SIMULATED, "starts Python, also behind a wrapper script, and registered programs"),
     Boundary("fcntl.flock", How.SIMULATED, "the lock is real, waiting for it is virtual, death releases it"),
     Boundary("fcntl.fcntl", How.SIMULATED, "flags of simulated descriptors; POSIX locks are fenced"),
     Boundary("fcntl.lockf", How.FENCED, "POSIX locks belong to the one real process; use fcntl.flock"),

@@ -7,11 +7,12 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from harness.sim.errors import NotSimulated
+from harness.sim.machine import wrappers
 from harness.sim.machine.descriptors import failure
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 Function = Callable[[list[str]], int | None]
 Namer = Callable[[list[str], Mapping[str, str]], str]
 _FLAGS: Final = frozenset("bBdEIOPqRsSuvx")
+_DEEPEST: Final = 16
+"""Wrapper scripts around one program; more of them run each other for ever."""
 _PYTHON: Final = re.compile(r"^(pypy|python)\d*(\.\d+)*[a-z]?$")
 
 
@@ -28,7 +31,8 @@ class Program:
     """What a process will run.
 
     `kind` is ``module``, ``script``, ``code``, ``function`` or ``version``; `what` its name, path or text; `argv` the
-    ``sys.argv`` that it will see; `flags` the interpreter's one-letter options.
+    ``sys.argv`` that it will see; `flags` the interpreter's one-letter options. A wrapper script has set `env` and has
+    run `command` instead of what it was started as.
     """
 
     kind: str
@@ -36,6 +40,8 @@ class Program:
     argv: tuple[str, ...]
     flags: str = ""
     function: Function | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    command: tuple[str, ...] = ()
 
 
 class Programs:
@@ -65,8 +71,10 @@ class Programs:
         number = self._names[base] = self._names.get(base, 0) + 1
         return base if number == 1 else f"{base}#{number}"
 
-    def find(self, executables: Sequence[str], words: list[str], folder: str) -> Program:
-        """The program of a command; `executables` are the places to look, in order.
+    def find(
+        self, executables: Sequence[str], words: list[str], folder: str, env: Mapping[str, str], depth: int = 0
+    ) -> Program:
+        """The program of a command; `executables` are the places to look, in order, `env` is where wrappers look.
 
         :raises OSError: there is none (ENOENT), or it may not be run (EACCES).
         :raises NotSimulated: there is one, and this world does not know it.
@@ -82,10 +90,10 @@ class Programs:
             if not os.access(path, os.X_OK):
                 refused = True
                 continue
-            return self._of_file(path, words)
+            return self._of_file(path, words, folder, env, depth)
         raise failure(errno.EACCES if refused else errno.ENOENT)
 
-    def _of_file(self, path: Path, words: list[str]) -> Program:
+    def _of_file(self, path: Path, words: list[str], folder: str, env: Mapping[str, str], depth: int) -> Program:
         with path.open("rb") as file:
             head = file.read(256)
         if not head.startswith(b"#!"):
@@ -96,9 +104,36 @@ class Programs:
                 f"machine.programs.register({path.name!r}, function), or start it as {sys.executable} -m module"
             )
         line = os.fsdecode(head[2:].splitlines()[0]).split()
+        if wrappers.is_shell(line):
+            return self._wrapped(path, words, folder, env, depth)
         if not line or not any(_PYTHON.match(Path(word).name) for word in line):
             raise NotSimulated(f"the script {path} for {' '.join(line)} is not simulated: only Python scripts are")
         return Program("script", str(path), (str(path), *words[1:]))
+
+    def _wrapped(self, path: Path, words: list[str], folder: str, env: Mapping[str, str], depth: int) -> Program:
+        wrapper = wrappers.read(path)
+        if depth == _DEEPEST:
+            raise NotSimulated(f"the shell script {path} is wrapped in {depth} others: do they run each other?")
+        inner = [*wrapper.words, *words[1:]]
+        if not inner:
+            raise NotSimulated(f"the shell script {path} was given no program to run")
+        env = {**env, **dict(wrapper.env)}
+        try:
+            found = self.find(wrappers.places(inner[0], env), inner, folder, env, depth + 1)
+        except OSError as error:
+            return _refusing(f"{path}: {wrapper.line}: exec: {inner[0]}", tuple(inner), error)
+        return replace(found, env=(*wrapper.env, *found.env), command=found.command or tuple(inner))
+
+
+def _refusing(what: str, words: tuple[str, ...], error: OSError) -> Program:
+    """A shell that could not run what it was to run: 127 when it is not there, 126 when it must not be run."""
+    missing = error.errno == errno.ENOENT
+
+    def refuse(argv: list[str]) -> int:
+        print(f"{what}: {'not found' if missing else error.strerror}", file=sys.stderr)
+        return 127 if missing else 126
+
+    return Program("function", "sh", words, function=refuse)
 
 
 def parse(words: Sequence[str]) -> Program:
