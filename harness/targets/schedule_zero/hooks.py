@@ -46,20 +46,17 @@ def install(agent: AgentServer) -> None:
 
 
 def open_sockets() -> dict[str, Any]:
-    """How many ZeroMQ sockets of each type are open in this process, found among all live objects."""
+    """How many ZeroMQ sockets of each type are open in this process, found among all live objects.
+
+    A shadow is no socket of its own: each `zmq.asyncio.Socket` holds one of itself.
+    """
     import gc
 
     import zmq
 
     counts: dict[str, int] = {}
     for candidate in gc.get_objects():
-        if isinstance(candidate, zmq.Socket) and not candidate.closed and _is_ours(candidate):
+        if isinstance(candidate, zmq.Socket) and not candidate.closed and not candidate._shadow:
             kind = zmq.SocketType(int(candidate.type)).name
             counts[kind] = counts.get(kind, 0) + 1
     return {"open": counts}
-
-
-def _is_ours(candidate: Any) -> bool:
-    """Whether the socket belongs to this process: simulated ones of other processes lie in the same heap."""
-    core = getattr(candidate, "_core", None)
-    return core is None or core.process.pid == os.getpid()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FunctionType
 from typing import Any
 
-_PATCHED = ("schedule_zero", "apscheduler")
+PATCHED = ("schedule_zero", "apscheduler")
 """The packages whose classes mutants patch."""
 
 REGISTRY: dict[str, Callable[[], None]] = {}
@@ -46,7 +46,7 @@ def watch(modules: Sequence[str], met: Callable[[], object]) -> int:
 
 
 def _patches(modules: Sequence[str]) -> Iterator[tuple[type, str, FunctionType, bool]]:
-    for module in [m for name, m in sorted(sys.modules.items()) if name.partition(".")[0] in _PATCHED]:
+    for module in [m for name, m in sorted(sys.modules.items()) if name.partition(".")[0] in PATCHED]:
         own = [value for value in vars(module).values() if isinstance(value, type)]
         for owner in [value for value in own if value.__module__ == module.__name__]:
             for name, value in list(vars(owner).items()):

@@ -8,18 +8,26 @@ per process. A mutant is applied once (every process of a run has the same), and
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
+import sys
+from collections import Counter
 from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import apscheduler.triggers
+
 import schedule_zero
 from harness.agent import boot
-from harness.targets.schedule_zero import mutants
+from harness.targets.schedule_zero import hooks, mutants
+from harness.targets.schedule_zero.mutant_registry import PATCHED
 from schedule_zero import barriers
 
 if TYPE_CHECKING:
     from harness.sim import World
+
+Met = Callable[[], object]
 
 
 class SharedModules:
@@ -32,14 +40,13 @@ class SharedModules:
 
     def install(self, world: World) -> None:
         """Declare what is per process, and note how the code is before a mutant changes it."""
-        # A module that is first imported inside the world is run in zero time, but whatever it made at import would
-        # be the world's; what the scheduler consists of is there before.
         for module in _modules():
             self._before.append((module, dict(vars(module))))
             self._before += [(kind, dict(vars(kind))) for kind in _classes(module)]
         world.kernel.process_local(barriers, "_entries", list)
         world.kernel.process_local(boot, "_running", list)
         world.patcher.set(mutants, "apply", _once(mutants.apply))
+        world.patcher.set(hooks, "open_sockets", open_sockets)
 
     def remove(self) -> None:
         """Undo what a mutant did."""
@@ -48,21 +55,44 @@ class SharedModules:
         self._before.clear()
 
 
-def _once(apply: Callable[..., None]) -> Callable[..., None]:
-    """`mutants.apply` for a world: the second process of a run finds the code changed already."""
-    applied: set[str] = set()
+def open_sockets() -> dict[str, Any]:
+    """What `hooks.open_sockets` tells, of the simulated process that asks: it has no objects of its own to walk."""
+    from harness.sim.zmq.census import sockets_of
 
-    def call(name: str, *more: Any) -> None:
+    return {"open": dict(Counter(core.type_name for core in sockets_of(os.getpid())))}
+
+
+def _once(apply: Callable[[str, Met], None]) -> Callable[..., None]:
+    """`mutants.apply` for a world: the second process of a run finds the code changed already.
+
+    Whichever process first runs what the mutant has put in tells of it, in its own journal.
+    """
+    applied: set[str] = set()
+    told: dict[int, Met] = {}
+
+    def tell() -> None:
+        told[os.getpid()]()
+
+    def call(name: str, met: Met = lambda: None) -> None:
+        told[os.getpid()] = met
         if name not in applied:
             applied.add(name)
-            apply(name, *more)
+            apply(name, tell)
 
     return call
 
 
 def _modules() -> list[ModuleType]:
-    names = [info.name for info in pkgutil.walk_packages(schedule_zero.__path__, f"{schedule_zero.__name__}.")]
-    return [importlib.import_module(name) for name in names if not name.endswith("__main__")]
+    """What mutants may change: all of the scheduler, and of APScheduler what it uses.
+
+    A module that is first imported inside the world is run in zero time, but whatever it made at import would be the
+    world's, and so would be what a mutant has made of it; what the scheduler consists of is there before.
+    """
+    for package in (schedule_zero, apscheduler.triggers):  # triggers are imported when one is asked for
+        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not info.name.endswith("__main__"):
+                importlib.import_module(info.name)
+    return [module for name, module in sorted(sys.modules.items()) if name.partition(".")[0] in PATCHED]
 
 
 def _classes(module: ModuleType) -> list[type]:
@@ -73,7 +103,8 @@ def _restore(owner: Any, before: dict[str, Any]) -> None:
     now = dict(vars(owner))
     for name, value in now.items():
         if name not in before:
-            delattr(owner, name)
+            if not isinstance(value, ModuleType):  # a module imported meanwhile: it stays imported
+                delattr(owner, name)
         elif value is not before[name]:
             setattr(owner, name, before[name])
     for name in before.keys() - now.keys():
