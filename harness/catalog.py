@@ -18,6 +18,7 @@ from ruamel.yaml.error import YAMLError
 
 from harness.checks.verdict import Outcome, Verdict
 from harness.errors import UsageError
+from harness.scenario.model import World
 
 CAUGHT = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.UNSTEADY)
 """What a guard may say of a mutant. A harness error catches nothing: it would hide that the guard is blind."""
@@ -71,6 +72,7 @@ class Proof:
         said = f"{first.name}: {first.summary}" if first else self.mutated.reason
         return {
             "id": self.entry.id,
+            "world": self.clean.world,
             "clean": self.clean.outcome.value,
             "mutant": self.entry.mutant,
             "with mutant": self.mutated.outcome.value,
@@ -90,13 +92,25 @@ def read(path: Path) -> list[Entry]:
         raise UsageError(f"{path} is not a catalogue (`entries:` with id, bug, scenario, mutant): {error}") from error
 
 
-def prove(entry: Entry, reports: Path, *, say: Callable[[str], None] = lambda text: None) -> Proof:
-    """Run the guard of one entry twice: clean, then with its mutant."""
+def prove(
+    entry: Entry,
+    reports: Path,
+    *,
+    world: World | None = None,
+    both: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+) -> list[Proof]:
+    """Run the guard of one entry twice: clean, then with its mutant. One proof in `world`, by default the first that
+    the scenario names; with `both` one in each of them."""
     from harness import session
 
-    verdicts = []
-    for mutant in ("", entry.mutant):
-        say(f"{entry.id}: {'with mutant ' + mutant if mutant else 'clean'}")
-        planned = session.plan([entry.path], mutant=mutant)[0]
-        verdicts.append(session.Session(reports).play(planned).verdict)
-    return Proof(entry, *verdicts)
+    def runs(mutant: str) -> list[session.PlannedRun]:
+        return session.plan([entry.path], world=world, both=both, mutant=mutant)
+
+    def play(run: session.PlannedRun) -> Verdict:
+        how = f"with mutant {run.mutant}" if run.mutant else "clean"
+        say(f"{entry.id}: {how}, world {run.world.value}")
+        return session.Session(reports).play(run).verdict
+
+    pairs = zip(runs(""), runs(entry.mutant), strict=True)
+    return [Proof(entry, play(clean), play(mutated)) for clean, mutated in pairs]

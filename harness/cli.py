@@ -290,13 +290,14 @@ def boundary(as_json: bool) -> None:
 @_command()
 @click.argument("path", type=click.Path(path_type=Path), default=Path("scenarios/regression/catalog.yaml"))
 @click.option("--prove", is_flag=True, help="Run every guard twice: clean it must pass, with its mutant it must fail.")
+@world_option
 @click.option("--only", default="", help="Prove only the entries whose id contains this.")
 @click.option("--report", "reports", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
 @json_option
-def catalog(path: Path, prove: bool, only: str, reports: Path, as_json: bool) -> None:
+def catalog(path: Path, prove: bool, world: str | None, only: str, reports: Path, as_json: bool) -> None:
     """List the regression catalogue, or prove that each entry catches its bug.
 
-    Example: harness catalog --prove --only efsm
+    Example: harness catalog --prove --only efsm --world both
     """
     from harness import catalog as catalogue
     from harness.cli_tables import print_table
@@ -307,7 +308,11 @@ def catalog(path: Path, prove: bool, only: str, reports: Path, as_json: bool) ->
     if not prove:
         print_table([entry.row() for entry in entries], as_json=as_json)
         return
-    proofs = [catalogue.prove(entry, reports, say=lambda text: click.echo(text, err=True)) for entry in entries]
+    proofs = []
+    for entry in entries:
+        proofs += catalogue.prove(
+            entry, reports, world=world_of(world), both=world == BOTH, say=lambda text: click.echo(text, err=True)
+        )
     print_table([proof.row() for proof in proofs], as_json=as_json)
     sys.exit(ExitCode.PASS if all(proof.proven for proof in proofs) else ExitCode.FAIL)
 

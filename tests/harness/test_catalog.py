@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from harness import catalog
+from harness import catalog, session
 from harness.checks.verdict import CheckResult, Outcome, Verdict
 from harness.errors import UsageError
+from harness.scenario.model import World
 
 pytestmark = pytest.mark.unit
 
@@ -19,8 +21,7 @@ REAL = Path(__file__).parents[2] / "scenarios" / "regression" / "catalog.yaml"
 def verdict(outcome: Outcome, *failed: str) -> Verdict:
     """A verdict with these failed checks."""
     checks = tuple(
-        CheckResult(name=name, when="always", outcome=Outcome.FAIL, samples=1, summary="1 of 9 lost")
-        for name in failed
+        CheckResult(name=name, when="always", outcome=Outcome.FAIL, samples=1, summary="1 of 9 lost") for name in failed
     )
     return Verdict(scenario="x", seed=1, world="real", outcome=outcome, reason="because", checks=checks)
 
@@ -53,6 +54,7 @@ def test_a_proof_tells_the_evidence() -> None:
 
     assert found == {
         "id": "x",
+        "world": "real",
         "clean": "pass",
         "mutant": "m",
         "with mutant": "fail",
@@ -86,6 +88,44 @@ def test_the_catalogue_of_this_repository_names_what_exists() -> None:
         assert f"def {function}(" in (root / file).read_text("utf-8"), entry.test
 
 
+@pytest.mark.sim
+@pytest.mark.slow
+def test_an_entry_is_proven_in_the_world_that_is_asked_for(tmp_path: Path) -> None:
+    """Two simulated runs prove that stale pid files would be seen; what is played is said beforehand."""
+    (entry,) = (entry for entry in catalog.read(REAL) if entry.id == "pid-file-cleanup")
+    said: list[str] = []
+
+    (proof,) = catalog.prove(entry, tmp_path, world=World.SIM, say=said.append)
+
+    assert said == [
+        "pid-file-cleanup: clean, world sim",
+        "pid-file-cleanup: with mutant pid-file-kept, world sim",
+    ]
+    assert proof.proven
+    assert (proof.row()["world"], proof.clean.world, proof.mutated.world) == ("sim", "sim", "sim")
+
+
+def test_an_entry_is_proven_in_both_worlds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One proof a world that the scenario names, each clean and with the mutant."""
+    played: list[tuple[str, str]] = []
+
+    class Session:
+        def __init__(self, reports: Path) -> None:
+            pass
+
+        def play(self, run: session.PlannedRun) -> SimpleNamespace:
+            played.append((run.world.value, run.mutant))
+            return SimpleNamespace(verdict=verdict(Outcome.FAIL if run.mutant else Outcome.PASS, "stale"))
+
+    monkeypatch.setattr(session, "Session", Session)
+    (entry,) = (entry for entry in catalog.read(REAL) if entry.id == "pid-file-cleanup")
+
+    proofs = catalog.prove(entry, tmp_path, both=True)
+
+    assert len(proofs) == 2
+    assert played == [("real", ""), ("real", "pid-file-kept"), ("sim", ""), ("sim", "pid-file-kept")]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -96,9 +136,7 @@ def test_the_catalogue_of_this_repository_names_what_exists() -> None:
         ("entries: [", "is not a catalogue"),
     ],
 )
-def test_a_file_that_is_no_catalogue_is_a_mistake_of_the_caller(
-    tmp_path: Path, text: str, message: str
-) -> None:
+def test_a_file_that_is_no_catalogue_is_a_mistake_of_the_caller(tmp_path: Path, text: str, message: str) -> None:
     """The message says what is wrong, and what a catalogue looks like."""
     path = tmp_path / "catalog.yaml"
     path.write_text(text, "utf-8")
