@@ -21,7 +21,7 @@ class Clock:
     :param now: gives the world's time.
     """
 
-    __slots__ = ("_drift", "_local", "_now", "_true", "epoch", "offset")
+    __slots__ = ("_ahead", "_drift", "_local", "_now", "_true", "epoch", "offset")
 
     def __init__(self, epoch: int, now: Callable[[], int]) -> None:
         self.epoch = epoch
@@ -30,6 +30,8 @@ class Clock:
         self._drift = 0
         self._true = 0
         self._local = 0
+        self._ahead = MONOTONIC_START
+        """What the monotonic clock shows beyond the world's time as long as there is no drift: the usual case."""
         self._now = now
 
     @property
@@ -48,6 +50,7 @@ class Clock:
         now = self._now()
         self._local = self.elapsed(now)
         self._true = now
+        self._ahead = MONOTONIC_START + self._local - now
         self._drift = ppm
 
     def elapsed(self, now: int) -> int:
@@ -59,7 +62,9 @@ class Clock:
 
     def monotonic(self, now: int) -> float:
         """Seconds, as `time.monotonic` gives them to this process."""
-        return (MONOTONIC_START + self.elapsed(now)) / MILLION
+        if self._drift:
+            return (MONOTONIC_START + self.elapsed(now)) / MILLION
+        return (now + self._ahead) / MILLION
 
     def monotonic_us(self, now: int) -> int:
         """The same in whole microseconds, exactly."""

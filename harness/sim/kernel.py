@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.sim.errors import Killed, ReplayDiverged, SimError
+from harness.sim.own import OwnNames
 from harness.sim.process import FIRST_PID, SimProcess
 from harness.sim.scheduler import Scheduler
 from harness.sim.tape import Tape
@@ -75,7 +76,7 @@ class Kernel(Scheduler):
         self.on_leave: list[Callable[[SimProcess], None]] = []
         self.on_enter: list[Callable[[SimProcess], None]] = []
         self.on_close: list[Callable[[], object]] = []
-        self._factories: dict[tuple[object, str], Callable[[], Any]] = {}
+        self._own = OwnNames()
         self._watchdog = Watchdog(self, patience)
         self._started = 0
 
@@ -142,7 +143,7 @@ class Kernel(Scheduler):
         self._bury()
         pid = FIRST_PID + len(self.processes)
         process = SimProcess(self, pid, name, parent=parent, argv=argv, env=env, cwd=cwd or "/")
-        process.locals = {key: factory() for key, factory in self._factories.items()}
+        process.values = self._own.new()
         self.processes.append(process)
         return process
 
@@ -158,11 +159,10 @@ class Kernel(Scheduler):
 
         The running process keeps the present value; the others, those to come as well, get ``factory()``.
         """
-        key = (holder, attribute)
-        self._factories[key] = factory
+        index = self._own.declare(holder, attribute, factory)
         for process in self.processes:
-            if process is not self.current_process:
-                process.locals[key] = factory()
+            value = None if process is self.current_process else factory()
+            process.values[index : index + 1] = [value]
 
     def _new_thread(self, process: SimProcess, name: str) -> SimThread:
         nth = process.names[name] = process.names.get(name, 0) + 1
@@ -238,10 +238,7 @@ class Kernel(Scheduler):
         old = self.current_process
         for hook in self.on_leave:
             hook(old)
-        if self._factories:
-            old.locals = {(holder, name): getattr(holder, name) for holder, name in self._factories}
-            for (holder, name), value in process.locals.items():
-                setattr(holder, name, value)
+        self._own.swap(old.values, process.values)
         self.current_process = process
         for hook in self.on_enter:
             hook(process)

@@ -43,10 +43,12 @@ class SimLoop(asyncio.SelectorEventLoop):
     _signal_handlers: dict[int, events.Handle]
     _add_callback_signalsafe: Callable[[events.Handle], None]
     _internal_fds: int
+    _closed: bool
 
     def __init__(self, selector: Any = None) -> None:
         me = current_thread()
         if me is None:
+            self._closed = True  # or its finalizer complains as well
             raise NotSimulated(
                 "a SimLoop can only be made by a thread of a simulated world: open one with harness.sim.World"
             )

@@ -42,7 +42,7 @@ class SimProcess:
     :ivar group: number of its process group, a pid.
     :ivar session: number of its session, a pid.
     :ivar exit_code: None while it lives; negative: the signal that ended it.
-    :ivar locals: (holder, attribute) -> this process's value of a module global; see `Kernel.process_local`.
+    :ivar values: what this process has of what every process has for itself, while it does not run; see `OwnNames`.
     :ivar on_exit: called once at the moment of death, first registered first, with the baton, whoever the killer is;
         they must not park.
     :ivar exited: notified at death.
@@ -76,7 +76,7 @@ class SimProcess:
         self.main: SimThread | None = None
         self.state = ProcessState.RUNNING
         self.exit_code: int | None = None
-        self.locals: dict[tuple[object, str], Any] = {}
+        self.values: list[Any] = []
         self.on_exit: list[Callable[[], object]] = []
         self.exited = WaitQueue(kernel, f"the end of process {name} ({pid})")
         self.names: dict[str, int] = {}

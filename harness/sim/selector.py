@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import selectors
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from harness.sim.boundary.fences import refusal
@@ -18,6 +19,10 @@ class SimSelector(selectors.BaseSelector):
     """Descriptors of the simulated machine, and one flag: somebody has work for the loop.
 
     A real descriptor is refused: the kernel could never learn that it is ready.
+
+    A busy server watches dozens of descriptors of which one or two have news. Those that were not ready when they were
+    last looked at, and have not called since, are not ready now: that they call is what waiting relies on. They are
+    passed over.
     """
 
     def __init__(self, kernel: Any, process: Any) -> None:
@@ -25,6 +30,9 @@ class SimSelector(selectors.BaseSelector):
         self._process = process
         self._keys: dict[int, selectors.SelectorKey] = {}
         self._descriptors: dict[int, Any] = {}
+        self._calls: dict[int, Callable[[], None]] = {}
+        self._suspects: set[int] = set()
+        """Numbers that may be ready."""
         self._woken = False
         self._parked: Any = None
 
@@ -50,20 +58,29 @@ class SimSelector(selectors.BaseSelector):
             )
         key = self._keys[number] = selectors.SelectorKey(fileobj, number, events, data)
         self._descriptors[number] = descriptor
-        descriptor.watchers.append(self.wake)
+        self._suspects.add(number)
+        call = self._calls[number] = partial(self._called, number)
+        descriptor.watchers.append(call)
         return key
+
+    def _called(self, number: int) -> None:
+        """A descriptor may have become ready."""
+        self._suspects.add(number)
+        self.wake()
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
         """Watch it no more; `KeyError` when it was not watched."""
         number = _number(fileobj)
         key = self._keys.pop(number)
-        self._descriptors.pop(number).watchers.remove(self.wake)
+        self._suspects.discard(number)
+        self._descriptors.pop(number).watchers.remove(self._calls.pop(number))
         return key
 
     def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """Change what is watched for."""
         number = _number(fileobj)
         key = self._keys[number] = self._keys[number]._replace(events=events, data=data)
+        self._suspects.add(number)
         return key
 
     def get_key(self, fileobj: Any) -> selectors.SelectorKey:
@@ -76,10 +93,12 @@ class SimSelector(selectors.BaseSelector):
 
     def close(self) -> None:
         """Watch nothing any more."""
-        for descriptor in self._descriptors.values():
-            descriptor.watchers.remove(self.wake)
+        for number, descriptor in self._descriptors.items():
+            descriptor.watchers.remove(self._calls[number])
         self._keys.clear()
         self._descriptors.clear()
+        self._calls.clear()
+        self._suspects.clear()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Descriptors that are ready; waits up to `timeout` seconds (None: for ever) for one, or for `wake`."""
@@ -110,12 +129,21 @@ class SimSelector(selectors.BaseSelector):
         kernel.record("loop")
 
     def _ready(self) -> list[tuple[selectors.SelectorKey, int]]:
-        found = []
-        descriptors = self._descriptors
-        for number, key in self._keys.items():
-            events = descriptors[number].events() & key.events
-            if events:
-                found.append((key, events))
+        suspects = self._suspects
+        found: list[tuple[selectors.SelectorKey, int]] = []
+        if not suspects:
+            return found
+        keys, descriptors = self._keys, self._descriptors
+        # In the order in which they were registered, whatever the order of the news.
+        for number in keys if len(suspects) > 1 else tuple(suspects):
+            if number in suspects:
+                key = keys[number]
+                events = descriptors[number].events() & key.events
+                if events:
+                    found.append((key, events))
+                elif not key.events & selectors.EVENT_WRITE:
+                    # Room to write may come without a call, when what was on its way is thrown away.
+                    suspects.remove(number)
         return found
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from harness.sim.boundary.audit import HOOK
 from harness.sim.errors import Killed
 from harness.sim.thread import LOCAL
 
@@ -26,7 +27,7 @@ EFFECTS = {
     "tempfile": "mkdtemp mkstemp",
 }
 """Audit events of effects on the real world, by module."""
-EVENTS = frozenset(f"{module}.{name}" for module, names in EFFECTS.items() for name in names.split())
+EVENTS = ("open", *(f"{module}.{name}" for module, names in EFFECTS.items() for name in names.split()))
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -40,7 +41,7 @@ def unwind(kernel: Kernel, threads: Iterable[SimThread]) -> None:
     """End these threads, none of which is the caller's, one after the other. Those that never end are left behind."""
     me = LOCAL.thread
     assert me is not None
-    fence()
+    HOOK.watch(EVENTS, _audit)
     kernel.undertaker = me
     kernel.unwinding = True
     # Executors log what ended their workers, whatever it is.
@@ -54,6 +55,8 @@ def unwind(kernel: Kernel, threads: Iterable[SimThread]) -> None:
                 kernel.lost.append(thread)
     finally:
         logging.disable(before)
+        if not kernel.lost:  # those may still do something one day
+            HOOK.rest(_audit)
         kernel.unwinding = False
         kernel.current = me
         if me.process is not kernel.current_process:
@@ -72,22 +75,10 @@ def killed_again(kernel: Scheduler, me: SimThread) -> NoReturn:
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
-    if event not in EVENTS and event != "open":
-        return
+    """Refuse real effects to threads that are being unwound, with `Killed`."""
     me = LOCAL.thread
     if me is None or not me.killed:
         return
     if event == "open" and not (isinstance(args[2], int) and args[2] & WRITING):
         return
     raise Killed
-
-
-def fence() -> None:
-    """Refuse real effects to threads that are being unwound, with `Killed`. Hooks stay for the life of the process."""
-    if not getattr(sys, MARK, False):
-        setattr(sys, MARK, True)
-        sys.addaudithook(_audit)
-
-
-MARK = "_harness_sim_fence"
-"""Set on `sys`, as the hook itself is: it outlives even a second import of this module."""

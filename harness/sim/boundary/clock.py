@@ -13,6 +13,7 @@ from typing import Any
 from harness.sim.boundary.patcher import Patcher
 from harness.sim.boundary.registry import Boundary, How
 from harness.sim.kernel import Kernel, current_thread
+from harness.sim.thread import LOCAL
 from harness.sim.timers import us
 
 _MONOTONIC = "seconds since the simulated process's own start of time; moves only when nobody can run"
@@ -75,7 +76,7 @@ def install(patcher: Patcher, spinning: Spinning) -> None:
 
 def _seconds(real: Callable[[], float], spinning: Spinning) -> Callable[[], float]:
     def seconds() -> float:
-        me = current_thread()
+        me = LOCAL.thread
         if me is None:
             return real()
         kernel = me.kernel

@@ -96,11 +96,11 @@ class Fences:
         for entry in registry.entries():
             if entry.how is How.FENCED and (found := _find(entry.name)):
                 _put_up(patcher, entry, *found)
-        HOOK.watch(frozenset(_AUDITED), self.audit)
+        HOOK.watch(_AUDITED, self.audit)
 
     def remove(self) -> None:
         """Let the audit hook look away; the patcher takes down the fences."""
-        HOOK.rest()
+        HOOK.rest(self.audit)
 
     @contextmanager
     def permitted(self) -> Iterator[None]:

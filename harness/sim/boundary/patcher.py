@@ -10,6 +10,7 @@ from harness.sim.boundary.escapes import escapes
 from harness.sim.errors import SimError
 
 _ABSENT: Any = type("_Absent", (), {"__repr__": lambda self: "<absent>"})()
+_THEIRS: Any = object()
 _OWN = "harness.sim"
 _ORIGINS = frozenset({"_thread", "_queue", "_frozen_importlib", "_frozen_importlib_external"})
 """Where originals live, and the import system, which must go on with real locks."""
@@ -41,6 +42,8 @@ class Patcher:
         self._done: list[tuple[Any, str, Any, Any]] = []
         self._first: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self._replaced: dict[int, tuple[Any, Any]] = {}
+        self._theirs: set[tuple[str, str]] = set()
+        """Modules and names that hold a replacement of their own accord: ``from harness.sim.locks import Lock``."""
         self.disturbed: list[str] = []
         """Names that somebody else had set meanwhile; they were put back all the same."""
 
@@ -63,8 +66,12 @@ class Patcher:
 
     def flush(self) -> int:
         """Walk the loaded modules; how many names were replaced."""
-        table = {key: new for key, (_, new) in self._replaced.items()}
-        found = _bound_to(table)
+        table = {_key(new): _THEIRS for _, new in self._replaced.values()}
+        table |= {key: new for key, (_, new) in self._replaced.items()}
+        bound = _bound_to(table)
+        self._theirs = {(module.__name__, name) for module, name, new in bound if new is _THEIRS}
+        self._theirs -= {(_label(owner), name) for owner, name, _, _ in self._done}
+        found = [entry for entry in bound if entry[2] is not _THEIRS]
         for module, name, new in found:
             self.set(module, name, new)
         return len(found)
@@ -84,7 +91,8 @@ class Patcher:
             _put(owner, name, old)
         back = {_key(new): old for old, new in self._replaced.values()}
         for module, name, old in _bound_to(back):
-            setattr(module, name, old)
+            if (module.__name__, name) not in self._theirs:
+                setattr(module, name, old)
         wrong = self._wrong()
         self._done.clear()
         self._first.clear()

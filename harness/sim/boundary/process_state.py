@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from harness.sim.boundary.folders import Folders
 from harness.sim.boundary.patcher import Patcher
 from harness.sim.boundary.registry import Boundary, How
 from harness.sim.kernel import Kernel, current_thread
@@ -55,64 +56,25 @@ HOST = "simulated"
 """What the simulated machine is called, so that no history holds the name of a real one."""
 
 
-class Environment:
-    """What `os.environ` holds as one value that can be swapped."""
-
-    __slots__ = ()
-
-    @property
-    def value(self) -> dict[bytes, bytes]:
-        """The encoded variables; `os.environ` itself stays the object that everybody imported."""
-        return os.environ._data  # type: ignore[attr-defined,no-any-return]
-
-    @value.setter
-    def value(self, new: dict[bytes, bytes]) -> None:
-        """Swap the variables."""
-        os.environ._data = new  # type: ignore[attr-defined]
-
-
-class LoggingState:
-    """The root logger's configuration as one value that can be swapped."""
-
-    __slots__ = ()
-
-    @property
-    def value(self) -> tuple[list[logging.Handler], int]:
-        """Handlers, and level."""
-        root = logging.root
-        return root.handlers, root.level
-
-    @value.setter
-    def value(self, new: tuple[list[logging.Handler], int]) -> None:
-        """Swap the configuration."""
-        root = logging.root
-        root.handlers = new[0]
-        if root.level != new[1]:
-            root.level = new[1]
-            # Loggers remember which levels are on; only a change of levels makes them wrong.
-            root.manager._clear_cache()  # type: ignore[attr-defined]
-
-
 class ProcessState:
     """Declares what is swapped in one world, and fills it in for processes as they come."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._known: set[int] = set()
-        self._folder = os.getcwd()  # noqa: PTH109 - a str, as os.chdir takes it
-        self._chdir = os.chdir
-        self._environment = Environment()
+        self._folders = Folders()
 
     def install(self, patcher: Patcher) -> None:
         """Swap from now on; the process that is running keeps what there is."""
         first = self._kernel.current_process
         first.env = dict(os.environ)
         first.argv = list(sys.argv)
-        first.cwd = self._folder
+        first.cwd = self._folders.present
         self._known.add(first.pid)
         self._declare()
         self._kernel.on_enter.append(self._enter)
-        patcher.replace(os, "chdir", self._sim_chdir)
+        patcher.replace(os, "chdir", self._folders.chdir)
+        patcher.set(logging.Logger, "isEnabledFor", _is_enabled)
         patcher.replace(os, "putenv", _first_only(self._kernel, os.putenv))
         patcher.replace(os, "unsetenv", _first_only(self._kernel, os.unsetenv))
         _name_machine(patcher)
@@ -120,18 +82,20 @@ class ProcessState:
     def remove(self) -> None:
         """Be where the first process is; the kernel has put its other values back."""
         self._enter(self._kernel.main.process)
+        self._folders.close()
 
     def _declare(self) -> None:
         own = self._kernel.process_local
         streams = sys.stdin, sys.stdout, sys.stderr
-        own(self._environment, "value", dict)
+        own(os.environ, "_data", dict)  # os.environ itself stays the object that everybody imported
         own(sys, "argv", list)
         own(sys, "stdin", lambda: streams[0])
         own(sys, "stdout", lambda: streams[1])
         own(sys, "stderr", lambda: streams[2])
         own(sys, "excepthook", lambda: sys.__excepthook__)
         own(threading, "excepthook", lambda: partial(_excepthook, threading.__excepthook__))
-        own(LoggingState(), "value", lambda: ([], logging.WARNING))
+        own(logging.root, "handlers", list)
+        own(logging.root, "level", lambda: logging.WARNING)
         structlog: Any = sys.modules.get("structlog._config")
         if structlog is not None:
             own(structlog, "_CONFIG", _uncached(structlog._Configuration))
@@ -140,22 +104,19 @@ class ProcessState:
         """Called when `process` gets the baton after another one."""
         if process.pid not in self._known:
             self._known.add(process.pid)
-            self._environment.value = {os.fsencode(k): os.fsencode(v) for k, v in process.env.items()}
+            variables = {os.fsencode(name): os.fsencode(value) for name, value in process.env.items()}
+            os.environ._data = variables  # type: ignore[attr-defined]
             sys.argv = list(process.argv) or [""]
-        if process.cwd != self._folder:
-            self._folder = process.cwd
-            try:
-                self._chdir(process.cwd)
-            except OSError:
-                # Its folder was removed, which no process notices before it looks at relative names.
-                self._folder = ""
+        if process.cwd != self._folders.present:
+            self._folders.enter(process)
 
-    def _sim_chdir(self, path: Any) -> None:
-        """`os.chdir` of the calling process."""
-        self._chdir(path)
-        me = current_thread()
-        if me is not None:
-            self._folder = me.process.cwd = os.getcwd()  # noqa: PTH109 - a str, as os.chdir takes it
+
+def _is_enabled(self: logging.Logger, level: int) -> bool:
+    """`logging.Logger.isEnabledFor` without memory: what loggers remember is wrong once the root's level is swapped.
+
+    To have them all forget with every swap takes longer than to ask.
+    """
+    return not self.disabled and self.manager.disable < level and level >= self.getEffectiveLevel()
 
 
 def _first_only(kernel: Kernel, real: Callable[..., None]) -> Callable[..., None]:

@@ -99,6 +99,18 @@ def test_names_bound_inside_are_put_back(module: ModuleType) -> None:
     assert module.taken is original
 
 
+def test_who_holds_a_replacement_anyway_keeps_it(module: ModuleType) -> None:
+    """A module that had the replacement by name before the world has it afterwards: a test of it, for instance."""
+    module.tested = new  # type: ignore[attr-defined]
+    patcher = Patcher()
+    patcher.replace_everywhere(old, new)
+    patcher.flush()
+    module.fresh = new  # type: ignore[attr-defined]
+    patcher.restore()
+
+    assert (module.tested, module.bound, module.fresh) == (new, old, old)
+
+
 def test_who_interferes_is_named() -> None:
     """A name that somebody else has set meanwhile is restored all the same, and told."""
     patcher = Patcher()

@@ -110,6 +110,56 @@ def test_a_folder_that_is_gone_is_no_surprise(tmp_path: Path) -> None:
         assert process.exit_code == 0
 
 
+def test_a_folder_with_a_new_name_is_the_same_folder(tmp_path: Path) -> None:
+    """A process stays in its folder when somebody renames it and puts another one in its place, as real ones do."""
+    mine, seen = tmp_path / "mine", []
+    mine.mkdir()
+
+    def child() -> None:
+        time.sleep(2)
+        seen.append(Path.cwd().name)
+        os.chdir(mine)
+        time.sleep(2)
+        seen.append(Path.cwd().name)
+
+    with World() as world:
+        process = world.kernel.new_process("child", parent=world.kernel.current_process, cwd=str(mine))
+        world.kernel.spawn(process, "MainThread", child)
+        time.sleep(1)
+        mine.rename(tmp_path / "renamed")
+        mine.mkdir()
+        process.exited.wait()
+
+    assert seen == ["renamed", "mine"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors by Linux's /proc")
+def test_folders_are_let_go(tmp_path: Path) -> None:
+    """Dead processes, processes that change their folder and worlds that end leave no descriptor behind."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with World() as world:
+        for _ in range(5):
+            in_child(world, lambda: os.chdir("/"), cwd=str(tmp_path))
+            in_child(world, lambda: time.sleep(1), cwd=str(tmp_path))
+        world.kernel.spawn(world.kernel.new_process("left", cwd=str(tmp_path)), "MainThread", lambda: time.sleep(99))
+        time.sleep(1)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_loggers_heed_what_is_disabled_and_whose_level_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inside a world `isEnabledFor` says what it says outside: levels, `logging.disable`, loggers that are off."""
+    log = logging.getLogger("tests.sim.enabled")
+    monkeypatch.setattr(log, "level", logging.INFO)
+    with World():
+        found = [log.isEnabledFor(logging.DEBUG), log.isEnabledFor(logging.INFO)]
+        logging.disable(logging.INFO)
+        found += [log.isEnabledFor(logging.INFO), log.isEnabledFor(logging.WARNING)]
+        logging.disable(logging.NOTSET)
+        monkeypatch.setattr(log, "disabled", True)
+        found.append(log.isEnabledFor(logging.ERROR))
+    assert found == [False, True, False, True, False]
+
+
 def test_logging_is_the_process_s() -> None:
     """Root handlers and level of a child are its own; loggers heed the level of who is running."""
     theirs, log = io.StringIO(), logging.getLogger("some.library")
