@@ -64,9 +64,14 @@ SUITES = {
         without=("slow",),
         options=("--hypothesis-profile=quick",),
     ),
-    "all": Suite("every test, slow ones too; within five minutes"),
+    # What is thorough proves for real what another test has proven in the simulated world; `regression` has it.
+    "all": Suite(
+        "every test, slow ones too, but for those marked thorough; within five minutes", without=("thorough",)
+    ),
     "unit": Suite("fast and isolated tests", having="unit"),
-    "integration": Suite("several components together, real processes or sockets", having="integration"),
+    "integration": Suite(
+        "several components together, real processes or sockets", having="integration", without=("thorough",)
+    ),
     "zmq": Suite("everything about ZeroMQ", having="zmq"),
     "governor": Suite("everything about governors", having="governor"),
     "regression": _with_scenarios("regression", "guards of defects once met, tests and scenario files"),
@@ -165,9 +170,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="What follows `--` goes to pytest.",
     )
     parser.add_argument("suite", nargs="?", default="quick", help=f"a path, or one of: {', '.join(SUITES)}")
-    parser.add_argument(
-        "--coverage", action="store_true", help="measure coverage, children included (htmlcov/)"
-    )
+    parser.add_argument("--coverage", action="store_true", help="measure coverage, children included (htmlcov/)")
     parser.add_argument("--list", action="store_true", help="list the suites and how many tests each holds")
     parser.add_argument("-m", metavar="EXPR", default="", help="only tests whose markers match")
     parser.add_argument("-k", metavar="EXPR", default="", help="only tests whose names match")

@@ -28,6 +28,13 @@ settings.register_profile("quick", max_examples=settings().max_examples // 4)
 """For the quick suite: a search that has to be longer is made by all others."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the one marker known that is not the harness's own."""
+    config.addinivalue_line(
+        "markers", "thorough: proves in the real world what others prove in the simulated one; not in the suite all"
+    )
+
+
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from walking through all modules again and again: they live to the end."""
     gc.collect()
@@ -43,8 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def module_leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail the last test of a module when the module, its own fixtures ended, leaves anything.
-    """
+    """Fail the last test of a module when the module, its own fixtures ended, leaves anything."""
     with contextlib.nullcontext() if request.node.nodeid in _LEAVES else guarded(objects=False):
         yield
 

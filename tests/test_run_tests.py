@@ -51,19 +51,26 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     ("arguments", "expected"),
     [
         (["-n", "1"], ["tests", "-m", "(unit and not slow)", "--hypothesis-profile=quick"]),
-        (["all", "-n", "1"], ["tests"]),
+        (["all", "-n", "1"], ["tests", "-m", "(not thorough)"]),
+        (["regression", "-n", "1"], ["tests", "scenarios/regression", "-m", "(regression)"]),
         (["chaos", "-n", "1"], ["tests", "scenarios/chaos", "-m", "(chaos)"]),
         (
             ["zmq", "-n", "0", "-m", "not slow", "-k", "x or y"],
             ["tests", "-m", "(zmq) and (not slow)", "-k", "x or y"],
         ),
-        (["all", "-n", "3"], ["tests", "-n", "3", "--dist", "worksteal"]),
+        (
+            ["all", "-n", "3"],
+            ["tests", "-m", "(not thorough)", "-n", "3", "--dist", "worksteal"],
+        ),
         (["load"], ["tests", "scenarios/load", "-m", "(load)"]),
         (
             ["unit", "-n", "1", "-q", "--coverage"],
             ["tests", "-m", "(unit)", "--cov", "--cov-report=term", "--cov-report=html", "-q"],
         ),
-        (["all", "-n", "1", "--", "--pdb", "-x", "--", "y"], ["tests", "--pdb", "-x", "--", "y"]),
+        (
+            ["all", "-n", "1", "--", "--pdb", "-x", "--", "y"],
+            ["tests", "-m", "(not thorough)", "--pdb", "-x", "--", "y"],
+        ),
     ],
 )
 def test_options_become_those_of_pytest(runner: ModuleType, arguments: list[str], expected: list[str]) -> None:

@@ -1,18 +1,23 @@
 """Every scenario can fail: with the scheduler broken on purpose, the file fails at the check that is there for
 it, with its evidence.
 
-The files are those that users run, made shorter by overrides; what they demand is not touched.
+The files are those that users run, made shorter by overrides; what they demand is not touched. Each mutant is played in
+both worlds. In the simulated one that takes a second; in the real one the first of each scenario and the catalogue are
+for every day, and the rest, which would take as long as all other tests together, is marked ``thorough``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness import catalog, session
-from harness.checks.verdict import Outcome
+from harness.checks.verdict import Outcome, Verdict
+from harness.scenario.model import World
 from harness.targets.apscheduler import mutants as apscheduler
 from harness.targets.schedule_zero import mutants
 
@@ -76,17 +81,17 @@ BROKEN = (
     Broken("load/surge", "loop-blocked", "surge.latency p50 < 500ms", "job.submit", _SURGE),
     Broken(
         "cycles/governor",
-        "pid-file-kept",
-        "no-stale-pidfile",
-        "runs False",
-        ("cycles.count=1", "cycles.steps.3.stop={how: [term]}"),
-    ),
-    Broken(
-        "cycles/governor",
         "lifeline-ignored",
         "no-orphan-process",
         "schedule_zero.handler",
         ("cycles.count=1", "cycles.steps.3.stop={how: [kill]}"),
+    ),
+    Broken(
+        "cycles/governor",
+        "pid-file-kept",
+        "no-stale-pidfile",
+        "runs False",
+        ("cycles.count=1", "cycles.steps.3.stop={how: [term]}"),
     ),
     Broken(
         "cycles/handlers",
@@ -102,10 +107,15 @@ BROKEN = (
         "h3 not started again since the crash",
         ("cycles.count=1", "cycles.steps.6.wait.within=2s"),
     ),
-    Broken(
-        "chaos/handler_kill", "never-restarted", "brought-back", "was not started again by its governor", _KILLS
-    ),
     Broken("chaos/handler_kill", "never-retried", "jobs.job-errors ratio < 1%", "unreachable", _KILLS),
+    Broken("chaos/handler_kill", "never-restarted", "brought-back", "was not started again by its governor", _KILLS),
+    Broken(
+        "chaos/handlers_under_fire",
+        "busy-store-ignored",
+        "no-lost-job",
+        "busy (store.locked at store)",
+        (*_FIRE, "faults.4.at=2s", "limits.settle=8s"),
+    ),
     Broken("chaos/handlers_under_fire", "never-retried", "jobs.job-errors ratio < 1%", "meanwhile: ", _FIRE),
     Broken(
         "chaos/handlers_under_fire",
@@ -142,13 +152,6 @@ BROKEN = (
         "job.submit",
         ("workload.0.for=8s", "workload.1.count=1", "faults.0.at=100ms", "faults.3.at=1s", "limits.settle=5s"),
     ),
-    Broken(
-        "chaos/handlers_under_fire",
-        "busy-store-ignored",
-        "no-lost-job",
-        "busy (store.locked at store)",
-        (*_FIRE, "faults.4.at=2s", "limits.settle=8s"),
-    ),
     Broken("apscheduler/day_of_schedules", "every-third-fire-skipped", "fires-as-modelled", "has no job for"),
     Broken("apscheduler/day_of_schedules", "fires-twice", "fires-as-modelled", "has 2 jobs for"),
     Broken("apscheduler/pause_and_resume", "pause-ignored", "fires-as-modelled", "which must not be"),
@@ -156,7 +159,9 @@ BROKEN = (
     Broken("apscheduler/restart_with_misfires", "misfires-run", "fires-as-modelled", "late, although its grace is"),
     Broken("apscheduler/kill_and_recover", "forgotten-at-start", "fires-as-modelled", "has no job for"),
 )
-"""What each scenario outside of the regression catalogue must catch."""
+"""What each scenario outside of the regression catalogue must catch; the first of a scenario is played for real every
+day.
+"""
 
 SHORTER = {
     "hanging-after-timeout": ["limits.settle=2s"],
@@ -169,17 +174,29 @@ SHORTER = {
 CATALOGUE = catalog.read(ROOT / "regression" / "catalog.yaml")
 
 
-def _name(broken: Broken) -> str:
-    return f"{broken.scenario}-{broken.mutant}"
+REAL, SIM = (pytest.mark.real, pytest.mark.slow), (pytest.mark.sim,)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("broken", BROKEN, ids=_name)
-def test_a_broken_scheduler_fails_its_scenario(broken: Broken, tmp_path: Path) -> None:
+def _plays() -> Iterator[Any]:
+    """Every mutant in every world, as parameters of a test."""
+    met = set()
+    for broken in BROKEN:
+        name = f"{broken.scenario}-{broken.mutant}"
+        again = [pytest.mark.thorough] if broken.scenario in met else []
+        met.add(broken.scenario)
+        yield pytest.param(broken, World.REAL, id=f"real-{name}", marks=[*REAL, *again])
+        yield pytest.param(broken, World.SIM, id=f"sim-{name}", marks=SIM)
+
+
+def _played(path: Path, mutant: str, overrides: Sequence[str], world: World, reports: Path) -> Verdict:
+    (planned,) = session.plan([path], overrides=overrides, mutant=mutant, world=world)
+    return session.Session(reports).play(planned).verdict
+
+
+@pytest.mark.parametrize(("broken", "world"), list(_plays()))
+def test_a_broken_scheduler_fails_its_scenario(broken: Broken, world: World, tmp_path: Path) -> None:
     """The check that guards against the defect fails, and its evidence shows the defect."""
-    (planned,) = session.plan([broken.path], overrides=broken.overrides, mutant=broken.mutant)
-
-    verdict = session.Session(tmp_path).play(planned).verdict
+    verdict = _played(broken.path, broken.mutant, broken.overrides, world, tmp_path)
 
     assert verdict.outcome is Outcome.FAIL, verdict.reason
     failed = [c for c in verdict.checks if c.outcome is Outcome.FAIL and c.name.startswith(broken.check)]
@@ -188,18 +205,29 @@ def test_a_broken_scheduler_fails_its_scenario(broken: Broken, tmp_path: Path) -
     assert any(broken.evidence in text for text in said), said
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    "world", [pytest.param(World.REAL, id="real", marks=REAL), pytest.param(World.SIM, id="sim", marks=SIM)]
+)
 @pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.id)
-def test_every_entry_of_the_catalogue_catches_its_mutant(entry: catalog.Entry, tmp_path: Path) -> None:
+def test_every_entry_of_the_catalogue_catches_its_mutant(entry: catalog.Entry, world: World, tmp_path: Path) -> None:
     """The defect, brought back, fails the scenario at the check that the entry names."""
-    (planned,) = session.plan([entry.path], mutant=entry.mutant, overrides=SHORTER.get(entry.id, ()))
-
-    verdict = session.Session(tmp_path).play(planned).verdict
+    verdict = _played(entry.path, entry.mutant, SHORTER.get(entry.id, ()), world, tmp_path)
 
     assert verdict.outcome is Outcome.FAIL, verdict.reason
     assert [c.name for c in verdict.checks if c.outcome is Outcome.FAIL and entry.expect in c.name] != [], (
         verdict.reason
     )
+
+
+def test_every_scenario_is_broken_in_every_world_every_day() -> None:
+    """What is left to the thorough tests is never all that breaks a scenario in one world."""
+    daily = {
+        (play.values[0].path, play.values[1])
+        for play in _plays()
+        if "thorough" not in [mark.name for mark in play.marks]
+    }
+
+    assert daily == {(broken.path, world) for broken in BROKEN for world in (World.REAL, World.SIM)}
 
 
 def test_every_scenario_has_a_mutant_that_it_must_catch() -> None:
