@@ -22,12 +22,15 @@ class AgentServer:
     """Answers commands on ``<directory>/<pid>.sock``; plug-ins add commands with `command` and read `switches`.
 
     A `switch` is a named value that the harness sets and code of the harness inside this process (a worker) obeys.
+    Each setting is a layer that lies on those before; layers are lifted in any order, and the topmost one counts.
     """
 
     def __init__(self, directory: Path, journal: Journal, *, seed: int = 0) -> None:
         self.journal = journal
         self.seed = seed
         self.switches: dict[str, Any] = {}
+        self._layers: dict[str, dict[int, Any]] = {}
+        self._laid = 0
         self._obeyed: set[str] = set()
         self._commands: dict[str, Command] = {"switch": self._switch, "status": self._status}
         self._facts: dict[str, Callable[[], Any]] = {}
@@ -74,10 +77,16 @@ class AgentServer:
         if self._thread is not None:
             self._thread.join(timeout=6.0)
 
-    def _switch(self, name: str, value: Any = None) -> dict[str, Any]:
+    def _switch(self, name: str, value: Any = None, lift: int | None = None) -> dict[str, Any]:
         before = self.switches.get(name)
-        self.switches[name] = value
-        return {"before": before, "obeyed": name in self._obeyed}
+        layers = self._layers.setdefault(name, {0: before})
+        if lift is None:
+            self._laid += 1
+            layers[self._laid] = value
+        else:
+            layers.pop(lift, None)
+        self.switches[name] = layers[max(layers)]
+        return {"before": before, "obeyed": name in self._obeyed, "layer": self._laid}
 
     def _status(self) -> dict[str, Any]:
         facts = {name: fact() for name, fact in self._facts.items()}

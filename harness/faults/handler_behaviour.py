@@ -20,8 +20,8 @@ ArgsT = TypeVar("ArgsT", bound=Args)
 class HandlerBehaviour(Fault[ArgsT]):
     """Base of the faults that make a handler behave otherwise.
 
-    Two such faults on one handler at once are healed in reverse order, as the injector does; then each finds
-    what it left.
+    Several of them may be on one handler at the same time and be healed in any order: the latest that is still on
+    counts, and the last one healed leaves the handler as the first one found it.
     """
 
     accepts: ClassVar[tuple[PlaceKind, ...]] = (PlaceKind.HANDLER,)
@@ -39,7 +39,7 @@ class HandlerBehaviour(Fault[ArgsT]):
         """The same for a mock that behaved as `before`."""
 
     def inject(self) -> Mapping[str, Any]:
-        """Switch it; what was switched before comes back when it is healed."""
+        """Switch it, on top of what was switched before."""
         if self.place.handle is not None:
             self._undo = self._switch_mock(self.place.handle)
         elif self.place.control:
@@ -61,20 +61,19 @@ class HandlerBehaviour(Fault[ArgsT]):
             raise FaultError(
                 f"{self.place.name}: {self.kind} needs a mock handler, found a {type(mock).__name__}"
             )
-        before = mock.behaviour
-        mock.behave(self.behaviour(before))
+        as_before = mock.change(self.behaviour)
 
         def undo() -> Mapping[str, Any]:
-            mock.behave(before)
+            as_before()
             return {}
 
         return undo
 
     def _switch_worker(self, agent: AgentClient) -> Callable[[], Mapping[str, Any]]:
         answer = agent.call("switch", name=self.switch, value=dict(self.value()))
-        before = answer.get("before")
+        layer = answer.get("layer", 0)
         if not answer.get("obeyed", True):
-            agent.call("switch", name=self.switch, value=before)
+            agent.call("switch", name=self.switch, lift=layer)
             raise FaultError(
                 f"{self.place.name}: its handler class does not look at the switch {self.switch!r}, so {self.kind} "
                 f"would change nothing; use the worker, or have your class obey({self.switch!r}) and look at it"
@@ -82,7 +81,7 @@ class HandlerBehaviour(Fault[ArgsT]):
 
         def undo() -> Mapping[str, Any]:
             try:
-                agent.call("switch", name=self.switch, value=before)
+                agent.call("switch", name=self.switch, lift=layer)
             except FaultError:
                 if not process_gone(self.place):
                     raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -65,6 +66,8 @@ class Peer:
         self.methods = None if methods is None else tuple(methods)
         self.log = CallLog()
         self._first = _understood(behaviour) if behaviour is not None else Echo()
+        self._unchanged = self._first
+        self._changes: list[Callable[[Behaviour], Behaviour]] = []
         self._port = port
         self._context = context
         self._lock = threading.RLock()
@@ -143,8 +146,29 @@ class Peer:
         """
         self._mind.take(_understood(behaviour))
 
+    def change(self, how: Callable[[Behaviour], Behaviour]) -> Callable[[], None]:
+        """Behave as `how` makes it of the present behaviour, until the function that this returns is called.
+
+        Several changes may end in any order; those that are left are applied to what was there before the first.
+        """
+        if not self._changes:
+            self._unchanged = self.behaviour
+        self._changes.append(how)
+        self._apply_changes()
+
+        def end() -> None:
+            if how in self._changes:
+                self._changes.remove(how)
+                self._apply_changes()
+
+        return end
+
+    def _apply_changes(self) -> None:
+        self.behave(functools.reduce(lambda behaviour, how: how(behaviour), self._changes, self._unchanged))
+
     def reset(self) -> None:
         """Forget all calls and behave as at the beginning; a dead peer is revived."""
+        self._changes.clear()
         self._mind.take(self._first)
         self._mind.failure = None
         self.log.clear()

@@ -37,10 +37,10 @@ class StubbornAgent:
         self.server.command("switch", self._switch)
         self.server.start()
 
-    def _switch(self, name: str, value: Any = None) -> dict[str, Any]:
-        if value is None:
+    def _switch(self, name: str, value: Any = None, lift: int | None = None) -> dict[str, Any]:
+        if lift is not None:
             raise RuntimeError("stuck")
-        return {"before": None}
+        return {"before": None, "layer": 1}
 
 
 @pytest.fixture

@@ -45,12 +45,24 @@ def client(agent: AgentServer, door: Path) -> AgentClient:
 
 
 def test_a_switch_is_set_and_what_it_was_is_told(agent: AgentServer, client: AgentClient) -> None:
-    """So that whoever heals can put it back; and whether anybody looks at it, so that nobody believes in vain."""
-    assert client.call("switch", name="handler", value={"silent": True}) == {"before": None, "obeyed": False}
+    """And whether anybody looks at it, so that nobody believes in vain."""
+    set_it = {"before": None, "obeyed": False, "layer": 1}
+    assert client.call("switch", name="handler", value={"silent": True}) == set_it
     assert agent.switches == {"handler": {"silent": True}}
     agent.obey("handler")
-    assert client.call("switch", name="handler") == {"before": {"silent": True}, "obeyed": True}
+    assert client.call("switch", name="handler", lift=1) == {"before": {"silent": True}, "obeyed": True, "layer": 1}
     assert agent.switches == {"handler": None}
+
+
+def test_settings_of_a_switch_are_lifted_in_any_order(agent: AgentServer, client: AgentClient) -> None:
+    """The topmost that is left counts; one that is lifted twice, or that was never laid, changes nothing."""
+    agent.switches["handler"] = "first"
+    low, middle, top = (client.call("switch", name="handler", value=v)["layer"] for v in ("low", "middle", "top"))
+    found = []
+    for layer in (middle, middle, top, 99, low):
+        client.call("switch", name="handler", lift=layer)
+        found.append(agent.switches["handler"])
+    assert found == ["top", "top", "low", "low", "first"]
 
 
 def test_status_tells_the_process_and_what_plug_ins_add(agent: AgentServer, client: AgentClient) -> None:

@@ -57,6 +57,32 @@ def test_two_faults_healed_in_reverse_leave_the_first_behaviour() -> None:
     assert (mock.behaviour, slow.heal()) == (first, {})
 
 
+def test_two_faults_of_one_mock_may_end_in_any_order() -> None:
+    """The one that is left counts, whichever began first; what the first found comes back with the last."""
+    mock: Any = Peer("h1")
+    first = mock.behaviour
+    slow = HandlerSlow(mock_place(mock), SlowArgs(p50=1.0))
+    silent = HandlerSilent(mock_place(mock), SilentArgs())
+    slow.inject()
+    silent.inject()
+    slow.heal()
+    assert mock.behaviour == Silent(ping=True)
+    silent.heal()
+    assert mock.behaviour == first
+
+
+def test_two_faults_of_one_worker_may_end_in_any_order(agent: Any) -> None:
+    """A silence that ends while a slowness is on does not come back when that ends."""
+    silent = HandlerSilent(worker_place(agent), SilentArgs())
+    slow = HandlerSlow(worker_place(agent), SlowArgs(p50=1.5))
+    silent.inject()
+    slow.inject()
+    silent.heal()
+    assert agent.switches["handler"] == {"slow": {"p50": 1.5}}
+    slow.heal()
+    assert agent.switches["handler"] is None
+
+
 @pytest.mark.parametrize(
     ("fault", "value"),
     [
