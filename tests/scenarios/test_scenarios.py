@@ -51,9 +51,7 @@ def test_a_scenario_file_is_complete(path: Path) -> None:
     assert scenario.about
     assert scenario.seed is not None
     assert World.REAL in scenario.worlds
-    assert scenario.name == path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").replace(
-        "_", "-"
-    )
+    assert scenario.name == path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").replace("_", "-")
     folder = path.relative_to(ROOT).parts[0]
     other_target = folder == scenario.target.driver
     assert other_target or scenario.kind.value == folder or (folder == "regression" and scenario.kind is Kind.CYCLES)
