@@ -6,7 +6,7 @@ its compiled base; everything above stays pyzmq's own code, subclasses made by u
 
 Map, from the user downwards:
 
-- `part`: installs all this into a world.
+- `part`: installs all this into a world; `census` tells which sockets a process has open.
 - `backend`, `frames`, `polling`: pyzmq's compiled layer, in Python.
 - `context`, `core`, `options`, `monitor`, `misuse`: what every socket has (libzmq's ``socket_base_t``).
 - `pair`, `dealer`, `router`, `req`, `rep`, `push_pull`, `publisher`, `subscriber`: the patterns, on `fair_queue`,
