@@ -82,6 +82,7 @@ class Database:
         self._retry_cap = retry_cap
         self._trouble: str | None = None
         self._trouble_since = 0.0
+        self._retrying = False
         self._pending: deque[_Pending] = deque()
         self._wake = asyncio.Event()
         self._closing = False
@@ -93,7 +94,7 @@ class Database:
 
     @property
     def trouble(self) -> str | None:
-        """What keeps the store from working at this moment, or None."""
+        """What kept the store from working when it was last tried, or None; `probe` tries it."""
         if self._trouble is None:
             return None
         return f"{self._trouble} (for {time.monotonic() - self._trouble_since:.1f} s)"
@@ -170,8 +171,10 @@ class Database:
 
     async def probe(self, timeout: float = 0.25) -> str | None:
         """None if the store takes a write within `timeout` seconds, else what is wrong with it."""
-        if self._trouble is not None or not self.is_open:
-            return self.trouble or "closed"
+        if not self.is_open:
+            return "closed"
+        if self._trouble is not None and self._retrying:
+            return self.trouble  # somebody is trying all the time; nobody learns more by waiting behind him
         try:
             async with asyncio.timeout(timeout):
                 await self.write(_touch)
@@ -221,6 +224,7 @@ class Database:
                 outcomes = await self._in_thread(self._write_thread, partial(self._transact, works))
             except StoreTrouble as trouble:
                 self._note_trouble(trouble)
+                self._retrying = True
                 if await self._closed_within(pause):
                     break
                 pause = min(pause * 2, self._retry_cap)
@@ -229,9 +233,12 @@ class Database:
                 batch = [item for item in batch if not item[1].done()]
                 continue
             self._note_health()
+            self._retrying = False
             for (_, future), outcome in zip(batch, outcomes, strict=True):
                 _settle(future, outcome)
             return
+        # All of it was withdrawn: nobody tries any more, so nobody would notice the end of the trouble.
+        self._retrying = False
         self._pending.extendleft(reversed(batch))
 
     async def _closed_within(self, pause: float) -> bool:

@@ -113,6 +113,27 @@ def test_a_write_waits_for_a_locked_file_and_reads_go_on(tmp_path: Path) -> None
     run(scene())
 
 
+def test_the_end_of_trouble_is_noticed_although_nobody_writes(tmp_path: Path) -> None:
+    """When every write was withdrawn during a lock, the next question after it finds the store well."""
+
+    async def scene() -> None:
+        db = Database(tmp_path / "a.db", retry_cap=0.02)
+        await db.start()
+        other = lock(tmp_path / "a.db")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await db.write(put("given up"))
+        assert "locked" in (await db.probe(0.1) or "")
+        other.execute("COMMIT")
+        # What was withdrawn is let go at the next attempt; until then the answer may still be the last one.
+        await asyncio.sleep(0.1)
+        assert await db.probe(5.0) is None
+        assert db.trouble is None
+        await db.close()
+
+    run(scene())
+
+
 def test_a_write_given_up_during_a_lock_does_not_happen_later(tmp_path: Path) -> None:
     """A caller who stops waiting for a locked store has withdrawn his work."""
 

@@ -267,6 +267,19 @@ def _busy_store_ignored() -> None:
     SchedulerService.run_now = accept  # type: ignore[method-assign]
 
 
+@_mutant("trouble-remembered")
+def _trouble_remembered() -> None:
+    """A store that was in trouble is taken to be in trouble until a write succeeds, and health tries none."""
+    from schedule_zero.database import Database
+
+    probe = Database.probe
+
+    async def remember(self: Any, timeout: float = 0.25) -> str | None:
+        return self.trouble or await probe(self, timeout)
+
+    Database.probe = remember  # type: ignore[method-assign]
+
+
 @_mutant("mostly-refused")
 def _mostly_refused() -> None:
     """Nine of ten jobs are refused as if the store were busy (503)."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from harness.history.records import Status
 from harness.targets.base import OpSpec, Reply
 from harness.targets.schedule_zero.api import Answer, ApiClient
-from harness.targets.schedule_zero.options import AddScheduleArgs, NoArgs, ScheduleArgs, SubmitArgs
+from harness.targets.schedule_zero.options import AddScheduleArgs, HealthArgs, ScheduleArgs, SubmitArgs
 
 OPS: Mapping[str, OpSpec] = {
     spec.name: spec
@@ -21,7 +21,7 @@ OPS: Mapping[str, OpSpec] = {
         OpSpec("schedule.pause", "pause a schedule", ScheduleArgs),
         OpSpec("schedule.resume", "resume a paused schedule", ScheduleArgs),
         OpSpec("schedule.remove", "remove a schedule", ScheduleArgs),
-        OpSpec("health.check", "ask for health", NoArgs),
+        OpSpec("health.check", "ask for health", HealthArgs),
     )
 }
 
@@ -68,7 +68,7 @@ _REQUESTS: Mapping[str, Callable[[Any], Request]] = {
     "schedule.pause": lambda args: ("PATCH", f"/api/schedules/{args.id}", {"paused": True}),
     "schedule.resume": lambda args: ("PATCH", f"/api/schedules/{args.id}", {"paused": False}),
     "schedule.remove": lambda args: ("DELETE", f"/api/schedules/{args.id}", None),
-    "health.check": lambda args: ("GET", "/api/health", None),
+    "health.check": lambda args: ("GET", "/api/health?ready=1" if args.ready else "/api/health", None),
 }
 
 

@@ -83,5 +83,8 @@ class ScheduleArgs(_Options):
     id: str
 
 
-class NoArgs(_Options):
-    """An operation without arguments."""
+class HealthArgs(_Options):
+    """Arguments of ``health.check``."""
+
+    ready: bool = False
+    """Whether a part that is not well makes the call fail (503), instead of being told in the answer."""
