@@ -64,6 +64,7 @@ class Ledger:
     async def inject(self, fault: Fault[Any], *, keep: bool = False, arm: bool = False) -> Entry | None:
         """Inject one fault (or arm it); None, and a record that says why, when it could not be."""
         name = f"inject {fault.fault_id} at {fault.place.name}"
+        asked = self._now()
         try:
             detail = await in_thread(
                 fault.inject, timeout=fault.deadline + GRACE, name=name, late=lambda done: fault.heal()
@@ -80,7 +81,8 @@ class Ledger:
             return None
         entry = Entry(fault, keep=keep, armed=arm)
         self._on.append(entry)
-        self._tell(fault, FaultEvent.ARMED if arm else FaultEvent.INJECTED, detail)
+        # What is armed may strike before its arming is heard of here: its time is that of the asking.
+        self._tell(fault, FaultEvent.ARMED if arm else FaultEvent.INJECTED, detail, at=asked if arm else None)
         return entry
 
     async def heal(self, entries: Sequence[Entry]) -> None:

@@ -15,7 +15,7 @@ def test_the_vocabulary_knows_the_driver_with_its_operations_and_places() -> Non
     words = vocabulary.build()
 
     driver = words.drivers["schedule_zero"]
-    assert driver.worlds == (World.REAL,)
+    assert driver.worlds == (World.REAL, World.SIM)
     assert set(driver.ops) == {
         "job.submit",
         "schedule.add",

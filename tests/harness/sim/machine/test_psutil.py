@@ -50,7 +50,7 @@ def test_what_it_says_of_a_child(child: subprocess.Popen[bytes]) -> None:
     assert seen in psutil.Process().children()
     assert abs(seen.create_time() - time.time()) < 30
     assert seen.is_running()
-    assert seen.status() == psutil.STATUS_SLEEPING
+    assert seen.status() in (psutil.STATUS_SLEEPING, psutil.STATUS_RUNNING)
     assert seen.num_threads() == 1
     assert seen.num_fds() >= 4
     assert isinstance(seen, psutil.Process)
