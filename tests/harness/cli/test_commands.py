@@ -102,10 +102,10 @@ def test_report_judges_a_stored_run_again(harness: Harness, short: Path, tmp_pat
 
 
 def test_the_catalogue_is_listed(harness: Harness) -> None:
-    """Eight entries, each with its mutant; `--only` picks by id, and one that fits nothing is told."""
+    """The entries, each with its mutant; `--only` picks by id, and one that fits nothing is told."""
     path = SCENARIOS / "regression" / "catalog.yaml"
 
-    assert len(json.loads(harness("catalog", path, "--json").stdout)) == 8
+    assert len(json.loads(harness("catalog", path, "--json").stdout)) == 9
     assert [e["mutant"] for e in json.loads(harness("catalog", path, "--only", "efsm", "--json").stdout)] == [
         "efsm-not-recovered"
     ]
