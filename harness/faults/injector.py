@@ -62,6 +62,9 @@ class Injector:
         self._gate = Gate(scenario.nemesis, recorder.now)
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._healing: set[asyncio.Task[Any]] = set()
+        self._moved = asyncio.Event()
+        """Some task has begun to heal."""
         self._busy: set[str] = set()
         self._draws: dict[str, int] = {}
         self._triggers: dict[str, Trigger] = {}
@@ -132,9 +135,15 @@ class Injector:
     async def _stop(self) -> None:
         self._unsubscribe()
         self._stopping.set()
+        # A heal that is under way may wait for what another fault holds up: a handler for a governor that stands still.
+        while beginning := [task for task in self._tasks if task not in self._healing]:
+            moved = asyncio.ensure_future(self._moved.wait())
+            await asyncio.wait({moved, *beginning}, return_when=asyncio.FIRST_COMPLETED)
+            moved.cancel()
+            self._moved.clear()
+        await self._ledger.heal([entry for entry in self._ledger.on if not entry.keep])
         while self._tasks:
             await asyncio.wait(set(self._tasks))
-        await self._ledger.heal([entry for entry in self._ledger.on if not entry.keep])
         for planned in self._plan:
             if planned.spec.id not in self._ledger.told:
                 self._skip(planned, self._unmet(planned))
@@ -206,9 +215,20 @@ class Injector:
         ]
         if entries and (length is None or await self._pause(length)):
             return  # still on: `stop` heals it, in its turn
-        await self._ledger.heal(entries)
+        await self._heal_in_time(entries)
         self._busy.discard(planned.spec.id)
         self._gate.leave()
+
+    async def _heal_in_time(self, entries: Sequence[Entry]) -> None:
+        """Heal what is over; the end of the run does not wait for that before it heals the rest."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._healing.add(task)
+        self._moved.set()
+        try:
+            await self._ledger.heal(entries)
+        finally:
+            self._healing.discard(task)
 
     async def _armed(self, planned: PlannedFault) -> None:
         """Have agents wait for the event inside the processes, for as long as the window is open."""

@@ -88,8 +88,9 @@ class Ledger:
     async def heal(self, entries: Sequence[Entry]) -> None:
         """Heal these, newest first; what cannot be healed is noted in `unhealed` and given up."""
         for entry in [e for e in reversed(self._on) if e in entries]:
-            self._on.remove(entry)
-            await self._heal(entry)
+            if entry in self._on:  # nobody else heals it meanwhile
+                self._on.remove(entry)
+                await self._heal(entry)
 
     async def _heal(self, entry: Entry) -> None:
         fault = entry.fault

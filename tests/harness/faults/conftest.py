@@ -130,6 +130,8 @@ class NoteArgs(Args):
     inject_error: str = ""
     heal_error: str = ""
     hang: float = 0.0
+    behind: str = ""
+    """An entry of the journal that its heal waits for."""
 
 
 def noting(journal: list[str]) -> tuple[type[Fault[Any]], type[Fault[Any]]]:
@@ -144,6 +146,11 @@ def noting(journal: list[str]) -> tuple[type[Fault[Any]], type[Fault[Any]]]:
         args_model = NoteArgs
         deadline = 0.2
 
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            if self.args.behind:
+                self.deadline = 5.0
+
         def inject(self) -> Any:
             """Note it."""
             if self.args.inject_error:
@@ -154,6 +161,8 @@ def noting(journal: list[str]) -> tuple[type[Fault[Any]], type[Fault[Any]]]:
         def heal(self) -> Any:
             """Note it, or fail, or hang."""
             time.sleep(self.args.hang)
+            while self.args.behind and self.args.behind not in journal:
+                time.sleep(0.005)
             if self.args.heal_error:
                 raise RuntimeError(self.args.heal_error)
             journal.append(f"-{self.fault_id}@{self.place.name}")

@@ -22,6 +22,17 @@ def test_what_is_on_at_the_end_is_healed_in_reverse_order(stage: Any) -> None:
     assert stage.journal == ["+a@h1", "+b@h2", "+b@h3", "-b@h3", "-b@h2", "-a@h1"]
 
 
+def test_a_heal_under_way_may_wait_for_what_another_fault_holds_up(stage: Any) -> None:
+    """A killed handler that a standing governor is to start again: at the end, the governor must go on first."""
+
+    async def body(recorder: Any, injector: Any) -> None:
+        await stage.until(lambda: injector.active == ("stands@h2",))
+
+    killed = stage.note("killed", kind="test.instant", at="0s", behind="-stands@h2")
+    stage.play([killed, {**stage.note("stands", at="20ms"), "where": "h2"}], body)
+    assert stage.journal == ["+killed@h1", "+stands@h2", "-stands@h2", "-killed@h1"]
+
+
 def test_an_error_of_the_run_heals_everything_too(stage: Any) -> None:
     """The run's own error comes out, and nothing stays broken."""
 
