@@ -7,7 +7,7 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.checks import eventually, faults_injected, sometimes, steps_done, thresholds
+from harness.checks import eventually, faults_injected, load_sent, sometimes, steps_done, thresholds
 from harness.checks.base import Case, Check, Section, registered, spelled
 from harness.checks.evidence import Finding
 from harness.checks.summing_up import sum_up
@@ -45,7 +45,7 @@ def judge(scenario: Scenario, history: History, *, lines: Lines = lambda path: 0
     are still judged. Raises `UsageError` for checks, arguments or metrics that do not exist, before anything is
     judged.
     """
-    tasks = [*_checks(scenario), *_expectations(scenario), *_thresholds(scenario, history)]
+    tasks = [*_checks(scenario, history), *_expectations(scenario), *_thresholds(scenario, history)]
     case = Case(_in_one_order(history), scenario, Section.ALWAYS)
     return tuple(_result(task, case.within(task.section), lines) for task in tasks)
 
@@ -77,7 +77,7 @@ def _result(task: Task, case: Case, lines: Lines) -> CheckResult:
     )
 
 
-def _checks(scenario: Scenario) -> Iterator[Task]:
+def _checks(scenario: Scenario, history: History) -> Iterator[Task]:
     known = registered()
     places: Sequence[tuple[Section, str, tuple[CheckSpec, ...]]] = (
         (Section.ALWAYS, "checks.always", scenario.checks.always),
@@ -93,6 +93,8 @@ def _checks(scenario: Scenario) -> Iterator[Task]:
         yield _task(known, steps_done.NAME, Section.ALWAYS, "cycles")
     if scenario.faults and faults_injected.NAME not in named:
         yield _task(known, faults_injected.NAME, Section.ALWAYS, "faults")
+    if load_sent.NAME not in named and load_sent.unjudged_drops(scenario, history):
+        yield _task(known, load_sent.NAME, Section.ALWAYS, "workload")
 
 
 def _task(known: Mapping[str, Check], spec: CheckSpec, section: Section, path: str) -> Task:

@@ -41,8 +41,8 @@ class Recorder:
     is killed leaves all but at most the last line. A file that can no longer be written (disk full) is logged
     once, the run goes on in memory, and `close` tries to write the whole file again.
 
-    `clock` gives seconds (default: the monotonic clock); scenario time 0 is when `begin_run` is called. What is appended before has
-    provisional times, counted from the recorder's creation; they are shifted, and only then written. Take no
+    `clock` gives seconds (default: the monotonic clock); scenario time 0 is when `begin_run` is called. What is
+    appended before has provisional times, counted from the recorder's creation; they are shifted, and only then written. Take no
     time with `now` before `begin_run` for a record that is appended after it: keep the clock's own value and
     use `to_scenario`.
     """
