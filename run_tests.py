@@ -59,9 +59,9 @@ def _with_scenarios(kind: str, about: str, *, workers: int = MOST_WORKERS) -> Su
 
 SUITES = {
     "quick": Suite(
-        "unit tests, within thirty seconds",
+        "unit tests without those of the simulated world, within thirty seconds",
         having="unit",
-        without=("slow",),
+        without=("slow", "sim"),
         options=("--hypothesis-profile=quick",),
     ),
     # What is thorough proves for real what another test has proven in the simulated world; `regression` has it.
@@ -72,6 +72,7 @@ SUITES = {
     "integration": Suite(
         "several components together, real processes or sockets", having="integration", without=("thorough",)
     ),
+    "sim": Suite("the simulated world: kernel, boundary, libzmq, machine, held against the real ones", having="sim"),
     "zmq": Suite("everything about ZeroMQ", having="zmq"),
     "governor": Suite("everything about governors", having="governor"),
     "regression": _with_scenarios("regression", "guards of defects once met, tests and scenario files"),

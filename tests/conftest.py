@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -15,6 +16,9 @@ pytest_plugins = ["pytester"]
 
 _MORE_THAN_A_UNIT = ("integration", "regression", "governor", "slow", "load", "cycles", "chaos")
 """A test with none of these markers is a unit test."""
+
+_SIM = Path(__file__).parent / "harness" / "sim"
+"""Tests of the simulated world itself have a suite of their own."""
 
 _LEAVES = {
     "tests/schedule_zero/test_database.py": "a database that cannot be closed in time keeps its files",
@@ -46,6 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not any(item.get_closest_marker(name) for name in _MORE_THAN_A_UNIT):
             item.add_marker("unit")
+        if item.path.is_relative_to(_SIM):
+            item.add_marker("sim")
 
 
 @pytest.fixture(scope="module", autouse=True)

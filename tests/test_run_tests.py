@@ -50,7 +50,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["-n", "1"], ["tests", "-m", "(unit and not slow)", "--hypothesis-profile=quick"]),
+        (["-n", "1"], ["tests", "-m", "(unit and not slow and not sim)", "--hypothesis-profile=quick"]),
         (["all", "-n", "1"], ["tests", "-m", "(not thorough)"]),
         (["regression", "-n", "1"], ["tests", "scenarios/regression", "-m", "(regression)"]),
         (["chaos", "-n", "1"], ["tests", "scenarios/chaos", "-m", "(chaos)"]),

@@ -42,9 +42,9 @@ class Recorder:
     once, the run goes on in memory, and `close` tries to write the whole file again.
 
     `clock` gives seconds (default: the monotonic clock); scenario time 0 is when `begin_run` is called. What is
-    appended before has provisional times, counted from the recorder's creation; they are shifted, and only then written. Take no
-    time with `now` before `begin_run` for a record that is appended after it: keep the clock's own value and
-    use `to_scenario`.
+    appended before has provisional times, counted from the recorder's creation; they are shifted, and only then
+    written. Take no time with `now` before `begin_run` for a record that is appended after it: keep the clock's own
+    value and use `to_scenario`.
     """
 
     def __init__(self, path: Path | None = None, clock: Callable[[], float] | None = None) -> None:

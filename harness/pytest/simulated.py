@@ -35,10 +35,10 @@ def sim_world(request: pytest.FixtureRequest) -> Iterator[World]:
     """The body of the test runs in this simulated world: virtual time, seeded chance, simulated threads, processes,
     sockets. A coroutine function is run by `asyncio.run`.
 
-    ``@pytest.mark.sim(seed=7, latency=(1_000, 5_000))`` gives the options of `harness.sim.World`; ``seeds=100`` makes one
-    test for each of the seeds 1..100. Without them the seed is made of the test's name; ``--harness-seed`` goes first.
-    Other fixtures are set up and torn down outside of the world. A test that fails says its seed and how to run it
-    again.
+    ``@pytest.mark.sim(seed=7, latency=(1_000, 5_000))`` gives the options of `harness.sim.World`; ``seeds=100`` makes
+    one test for each of the seeds 1..100. Without them the seed is made of the test's name; ``--harness-seed`` goes
+    first. Other fixtures are set up and torn down outside of the world. A test that fails says its seed and how to
+    run it again.
     """
     from harness.sim import World
 

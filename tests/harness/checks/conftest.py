@@ -59,7 +59,6 @@ def threshold(write: Any) -> Callable[..., CheckResult]:
 
     def judged(metric: str, bound: Any, *records: Any) -> CheckResult:
         history = History(Header(), [*write.phases(), *flat(records)])
-        found = judge(make_scenario(thresholds={metric: [bound]}), history)[-1]  # thresholds come last
-        return found
+        return judge(make_scenario(thresholds={metric: [bound]}), history)[-1]  # thresholds come last
 
     return judged

@@ -15,7 +15,15 @@ from harness.history.records import Drop, Header, Operation, Status
 def _call(n: int) -> Operation:
     begin, end = float(n), n + 0.1
     return Operation(
-        at=end, id=n, workload="jobs", op="job.submit", place="h1", intended=begin, start=begin, end=end, status=Status.OK
+        at=end,
+        id=n,
+        workload="jobs",
+        op="job.submit",
+        place="h1",
+        intended=begin,
+        start=begin,
+        end=end,
+        status=Status.OK,
     )
 
 
