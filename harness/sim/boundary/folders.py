@@ -32,9 +32,12 @@ class Folders:
         self.present = process.cwd
         try:
             held = self._held.get(process.pid)
+            if held is None and process.alive:
+                held = self.hold(process)
             if held is None:
-                held = self._hold(process)
-            self._fchdir(held)
+                self._chdir(process.cwd)  # it is unwound, and has let go of its folder
+            else:
+                self._fchdir(held)
         except OSError:
             # Its folder was removed, which no process notices before it looks at relative names.
             self.present = ""
@@ -52,7 +55,8 @@ class Folders:
         for pid in list(self._held):
             self._let_go(pid)
 
-    def _hold(self, process: SimProcess) -> int:
+    def hold(self, process: SimProcess) -> int:
+        """Open the folder of `process`, until its end. Raises OSError."""
         pid = process.pid
         held = self._held[pid] = self._open(process.cwd, _FLAGS)
         process.on_exit.append(lambda: self._let_go(pid))

@@ -70,6 +70,8 @@ class ProcessState:
         first.env = dict(os.environ)
         first.argv = list(sys.argv)
         first.cwd = self._folders.present
+        # From the beginning, so that whoever looks for descriptors left behind inside the world finds none that is new.
+        self._folders.hold(first)
         self._known.add(first.pid)
         self._declare()
         self._kernel.on_enter.append(self._enter)

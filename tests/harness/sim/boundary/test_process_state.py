@@ -138,9 +138,11 @@ def test_folders_are_let_go(tmp_path: Path) -> None:
     """Dead processes, processes that change their folder and worlds that end leave no descriptor behind."""
     before = len(list(Path("/proc/self/fd").iterdir()))
     with World() as world:
+        inside = len(list(Path("/proc/self/fd").iterdir()))
         for _ in range(5):
             in_child(world, lambda: os.chdir("/"), cwd=str(tmp_path))
             in_child(world, lambda: time.sleep(1), cwd=str(tmp_path))
+        assert len(list(Path("/proc/self/fd").iterdir())) == inside
         world.kernel.spawn(world.kernel.new_process("left", cwd=str(tmp_path)), "MainThread", lambda: time.sleep(99))
         time.sleep(1)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
