@@ -129,7 +129,8 @@ def _suite(name: str) -> Suite:
 
 def _workers(asked: str, suite: Suite) -> int:
     if asked == "auto":
-        return min(len(os.sched_getaffinity(0)), suite.workers)
+        # One more than processors: half of the time a test of real processes waits for them.
+        return min(len(os.sched_getaffinity(0)) + 1, suite.workers)
     if not asked.isdecimal():
         _fail(f"-n: expected a number of workers or auto, found {asked!r}.")
     return int(asked)
@@ -175,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--list", action="store_true", help="list the suites and how many tests each holds")
     parser.add_argument("-m", metavar="EXPR", default="", help="only tests whose markers match")
     parser.add_argument("-k", metavar="EXPR", default="", help="only tests whose names match")
-    parser.add_argument("-n", metavar="N", default="auto", help="workers (default: auto, one a processor)")
+    parser.add_argument("-n", metavar="N", default="auto", help="workers (default: auto, one more than processors)")
     parser.add_argument("-q", dest="quiet", action="store_true", help="say less")
     return parser
 

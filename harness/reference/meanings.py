@@ -222,6 +222,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "max_running": "jobs of this schedule that run at once",
     },
     "ScheduleArgs": {"id": "which schedule"},
+    "HealthArgs": {"ready": "a part that is not well makes the call fail (503), instead of being told in the answer"},
     "ApschedulerTargetOptions": {
         "factory": "who makes the scheduler, as `package.module:function`: called without arguments, or with the "
         "folder for its store if it takes one; must return a new `AsyncScheduler`",
