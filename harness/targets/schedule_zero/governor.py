@@ -19,6 +19,7 @@ import psutil
 from harness.errors import NeverReady, TargetError
 from harness.targets.base import Place, PlaceKind, StopHow, StopResult
 from harness.targets.schedule_zero.deployment import NAME
+from schedule_zero.pidfile import PidFile, is_alive
 
 SERVER = "server"
 """What the deployment calls the process that scenarios call ``scheduler``."""
@@ -185,12 +186,14 @@ class GovernorProcess:
 
 
 def _recorded_process(path: Path) -> psutil.Process | None:
+    # By the birth that the file records: two processes may read start times of one third process that lie a second
+    # apart, since they count from a boot time that the system recomputes as its clock is adjusted.
+    record = PidFile(path).read()
+    if record is None or not is_alive(record):
+        return None
     try:
-        data = json.loads(path.read_text("utf-8"))
-        process = psutil.Process(int(data["pid"]))
-        alive = abs(process.create_time() - float(data["start_time"])) < 0.05
-        return process if alive and process.status() != psutil.STATUS_ZOMBIE else None
-    except (OSError, ValueError, KeyError, psutil.Error):
+        return psutil.Process(record.pid)
+    except psutil.Error:
         return None
 
 
