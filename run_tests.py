@@ -72,7 +72,11 @@ SUITES = {
     "integration": Suite(
         "several components together, real processes or sockets", having="integration", without=("thorough",)
     ),
-    "sim": Suite("the simulated world: kernel, boundary, libzmq, machine, held against the real ones", having="sim"),
+    "sim": Suite(
+        "the simulated world: kernel, boundary, libzmq, machine, held against the real ones at length",
+        having="sim",
+        options=("--hypothesis-profile=long",),
+    ),
     "zmq": Suite("everything about ZeroMQ", having="zmq"),
     "governor": Suite("everything about governors", having="governor"),
     "regression": _with_scenarios("regression", "guards of defects once met, tests and scenario files"),
@@ -129,8 +133,8 @@ def _suite(name: str) -> Suite:
 
 def _workers(asked: str, suite: Suite) -> int:
     if asked == "auto":
-        # One more than processors: half of the time a test of real processes waits for them.
-        return min(len(os.sched_getaffinity(0)) + 1, suite.workers)
+        # Two more than processors: half of the time a test of real processes waits for them.
+        return min(len(os.sched_getaffinity(0)) + 2, suite.workers)
     if not asked.isdecimal():
         _fail(f"-n: expected a number of workers or auto, found {asked!r}.")
     return int(asked)

@@ -30,6 +30,8 @@ _LEAVES = {
 
 settings.register_profile("quick", max_examples=settings().max_examples // 4)
 """For the quick suite: a search that has to be longer is made by all others."""
+settings.register_profile("long", max_examples=4 * settings().max_examples)
+"""For the suite of the simulated world: it has the time to search longer."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

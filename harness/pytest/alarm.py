@@ -75,7 +75,7 @@ def _put_off(stop: Callable[[bool], None]) -> Iterator[None]:
     try:
         yield
     except TimeUp:
-        pass
+        pass  # `own` tells it, below
     finally:
         signal.signal(signal.SIGALRM, own)
         if rung:

@@ -113,7 +113,7 @@ def _time_outs_told(world: World, node: pytest.Item) -> Iterator[None]:
     try:
         yield
     except TimeUp:
-        pass
+        pass  # `own` tells it, below
     finally:
         signal.signal(signal.SIGALRM, own)
         if rung:

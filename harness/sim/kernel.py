@@ -208,7 +208,7 @@ class Kernel(Scheduler):
                 me.reason = ""
                 code = run()
         except Killed:
-            pass
+            pass  # who was killed ends without a word
         except BaseException as error:  # noqa: BLE001 - reported in the main thread
             if not me.killed:
                 self.failed(f"thread {me.label}", error)

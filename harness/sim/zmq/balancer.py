@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-from harness.sim.zmq.fair_queue import swap
 from harness.sim.zmq.pipe import Pipe
+from harness.sim.zmq.rotation import Rotation
 
 
-class Balancer:
+class Balancer(Rotation):
     """The outbound side of a socket that spreads its messages."""
 
-    __slots__ = ("active", "current", "dropping", "last", "more", "pipes")
+    __slots__ = ("dropping",)
 
     def __init__(self) -> None:
-        self.pipes: list[Pipe] = []
-        self.active = 0
-        self.current = 0
-        self.more = False
+        super().__init__()
         self.dropping = False
-        self.last: Pipe | None = None
-        """The pipe that took the latest frame."""
-
-    def attach(self, pipe: Pipe) -> None:
-        """A new pipe, writable."""
-        self.pipes.append(pipe)
-        self.activated(pipe)
-
-    def activated(self, pipe: Pipe) -> None:
-        """There is room in an inactive pipe."""
-        swap(self.pipes, self.pipes.index(pipe), self.active)
-        self.active += 1
 
     def remove(self, pipe: Pipe) -> None:
         """The pipe is gone; the rest of a message that was on its way into it is dropped."""
-        index = self.pipes.index(pipe)
-        if index == self.current and self.more:
+        if self.more and self.pipes.index(pipe) == self.current:
             self.dropping = True
-        if index < self.active:
-            self.active -= 1
-            swap(self.pipes, index, self.active)
-            if self.current == self.active:
-                self.current = 0
-        self.pipes.remove(pipe)
+        super().remove(pipe)
         if self.last is pipe:
             self.last = None
 
@@ -59,11 +38,7 @@ class Balancer:
                 pipe.rollback()
                 self.dropping, self.more = more, False
                 return False
-            self.active -= 1
-            if self.current < self.active:
-                swap(self.pipes, self.current, self.active)
-            else:
-                self.current = 0
+            self._deactivate()
         if not self.active:
             return False
         self.more = more
@@ -80,8 +55,5 @@ class Balancer:
         while self.active:
             if self.pipes[self.current].check_write():
                 return True
-            self.active -= 1
-            swap(self.pipes, self.current, self.active)
-            if self.current == self.active:
-                self.current = 0
+            self._deactivate()
         return False

@@ -164,7 +164,7 @@ def test_loggers_heed_what_is_disabled_and_whose_level_is_set(monkeypatch: pytes
 
 def test_logging_is_the_process_s() -> None:
     """Root handlers and level of a child are its own; loggers heed the level of who is running."""
-    theirs, log = io.StringIO(), logging.getLogger("some.library")
+    theirs, log = io.StringIO(), logging.getLogger("some.package")
     before = logging.root.handlers[:], logging.root.level
 
     def child() -> None:

@@ -199,52 +199,48 @@ def test_aiosqlite(world: object, tmp_path: Path) -> None:
     assert asyncio.run(main()) == [1, 2]
 
 
-def test_a_killed_process_commits_nothing(world: object, tmp_path: Path) -> None:
-    """SIGKILL inside a transaction: it never happened, and its lock is free."""
-    path = database(tmp_path / "db")
-    code = f"""if True:
-        import sqlite3, time
-        c = sqlite3.connect({str(path)!r}, isolation_level=None)
-        c.execute("INSERT INTO t VALUES (1)")
-        c.execute("BEGIN IMMEDIATE")
-        c.execute("INSERT INTO t VALUES (2)")
-        print("open", flush=True)
-        time.sleep(60)
-    """
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+def killed_while_it_sleeps(code: str) -> None:
+    """SIGKILL a process that has run this and said so."""
+    said = "print('there', flush=True); import time; time.sleep(60)"
+    child = subprocess.Popen([sys.executable, "-c", f"{code}\n{said}"], stdout=subprocess.PIPE)
     assert child.stdout is not None
-    child.stdout.readline()
+    assert child.stdout.readline() == b"there\n"
     child.kill()
     child.wait(20)
     child.stdout.close()
+
+
+def write_at_once(path: Path, value: int) -> None:
+    """Insert a row without waiting for any lock."""
     other = sqlite3.connect(path, timeout=0, isolation_level=None)
-    other.execute("INSERT INTO t VALUES (3)")
+    other.execute("INSERT INTO t VALUES (?)", (value,))
     other.close()
+
+
+def test_a_killed_process_commits_nothing(world: object, tmp_path: Path) -> None:
+    """SIGKILL inside a transaction: it never happened, and its lock is free."""
+    path = database(tmp_path / "db")
+    killed_while_it_sleeps(
+        f"import sqlite3; c = sqlite3.connect({str(path)!r}, isolation_level=None)\n"
+        "c.execute('INSERT INTO t VALUES (1)')\n"
+        "c.execute('BEGIN IMMEDIATE')\n"
+        "c.execute('INSERT INTO t VALUES (2)')"
+    )
+    write_at_once(path, 3)
     assert rows(path) == [1, 3]
 
 
 def test_a_process_killed_while_it_reads_holds_no_lock(world: object, tmp_path: Path) -> None:
     """SIGKILL with a cursor half read inside a transaction: nobody is kept from writing."""
     path = database(tmp_path / "db")
-    code = f"""if True:
-        import sqlite3, time
-        c = sqlite3.connect({str(path)!r}, isolation_level=None)
-        c.executemany("INSERT INTO t VALUES (?)", [(1,), (2,)])
-        c.execute("BEGIN IMMEDIATE")
-        cursor = c.execute("SELECT x FROM t")
-        cursor.fetchone()
-        print("open", flush=True)
-        time.sleep(60)
-    """
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    child.stdout.readline()
-    child.kill()
-    child.wait(20)
-    child.stdout.close()
-    other = sqlite3.connect(path, timeout=0, isolation_level=None)
-    other.execute("INSERT INTO t VALUES (3)")
-    other.close()
+    killed_while_it_sleeps(
+        f"import sqlite3; c = sqlite3.connect({str(path)!r}, isolation_level=None)\n"
+        "c.executemany('INSERT INTO t VALUES (?)', [(1,), (2,)])\n"
+        "c.execute('BEGIN IMMEDIATE')\n"
+        "cursor = c.execute('SELECT x FROM t')\n"
+        "cursor.fetchone()"
+    )
+    write_at_once(path, 3)
     assert rows(path) == [1, 2, 3]
 
 
