@@ -39,7 +39,11 @@ _LOOK_AGAIN: Final = 10_000
 
 
 class RealFile(OpenFile):
-    """One real descriptor. It is closed by the last simulated number that stands for it."""
+    """One real descriptor. It is closed by the last simulated number that stands for it.
+
+    C code may have taken it over and closed it, as ``FileIO(os.open(...))`` does wherever bytecode is cached: then the
+    number is free, or somebody else's, and is left alone.
+    """
 
     kind = "real"
 
@@ -48,6 +52,7 @@ class RealFile(OpenFile):
         self.machine = machine
         self.real = real
         self.dead = False
+        self._identity = _identity(real)
 
     def read(self, size: int) -> bytes:
         """From the real file; never waits."""
@@ -64,12 +69,28 @@ class RealFile(OpenFile):
 
     def ended(self) -> None:
         """Close it, or let it be a ghost when its owner is dead: others may remember the number."""
-        if self.dead:
+        if self.dead and self._is_ours():
             self.machine.become_ghost(self.real)
-        else:
-            with contextlib.suppress(OSError):
-                REAL_CLOSE(self.real)
+        elif not self.dead:
+            self.close()
         self.machine.locks_changed()
+
+    def close(self) -> None:
+        """Close it now, unless it is closed."""
+        if self._is_ours():
+            REAL_CLOSE(self.real)
+
+    def _is_ours(self) -> bool:
+        return _identity(self.real) == self._identity
+
+
+def _identity(number: int) -> tuple[int, int] | None:
+    """Which file a real descriptor stands for; None: it is closed."""
+    try:
+        status = REAL_FSTAT(number)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 class FileCalls:
@@ -157,6 +178,8 @@ class FileCalls:
             if set(mode) & set("wax+"):
                 machine.disk.before_open(file, os.O_WRONLY)
             opened = REAL_IO_OPEN(file, mode, *args, **kwargs)
+            # It closes its number in C, also one that an opener has got from `os.open`.
+            state.table.entries.pop(opened.fileno(), None)
         self._follow(opened)
         return opened
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.sim.kernel import current_thread, us
 from harness.sim.machine.descriptors import FIRST
 from harness.sim.machine.disk import Disk
-from harness.sim.machine.files import REAL_CLOSE, REAL_DUP2, REAL_OPEN
+from harness.sim.machine.files import REAL_CLOSE, REAL_DUP2, REAL_OPEN, RealFile
 from harness.sim.machine.network import Network
 from harness.sim.machine.programs import Programs
 from harness.sim.machine.signals import Signalled
@@ -198,9 +198,8 @@ class Machine:
             for connection in list(state.connections.values()):
                 abandon(connection)
             for entry in list(state.descriptors.values()):
-                if entry.file.kind == "real":
-                    with contextlib.suppress(OSError):
-                        REAL_CLOSE(entry.file.real)  # type: ignore[attr-defined]
+                if isinstance(entry.file, RealFile):
+                    entry.file.close()
             state.descriptors.clear()
         for real in self._owned_ghosts:
             with contextlib.suppress(OSError):

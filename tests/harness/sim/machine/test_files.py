@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.sim import World
 from schedule_zero.deployment_lock import DeploymentLock, GovernorAlreadyRunning
 from schedule_zero.files import write_atomically
 
@@ -118,6 +119,24 @@ def test_a_position_is_shared(world: object, tmp_path: Path) -> None:
         subprocess.run([sys.executable, "-c", "print('child', end=' ')"], stdout=out, check=True)
         out.write(b"parent")
     assert (tmp_path / "out").read_bytes() == b"parent child parent"
+
+
+def test_a_number_that_c_code_has_closed_is_nobody_s(tmp_path: Path) -> None:
+    """A process that wrote by ``FileIO(os.open(...))``, as imports do, ends: no other descriptor is closed for it."""
+    code = f"""
+        import io, os
+        os.chdir({str(tmp_path)!r})
+        kept = open("kept", "w")
+        io.FileIO(os.open("taken", os.O_CREAT | os.O_WRONLY), "w").close()
+        print("there", flush=True)
+        {{}}
+        os.kill(os.getpid(), 9)
+    """
+    for more in ("pass", "again = open('again', 'w')", "taken = open('taken', 'w')"):
+        with World(), process(code.format(more)) as child:
+            child.wait(5)
+            mine = os.open(tmp_path / "mine", os.O_CREAT | os.O_WRONLY)
+        os.close(mine)
 
 
 def test_temporary_files(world: object) -> None:
