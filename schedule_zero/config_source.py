@@ -173,6 +173,16 @@ class Section:
                 return one
         raise self.wrong(key, f"one of {', '.join(allowed)}")
 
+    def texts(self, key: str) -> list[str]:
+        """A list of texts; an absent one is empty."""
+        node = self._take(key)
+        if node is None:
+            return []
+        items = node.value if isinstance(node, SequenceNode) else [None]
+        if not all(isinstance(item, ScalarNode) and not _is_null(item) for item in items):
+            raise self.wrong(key, "a list of texts")
+        return [str(item.value) for item in items]
+
     def section(self, key: str) -> Section:
         """A mapping below this one; an absent one is empty."""
         node = self._take(key)

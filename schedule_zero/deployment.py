@@ -17,14 +17,15 @@ exists:
     heartbeat: {interval: 2s, timeout: 6s}
     executions: {max_age: 30d, max_count: 1000000}
     log: {level: INFO, format: json, file: clock.log}
+    security: {tokens: tokens.json, keys: keys}    # more in schedule_zero.security.settings
     governor: {restart: on-failure, max_restarts: 3, restart_delay: 5s, backoff: 2, max_delay: 1min,
                healthy_after: 1min, ready_timeout: 20s}
     handlers:
       - {handler_id: chimes, module: clock.handlers, class: Chimes, port: 0, config: {volume: 3}}
 
 The environment has the last word: ``SCHEDULEZERO_DEPLOYMENT``, ``_HOST``, ``_PORT``, ``_ZMQ_HOST``,
-``_ZMQ_PORT``, ``_DATABASE_URL``, ``_REGISTRY_PATH``, ``_CONFIG_PATH``, ``_LOG_FILE``, and ``LOG_LEVEL``; an
-empty value is none.
+``_ZMQ_PORT``, ``_DATABASE_URL``, ``_REGISTRY_PATH``, ``_CONFIG_PATH``, ``_LOG_FILE``, ``_INSECURE``,
+``_TOKENS_PATH``, ``_KEYS_PATH``, ``_ALLOWED_HOSTS``, and ``LOG_LEVEL``; an empty value is none.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from schedule_zero.config_source import Section
 from schedule_zero.deployment_env import LEVELS, MAX_PORT, Environment, is_host
 from schedule_zero.errors import ConfigError
 from schedule_zero.governor_base import SERVER, HandlerConfig, RestartPolicy
+from schedule_zero.security.settings import read_security
 from schedule_zero.service_config import LogSettings, RetrySettings, ServiceConfig, with_store
 
 __all__ = [
@@ -208,6 +210,7 @@ def _service(document: Section, name: str, directory: Path, path: Path | None) -
         heartbeat=heartbeat.seconds("interval", usual.heartbeat),
         heartbeat_timeout=heartbeat.seconds("timeout", usual.heartbeat_timeout),
         log=_log(document.section("log"), base),
+        security=read_security(document.section("security"), base),
     )
     if config.heartbeat_timeout <= config.heartbeat:
         raise heartbeat.wrong("timeout", f"more than the interval of {config.heartbeat:g} s")

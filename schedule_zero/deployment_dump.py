@@ -13,6 +13,7 @@ from typing import Any
 from schedule_zero.deployment import Deployment
 from schedule_zero.files import write_atomically
 from schedule_zero.governor_base import HandlerConfig
+from schedule_zero.security.settings import dump_security
 from schedule_zero.service_config import ServiceConfig
 
 __all__ = ["child_environment", "dump_deployment", "write_deployment"]
@@ -57,6 +58,10 @@ def child_environment(service: ServiceConfig) -> dict[str, str]:
         "SCHEDULEZERO_REGISTRY_PATH": _text(service.registry_path) or "",
         "SCHEDULEZERO_LOG_FILE": "",
         "LOG_LEVEL": service.log.level,
+        "SCHEDULEZERO_INSECURE": "true" if service.security.insecure else "false",
+        "SCHEDULEZERO_TOKENS_PATH": _text(service.security.tokens) or "",
+        "SCHEDULEZERO_KEYS_PATH": _text(service.security.keys) or "",
+        "SCHEDULEZERO_ALLOWED_HOSTS": ",".join(service.security.hosts),
     }
 
 
@@ -87,6 +92,7 @@ def _service(service: ServiceConfig) -> dict[str, Any]:
         "heartbeat": {"interval": service.heartbeat, "timeout": service.heartbeat_timeout},
         "executions": {"max_age": service.executions_max_age, "max_count": service.executions_max_count},
         "log": {"level": service.log.level, "format": service.log.format, "file": _text(service.log.file)},
+        "security": dump_security(service.security),
     }
 
 

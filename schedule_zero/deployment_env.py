@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from schedule_zero.errors import ConfigError
-from schedule_zero.service_config import ServiceConfig, with_store
+from schedule_zero.service_config import SecuritySettings, ServiceConfig, with_store
 
 __all__ = ["LEVELS", "MAX_PORT", "Environment", "is_host"]
 
@@ -61,7 +61,25 @@ class Environment:
                 level=self._level("LOG_LEVEL", service.log.level),
                 file=Path(file) if file else service.log.file,
             ),
+            security=self._security(service.security),
         )
+
+    def _security(self, settings: SecuritySettings) -> SecuritySettings:
+        tokens, keys = self.text("SCHEDULEZERO_TOKENS_PATH"), self.text("SCHEDULEZERO_KEYS_PATH")
+        hosts = self.text("SCHEDULEZERO_ALLOWED_HOSTS")
+        return dataclasses.replace(
+            settings,
+            insecure=self._flag("SCHEDULEZERO_INSECURE", settings.insecure),
+            tokens=Path(tokens) if tokens else settings.tokens,
+            keys=Path(keys) if keys else settings.keys,
+            hosts=tuple(host.strip().lower() for host in hosts.split(",")) if hosts else settings.hosts,
+        )
+
+    def _flag(self, name: str, default: bool) -> bool:
+        value = (self.text(name) or str(default)).lower()
+        if value not in ("true", "false", "1", "0"):
+            self._refuse(name, "true or false")
+        return value in ("true", "1")
 
     def _host(self, name: str, default: str) -> str:
         value = self.text(name) or default

@@ -18,7 +18,9 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-__all__ = ["LogSettings", "RetrySettings", "ServiceConfig", "with_store"]
+from schedule_zero.security.settings import SecuritySettings
+
+__all__ = ["LogSettings", "RetrySettings", "SecuritySettings", "ServiceConfig", "with_store"]
 
 _SQLITE = re.compile(r"sqlite(\+\w+)?:///(?P<file>[^:?][^?]*)")
 
@@ -57,7 +59,7 @@ class ServiceConfig:
     means that a late run is always made up for. ``call_timeout`` bounds one attempt at a handler; ``heartbeat``
     is the interval told to handlers, ``heartbeat_timeout`` the silence after which a handler counts as
     disconnected. ``executions_max_age`` and ``executions_max_count`` bound the execution log (None: unbounded);
-    ``stop_timeout`` bounds a graceful stop.
+    ``stop_timeout`` bounds a graceful stop. ``security`` says who may speak to the service.
     """
 
     deployment: str = "default"
@@ -81,6 +83,7 @@ class ServiceConfig:
     executions_max_count: int | None = 1_000_000
     stop_timeout: float = 10.0
     log: LogSettings = field(default_factory=LogSettings)
+    security: SecuritySettings = field(default_factory=SecuritySettings)
 
     @property
     def store_url(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from schedule_zero.deployment import (
 )
 from schedule_zero.deployment_dump import child_environment, write_deployment
 from schedule_zero.governor_base import HandlerConfig, RestartPolicy
+from schedule_zero.security.settings import SecuritySettings
 
 pytestmark = pytest.mark.unit
 
@@ -30,6 +32,9 @@ def everything_changed(folder: Path) -> Deployment:
         retry=RetrySettings(4, 0.5, 1.5, 0.25, True), heartbeat=1.5, heartbeat_timeout=4.5,
         executions_max_age=17.0, executions_max_count=18, stop_timeout=19.0,
         log=LogSettings("DEBUG", "json", folder / "l.log"),
+        security=SecuritySettings(
+            True, folder / "t.json", folder / "keys", ("jobs.example.org", "*"), 60.0, True, 7.5, 8, 4096
+        ),
     )  # fmt: skip
     handlers = (HandlerConfig("h", "m", "C", 5, False, 6, 7.5, deep={"a": [1, None, True]}, on="off"),)
     restart = RestartSettings(RestartPolicy.NEVER, 1, 2.5, 3.5, 4.5, 5.5)
@@ -47,9 +52,13 @@ def test_what_is_written_is_read_back_unchanged(tmp_path: Path) -> None:
 def test_every_setting_differs_from_its_default(tmp_path: Path) -> None:
     """The proof above is worth something: a setting left out of the file would come back as its default."""
     usual, changed = ServiceConfig(), everything_changed(tmp_path).service
-    same = [f.name for f in dataclasses.fields(usual) if getattr(usual, f.name) == getattr(changed, f.name)]
 
-    assert same == []
+    assert _same(usual, changed) == []
+    assert _same(usual.security, changed.security) == []
+
+
+def _same(usual: Any, changed: Any) -> list[str]:
+    return [f.name for f in dataclasses.fields(usual) if getattr(usual, f.name) == getattr(changed, f.name)]
 
 
 def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
