@@ -5,40 +5,33 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from schedule_zero.exits import ExitCode
 from schedule_zero.governor_base import ProcessInfo, ProcessStatus
-from schedule_zero.process_manager import ProcessManager
 from schedule_zero.restart_policy import Restarts
+from schedule_zero.unit import Launch, Unit
 
-__all__ = ["Governed", "Launch"]
+__all__ = ["Governed"]
+
+L = TypeVar("L", bound=Launch)
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Launch:
-    """How a service is started, and where it will listen."""
-
-    command: list[str]
-    env: Mapping[str, str]
-    address: str
-
-
-class Governed:
-    """A process that is kept as it is wanted.
+class Governed(Generic[L]):
+    """A service that is kept as it is wanted; ``process`` is what it runs in, a process or a thread.
 
     ``busy`` is held by whoever changes it; the monitor passes over what is busy. :attr:`ready` is set by the
-    monitor when the service has answered, and lost when its process ends.
+    monitor when the service has answered, and lost when its life ends.
     """
 
-    def __init__(self, name: str, process: ProcessManager, restarts: Restarts) -> None:
+    def __init__(self, name: str, process: Unit[L], restarts: Restarts) -> None:
         self.name = name
         self.process = process
         self.restarts = restarts
-        self.launch: Launch | None = None
+        self.launch: L | None = None
         self.busy = threading.RLock()
         self.ready = False
         self.status = ProcessStatus.STOPPED
@@ -61,7 +54,7 @@ class Governed:
             ready=self.ready,
         )
 
-    def begin(self, launch: Launch) -> None:
+    def begin(self, launch: L) -> None:
         """Start it, with all its restarts before it."""
         with self.busy:
             self.launch = launch
@@ -93,13 +86,12 @@ class Governed:
     def finish(self, deadline: float, hurry: Callable[[], bool] = lambda: False) -> None:
         """Wait for a retired process until ``deadline`` (monotonic s) or until ``hurry()``, then kill it."""
         with self.busy:
-            while self.process.pid is not None and time.monotonic() < deadline and not hurry():
+            while self.process.incarnation is not None and time.monotonic() < deadline and not hurry():
                 code = self.process.wait(0.01)
                 self.exit_code = self.exit_code if code is None else code
-            if self.process.pid is not None:
-                _log.warning(
-                    "%s: process %s has not stopped in time and is killed", self.name, self.process.pid
-                )
+            if self.process.incarnation is not None:
+                self.last_error = f"{self.process.label} has not stopped in time and {self.process.force}"
+                _log.warning("%s: %s", self.name, self.last_error)
                 self.process.kill()
                 self.exit_code = self.process.wait(5.0)
             self.process.poll()
@@ -109,20 +101,19 @@ class Governed:
         assert self.launch is not None, "a service is launched by begin() first"
         self.ready = False
         try:
-            pid = self.process.spawn(self.launch.command, self.launch.env)
+            self.process.begin(self.launch)
         except OSError as error:
             self._after_end(ExitCode.CRASH, 0.0, f"cannot be started: {error}")
             return
         self.status = ProcessStatus.RUNNING
-        _log.info("%s: process %d started", self.name, pid)
+        _log.info("%s: %s started", self.name, self.process.label)
 
     def _notice_end(self, now: float) -> None:
-        pid, uptime = self.process.pid, now - self.process.started_at
+        uptime = now - self.process.started_at
         code = self.process.poll()
         if code is not None:
-            self._after_end(
-                code, uptime, f"process {pid} {_ending(code)}: {self.process.last_lines() or 'no output'}"
-            )
+            said = self.process.last_lines() or "no output"
+            self._after_end(code, uptime, f"{self.process.label} {_ending(code)}: {said}")
 
     def _after_end(self, code: int, uptime: float, error: str) -> None:
         self.ready = False

@@ -6,6 +6,8 @@ import dataclasses
 import json
 import os
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from schedule_zero.deployment import Deployment
@@ -14,7 +16,19 @@ from schedule_zero.governor_base import HandlerConfig
 from schedule_zero.ports import reachable
 from schedule_zero.service_config import ServiceConfig
 
-__all__ = ["environment", "handler_command", "pinned", "registration_address", "server_command"]
+__all__ = ["ProcessLaunch", "environment", "handler_command", "pinned", "registration_address", "server_command"]
+
+_OURS = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
+"""What a supervisor tells the governor alone: were a child to answer, it would speak for the governor."""
+
+
+@dataclass(frozen=True)
+class ProcessLaunch:
+    """A command with its environment, and where it will listen."""
+
+    command: list[str]
+    env: Mapping[str, str]
+    address: str
 
 
 def server_command(deployment: Deployment, config_path: Path, runtime_path: Path) -> list[str]:
@@ -52,7 +66,8 @@ def registration_address(service: ServiceConfig) -> str:
 
 def environment(service: ServiceConfig) -> dict[str, str]:
     """The governor's own environment, and the variables that tell a child which service it belongs to."""
-    return {**os.environ, **child_environment(service)}
+    inherited = {name: value for name, value in os.environ.items() if name not in _OURS}
+    return {**inherited, **child_environment(service)}
 
 
 def pinned(deployment: Deployment, http_port: int, zmq_port: int) -> Deployment:

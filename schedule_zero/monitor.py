@@ -6,15 +6,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from typing import Any
 
 import zmq
 
 from schedule_zero.governed import Governed
 from schedule_zero.governor_base import SERVER, ProcessStatus
-from schedule_zero.readiness import ServerRuntime, connected_handlers, ping_all, read_runtime
+from schedule_zero.readiness import Probe, ServerRuntime, ping_all
 
 __all__ = ["Monitor"]
+
+_TIDY = 5.0  # seconds between two rounds of housekeeping
 
 _log = logging.getLogger(__name__)
 
@@ -23,21 +25,24 @@ class Monitor:
     """Looks at every service that ``services()`` answers, ``interval`` seconds apart.
 
     While a service is starting it looks every ``quick`` seconds, so that being ready is noticed at once.
-    :attr:`runtime` is what the running server said of itself; None while it is not ready.
+    :attr:`runtime` is what the running server said of itself; None while it is not ready. :attr:`looked_at` is when
+    it looked last, in monotonic seconds.
     """
 
     def __init__(
         self,
-        services: Callable[[], Mapping[str, Governed]],
-        runtime_path: Path,
+        services: Callable[[], Mapping[str, Governed[Any]]],
+        probe: Probe,
         context: zmq.Context[zmq.Socket[bytes]],
         *,
         interval: float = 0.05,
         quick: float = 0.01,
     ) -> None:
         self.runtime: ServerRuntime | None = None
+        self.looked_at = time.monotonic()
         self._services = services
-        self._runtime_path = runtime_path
+        self._probe = probe
+        self._tidy_at = 0.0
         self._context = context
         self._interval = interval
         self._quick = quick
@@ -66,8 +71,13 @@ class Monitor:
         """One look at everything; True while something runs that has not answered yet."""
         services = self._services()
         now = time.monotonic()
+        self.looked_at = now
         for service in services.values():
             service.attend(now)
+        if now >= self._tidy_at:
+            self._tidy_at = now + _TIDY
+            for service in services.values():
+                service.process.tidy()
         starting = [one for one in services.values() if one.status is ProcessStatus.RUNNING and not one.ready]
         if not starting:
             return False
@@ -78,33 +88,30 @@ class Monitor:
             self._look_at_handlers([one for one in starting if one.name != SERVER], self.runtime)
         return True
 
-    def _look_at_server(self, server: Governed) -> None:
-        pid = server.process.pid
-        self.runtime = read_runtime(self._runtime_path, pid)
+    def _look_at_server(self, server: Governed[Any]) -> None:
+        life = server.process.incarnation
+        self.runtime = self._probe.runtime(server)
         if self.runtime is None:
             return
         answers = ping_all(self._context, {SERVER: self.runtime.registration_address}, 0.3)
         if answers[SERVER]:
-            _mark_ready(server, pid)
+            _mark_ready(server, life)
 
-    def _look_at_handlers(self, handlers: list[Governed], runtime: ServerRuntime) -> None:
+    def _look_at_handlers(self, handlers: list[Governed[Any]], runtime: ServerRuntime) -> None:
         if not handlers:
             return
-        pids = {one.name: one.process.pid for one in handlers}
-        listed = connected_handlers(runtime.http_url)
-        # A restarted handler may still be listed for its predecessor: the pid tells them apart.
-        registered = [
-            one for one in handlers if one.name in listed and listed[one.name] in (None, pids[one.name])
-        ]
+        lives = {one.name: one.process.incarnation for one in handlers}
+        registered = self._probe.registered(handlers, runtime)
         addresses = {one.name: one.launch.address for one in registered if one.launch}
         for name, well in ping_all(self._context, addresses, 0.3).items() if addresses else ():
             if well:
-                _mark_ready(next(one for one in registered if one.name == name), pids[name])
+                _mark_ready(next(one for one in registered if one.name == name), lives[name])
 
 
-def _mark_ready(service: Governed, pid: int | None) -> None:
-    """Mark the process that answered, unless another has taken its place since."""
+def _mark_ready(service: Governed[Any], life: int | None) -> None:
+    """Mark the life that answered, unless another has taken its place since."""
     with service.busy:
-        if pid is not None and service.process.pid == pid and service.status is ProcessStatus.RUNNING:
+        process = service.process
+        if life is not None and process.incarnation == life and service.status is ProcessStatus.RUNNING:
             service.ready = True
-            _log.info("%s: process %d is ready after %.2f s", service.name, pid, service.process.uptime())
+            _log.info("%s: %s is ready after %.2f s", service.name, process.label, process.uptime())

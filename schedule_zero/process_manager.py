@@ -8,6 +8,7 @@ the governor holds: when the governor dies, by SIGKILL too, the pipe ends and th
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -16,29 +17,47 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from schedule_zero import log_rotation
 from schedule_zero.barriers import reached
+from schedule_zero.launch import ProcessLaunch
 from schedule_zero.lifeline import PID_FILE_VARIABLE
 from schedule_zero.pidfile import PidFile
+from schedule_zero.usage import process_usage
 
 __all__ = ["ProcessManager"]
 
 _TICK = 0.005  # seconds between two looks at an ending child
 _TAIL = 8192  # bytes of a log in which its last lines are looked for
 
+_log = logging.getLogger(__name__)
+
 
 class ProcessManager:
     """Starts and stops one child process, as often as asked.
 
     ``log_path`` collects its output; ``pid_path`` names it while it runs. ``lifeline`` appends
-    ``--lifeline-fd N`` to the command. All methods may be called from any thread.
+    ``--lifeline-fd N`` to the command. The log is kept to ``log_bytes`` (see `log_rotation`). All methods may be
+    called from any thread.
     """
 
-    def __init__(self, name: str, *, log_path: Path, pid_path: Path, lifeline: bool = True) -> None:
+    force = "is killed"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        log_path: Path,
+        pid_path: Path,
+        lifeline: bool = True,
+        log_bytes: int = log_rotation.MAX_BYTES,
+    ) -> None:
         self.name = name
         self.log_path = log_path
         self.pid_file = PidFile(pid_path)
         self.started_at = 0.0
         self._lifeline = lifeline
+        self._log_bytes = log_bytes
+        self._last_pid: int | None = None
         self._writer: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
@@ -50,6 +69,20 @@ class ProcessManager:
         process = self._process
         return None if process is None else process.pid
 
+    @property
+    def incarnation(self) -> int | None:
+        """The same: no two lives of one child have one number within any time that matters."""
+        return self.pid
+
+    @property
+    def label(self) -> str:
+        """The present or last child for a log line."""
+        return f"process {self._last_pid}"
+
+    def begin(self, launch: ProcessLaunch) -> int:
+        """`spawn` what the launch says."""
+        return self.spawn(launch.command, launch.env)
+
     def spawn(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> int:
         """Start the child; answer its pid. Raises RuntimeError while one runs, OSError when it cannot start."""
         with self._lock:
@@ -57,9 +90,17 @@ class ProcessManager:
                 raise RuntimeError(f"{self.name}: process {self._process.pid} has not been cleared away")
             self.log_path.parent.mkdir(parents=True, exist_ok=True)
             self._process = self._launch(list(command), env)
+            self._last_pid = self._process.pid
             self.started_at = time.monotonic()
-            self.pid_file.write(self._process.pid)
-            reached("governor.spawned", name=self.name, pid=self._process.pid)
+            try:
+                self.pid_file.write(self._process.pid)
+                reached("governor.spawned", name=self.name, pid=self._process.pid)
+            except BaseException:
+                # A child without a pid file (the disk is full) would be an orphan that no later governor finds.
+                self.kill()
+                self._process.wait()
+                self._clear(self._process.pid)
+                raise
             return self._process.pid
 
     def _launch(self, command: list[str], env: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
@@ -154,11 +195,23 @@ class ProcessManager:
         try:
             with self.log_path.open("rb") as log:
                 size = log.seek(0, os.SEEK_END)
-                log.seek(max(self._log_start, size - _TAIL))
+                # Since the start the log may have been emptied.
+                log.seek(max(self._log_start if self._log_start <= size else 0, size - _TAIL))
                 text = log.read().decode("utf-8", "replace")
         except OSError:
             return ""
         return " | ".join(line.strip() for line in text.splitlines()[-count:] if line.strip())
+
+    def usage(self) -> dict[str, float]:
+        """What the child costs, see `process_usage`; empty when none runs."""
+        return process_usage(self.pid)
+
+    def tidy(self) -> None:
+        """Keep the log to its size."""
+        try:
+            log_rotation.rotate(self.log_path, self._log_bytes)
+        except OSError as error:
+            _log.warning("%s: the log cannot be kept to its size: %s", self.name, error)
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -9,15 +9,17 @@ import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import zmq
 
 from schedule_zero import wire
 from schedule_zero.errors import ProtocolError
+from schedule_zero.governed import Governed
+from schedule_zero.governor_base import ProcessInfo, ProcessStatus
 from schedule_zero.ports import reachable
 
-__all__ = ["ServerRuntime", "connected_handlers", "ping_all", "read_runtime"]
+__all__ = ["Probe", "ProcessProbe", "ServerRuntime", "connected_handlers", "health_of", "ping_all", "read_runtime"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,32 @@ class ServerRuntime:
     pid: int
     http_url: str
     registration_address: str
+
+class Probe(Protocol):
+    """Tells what services say of themselves, before they are asked by the wire."""
+
+    def runtime(self, server: Governed[Any]) -> ServerRuntime | None:
+        """The addresses of the running server; None while it does not listen."""
+
+    def registered(self, handlers: list[Governed[Any]], runtime: ServerRuntime) -> list[Governed[Any]]:
+        """Those of these handlers whose present lives the server knows."""
+
+
+class ProcessProbe:
+    """Asks processes: the server's by its runtime file, for handlers by the HTTP API."""
+
+    def __init__(self, runtime_path: Path) -> None:
+        self._runtime_path = runtime_path
+
+    def runtime(self, server: Governed[Any]) -> ServerRuntime | None:
+        """What the running server has written."""
+        return read_runtime(self._runtime_path, server.process.pid)
+
+    def registered(self, handlers: list[Governed[Any]], runtime: ServerRuntime) -> list[Governed[Any]]:
+        """Those that the server lists; one listed for its predecessor is told by the pid."""
+        pids = {one.name: one.process.pid for one in handlers}
+        listed = connected_handlers(runtime.http_url)
+        return [one for one in handlers if one.name in listed and listed[one.name] in (None, pids[one.name])]
 
 
 def read_runtime(path: Path, pid: int | None) -> ServerRuntime | None:
@@ -64,6 +92,21 @@ def ping_all(
         for socket in opened:
             socket.close(linger=0)
     return answers
+
+
+def health_of(infos: Mapping[str, ProcessInfo], timeout: float) -> dict[str, bool]:
+    """Whether each service answers a ping within ``timeout`` seconds; what is not ready is not asked."""
+    health = dict.fromkeys(infos, False)
+    addresses = {
+        name: info.address
+        for name, info in infos.items()
+        if info.address is not None and info.ready and info.status is ProcessStatus.RUNNING
+    }
+    if addresses:
+        # A context of its own: the governor may be stopped, and its context ended, at any moment.
+        with zmq.Context() as context:
+            health |= ping_all(context, addresses, timeout)
+    return health
 
 
 def _asked(context: zmq.Context[zmq.Socket[bytes]], address: str) -> zmq.Socket[bytes]:

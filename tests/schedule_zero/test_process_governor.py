@@ -140,7 +140,7 @@ def test_a_stop_interrupts_a_start(world: Any, govern: Any, echo: Any, until: An
     assert one.stop()
 
     thread.join(10.0)
-    assert [str(failure) for failure in failures] == ["t: stopped while it was starting"]
+    assert [str(failure) for failure in failures] == ["stopped while it was starting"]
     assert (world.processes(), world.pid_files()) == ([], [])
 
 
