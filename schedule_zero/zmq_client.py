@@ -19,6 +19,7 @@ import zmq
 
 from schedule_zero import barriers, wire
 from schedule_zero.errors import CallTimeout, Disconnected, HandlerUnavailable, ProtocolError, RemoteError
+from schedule_zero.security.curve import Curve
 from schedule_zero.wire import ErrorCode, Reply
 
 _SLICE_MS: Final = 50
@@ -49,6 +50,21 @@ class ClientStats:
     protocol_errors: int = 0
 
 
+def result_of(method: str, reply: Reply) -> Any:
+    """The result in an answer to `method`.
+
+    Raises:
+        HandlerUnavailable: the handler did not take the call; it did not run.
+        RemoteError: the handler answered with an error.
+    """
+    if reply.success:
+        return reply.result
+    message = reply.error or f"{method} failed and the peer gave no reason"
+    if reply.code == ErrorCode.UNAVAILABLE:
+        raise HandlerUnavailable(message)
+    raise RemoteError(message, code=reply.code or "")
+
+
 class _Call(msgspec.Struct, frozen=True, gc=False):
     method: str
     request_id: str
@@ -73,7 +89,8 @@ class ZMQClient:
 
     Safe to share between threads: one call at a time, the others wait, and their waiting counts against their
     own time-out. `timeout` is in **milliseconds**. A `context` that is handed in stays the owner's; without
-    one, the client makes its own and `terminate` ends it.
+    one, the client makes its own and `terminate` ends it. With `secure` the peer must hold the key that this names,
+    and is shown ours; a peer that refuses says nothing, and the call times out.
 
     Example:
         >>> with ZMQClient("tcp://127.0.0.1:5555", timeout=2000) as client:  # doctest: +SKIP
@@ -88,11 +105,13 @@ class ZMQClient:
         context: zmq.Context[zmq.Socket[bytes]] | None = None,
         *,
         name: str = "",
+        secure: Curve | None = None,
     ) -> None:
         self.address = address
         self.timeout = timeout
         self.name = name or address
         self.stats = ClientStats()
+        self._secure = secure
         self._owns_context = context is None
         self._context = context
         self._socket: zmq.Socket[bytes] | None = None
@@ -145,12 +164,7 @@ class ZMQClient:
             RemoteError: the handler answered with an error.
         """
         reply = self.call_raw(method, params, auto_reconnect, timeout=timeout, request_id=request_id)
-        if reply.success:
-            return reply.result
-        message = reply.error or f"{method} failed and the peer gave no reason"
-        if reply.code == ErrorCode.UNAVAILABLE:
-            raise HandlerUnavailable(message)
-        raise RemoteError(message, code=reply.code or "")
+        return result_of(method, reply)
 
     def call_raw(
         self,
@@ -340,6 +354,8 @@ class ZMQClient:
             socket.setsockopt(zmq.RCVTIMEO, _SLICE_MS)
             socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
             socket.setsockopt(zmq.MAXMSGSIZE, wire.MAX_BYTES)
+            if self._secure is not None:
+                self._secure.apply(socket)
             socket.connect(self.address)
         except zmq.ZMQError as error:
             if socket is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 import zmq
+import zmq.asyncio
 
+from harness.sim.world import World
 from schedule_zero import barriers
 
 Respond = Callable[["Peer", list[bytes], dict[str, Any]], None]
@@ -105,3 +108,147 @@ def listen() -> Iterator[Callable[[str, Callable[..., None]], Callable[[], None]
     yield start
     for end in ends:
         end()
+
+
+class AsyncPeer:
+    """A ROUTER in the test's own event loop, which hands each request to `respond`."""
+
+    def __init__(self, respond: Any, address: str = "tcp://127.0.0.1:*") -> None:
+        self.respond = respond
+        self.requests: list[dict[str, Any]] = []
+        self.kept: list[tuple[list[bytes], dict[str, Any]]] = []
+        """What `Arm.keep` was asked and has not answered."""
+        self.address = address
+        self._sends: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> AsyncPeer:
+        self._context = zmq.asyncio.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        await _bind(self._socket, self.address)
+        self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._task = asyncio.create_task(self._serve())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.wait([self._task, *self._sends])
+        self._context.destroy(linger=0)
+
+    async def has(self, count: int) -> None:
+        """Wait until so many requests have come."""
+        async with asyncio.timeout(10.0):
+            while len(self.requests) < count:
+                await asyncio.sleep(0.001)
+
+    async def send(self, route: list[bytes], *payload: bytes) -> None:
+        """Send frames as they are."""
+        await self._socket.send_multipart([*route, *payload])
+
+    async def answer(self, route: list[bytes], request: dict[str, Any], **changes: Any) -> None:
+        """Send the reply that echoes the parameters, with changes."""
+        reply = {"success": True, "result": request["params"], "request_id": request["request_id"], **changes}
+        await self.send(route, json.dumps(reply).encode())
+
+    def answer_soon(self, route: list[bytes], request: dict[str, Any]) -> None:
+        """The same, for timers."""
+        self._sends.append(asyncio.create_task(self.answer(route, request)))
+
+    async def _serve(self) -> None:
+        while True:
+            *route, payload = await self._socket.recv_multipart()
+            self.requests.append(json.loads(payload))
+            await self.respond(self, route, self.requests[-1])
+
+
+class AsyncRep:
+    """A plain REP in the test's own event loop, which knows no request ids; `pause` seconds before an answer."""
+
+    def __init__(self, address: str = "tcp://127.0.0.1:*") -> None:
+        self.address = address
+        self.pause = 0.0
+
+    async def __aenter__(self) -> AsyncRep:
+        self._context = zmq.asyncio.Context()
+        self._socket = self._context.socket(zmq.REP)
+        await _bind(self._socket, self.address)
+        self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._task = asyncio.create_task(self._serve())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        self._context.destroy(linger=0)
+
+    async def _serve(self) -> None:
+        while True:
+            request = json.loads(await self._socket.recv())
+            await asyncio.sleep(self.pause)
+            await self._socket.send(json.dumps({"success": True, "result": request["params"]}).encode())
+
+
+async def _bind(socket: zmq.asyncio.Socket, address: str) -> None:
+    async with asyncio.timeout(10.0):
+        while True:
+            try:
+                socket.bind(address)
+            except zmq.ZMQError as error:
+                # libzmq gives a port back in the background.
+                if error.errno != zmq.EADDRINUSE:
+                    raise
+                await asyncio.sleep(0.005)
+            else:
+                return
+
+
+class Arm:
+    """A place to run a test body, real or simulated, with the peers that it needs."""
+
+    def __init__(self, worker: Callable[..., Any]) -> None:
+        self._worker = worker
+
+    def peer(self, respond: Any = None, address: str = "tcp://127.0.0.1:*") -> AsyncPeer:
+        """A ROUTER that echoes, or does what `respond` does."""
+        return AsyncPeer(respond or self.echo, address)
+
+    def rep(self, address: str = "tcp://127.0.0.1:*") -> AsyncRep:
+        """A plain REP."""
+        return AsyncRep(address)
+
+    def worker(self) -> Any:
+        """A handler of ours, not started."""
+        return self._worker("w")
+
+    @staticmethod
+    async def echo(peer: AsyncPeer, route: list[bytes], request: dict[str, Any]) -> None:
+        """The well-behaved answer."""
+        await peer.answer(route, request)
+
+    @staticmethod
+    async def keep(peer: AsyncPeer, route: list[bytes], request: dict[str, Any]) -> None:
+        """No answer yet."""
+        peer.kept.append((route, request))
+
+    @staticmethod
+    async def slow_but_pings(peer: AsyncPeer, route: list[bytes], request: dict[str, Any]) -> None:
+        """Keeps what is called `slow`, and answers all else."""
+        if request["method"] == "slow":
+            peer.kept.append((route, request))
+        else:
+            await peer.answer(route, request)
+
+    @staticmethod
+    async def without_id(peer: AsyncPeer, route: list[bytes], request: dict[str, Any]) -> None:
+        """Answers without the request's id."""
+        await peer.send(route, json.dumps({"success": True, "result": request["params"]}).encode())
+
+
+@pytest.fixture(params=["real", "sim"])
+def arm(request: pytest.FixtureRequest, worker_class: Callable[..., Any]) -> Iterator[Arm]:
+    """The same body, once over libzmq and once over the simulation."""
+    if request.param == "real":
+        yield Arm(worker_class)
+        return
+    with World(seed=1):
+        yield Arm(worker_class)
