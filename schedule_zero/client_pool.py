@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import zmq
 
 from schedule_zero.errors import HandlerUnavailable
+from schedule_zero.security.curve import Curve
 from schedule_zero.zmq_client import ZMQClient
 
 
@@ -32,12 +33,14 @@ class ClientPool:
         *,
         size: int = 16,
         timeout: int = 30_000,
+        secure: Curve | None = None,
     ) -> None:
         self.handler_id = handler_id
         self.address = address
         self._make_context = context
         self._size = size
         self._timeout = timeout
+        self._secure = secure
         self._changed = threading.Condition()
         self._idle: list[ZMQClient] = []
         self._lent: list[ZMQClient] = []
@@ -118,7 +121,8 @@ class ClientPool:
 
     def _make(self) -> ZMQClient:
         context = self._make_context()
-        return ZMQClient(self.address, self._timeout, context, name=f"{self.handler_id} at {self.address}")
+        name = f"{self.handler_id} at {self.address}"
+        return ZMQClient(self.address, self._timeout, context, name=name, secure=self._secure)
 
     def _refuse_if_closed(self) -> None:
         if self._closed:

@@ -24,6 +24,7 @@ from schedule_zero.errors import ConfigError, PortTaken
 from schedule_zero.exits import ExitCode
 from schedule_zero.files import write_atomically
 from schedule_zero.lifeline import Lifeline, forget_pid_file
+from schedule_zero.security.server_keys import handler_keys
 from schedule_zero.zmq_handler_base import BaseHandler
 
 logger = logging.getLogger(__name__)
@@ -55,12 +56,21 @@ def build_handler(options: argparse.Namespace) -> BaseHandler:
     kind = load_class(options.module, options.class_name)
     config = _config(options.config_json)
     config.setdefault("concurrency", options.concurrency)
+    config |= _security(options)
     try:
         return kind(options.handler_id, options.port, options.server, options.host, **config)
     except TypeError as error:
         raise ConfigError(
             f"{options.module}.{options.class_name} cannot be made with {sorted(config)}: {error}"
         ) from error
+
+
+def _security(options: argparse.Namespace) -> dict[str, Any]:
+    """Only what is asked for: a class that takes no keys can do without."""
+    chosen: dict[str, Any] = {"advertise": options.advertise} if options.advertise else {}
+    if options.keys is not None:
+        chosen["secure"] = handler_keys(options.keys, options.handler_id)
+    return {**chosen, "insecure": True} if options.insecure else chosen
 
 
 def load_class(module_name: str, class_name: str) -> type[BaseHandler]:
@@ -177,6 +187,17 @@ def _parser() -> argparse.ArgumentParser:
         "--port", type=int, default=0, help="port to listen on; 0 (the default) takes any free one"
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--advertise", help="host that callers are told, when it is not --host")
+    keys = os.environ.get("SCHEDULEZERO_KEYS_PATH")
+    parser.add_argument(
+        "--keys", type=Path, default=Path(keys) if keys else None, help="folder with ID.key and server.pub (CURVE)"
+    )
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        default=os.environ.get("SCHEDULEZERO_INSECURE", "").lower() in ("true", "1"),
+        help="listen beyond loopback without keys",
+    )
     parser.add_argument(
         "--server", help="registration server, such as tcp://127.0.0.1:4242; none: do not register"
     )

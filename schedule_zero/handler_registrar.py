@@ -13,6 +13,7 @@ from typing import Any, Final
 import zmq
 
 from schedule_zero.errors import Disconnected, HandlerUnavailable, RemoteError, TransportError
+from schedule_zero.security.curve import Curve
 from schedule_zero.wire import ErrorCode
 from schedule_zero.zmq_client import ZMQClient
 
@@ -51,6 +52,7 @@ class Registrar:
         record: dict[str, Any],
         timing: RegistrationTiming,
         context: zmq.Context[zmq.Socket[bytes]],
+        secure: Curve | None = None,
     ) -> None:
         self.registered = threading.Event()
         """Set while the server is known to know this handler."""
@@ -60,7 +62,9 @@ class Registrar:
         self._interval = timing.heartbeat
         self._server_incarnation: str | None = None
         self._stopping = threading.Event()
-        self._client = ZMQClient(server, self._patience_ms(), context, name=f"registration server at {server}")
+        self._client = ZMQClient(
+            server, self._patience_ms(), context, name=f"registration server at {server}", secure=secure
+        )
         self._thread = threading.Thread(target=self._run, name=f"{record['handler_id']}-registrar", daemon=True)
 
     def start(self) -> None:

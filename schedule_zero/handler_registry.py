@@ -20,6 +20,7 @@ from schedule_zero.client_pool import ClientPool
 from schedule_zero.errors import HandlerUnavailable, ScheduleZeroError, UnknownHandler
 from schedule_zero.registry_file import StoredHandler, load_handlers
 from schedule_zero.registry_keeper import RegistryKeeper
+from schedule_zero.security.server_keys import ServerKeys
 from schedule_zero.zmq_client import ZMQClient
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,8 @@ class RegistryManager:
     A handler is Connected while it was heard from within `heartbeat_timeout` seconds. With a `path`,
     registrations are kept in a YAML file, written by a background thread, and are there again (Disconnected
     until heard from) after a restart. `client_timeout` (milliseconds) is the time-out of the clients that it
-    hands out, `pool_size` how many calls to one handler may be under way. No method waits for the network,
+    hands out, `pool_size` how many calls to one handler may be under way. With `secure` a handler must prove its
+    key before it is called. No method waits for the network,
     except `borrow` for a free client and `close`.
 
     Raises:
@@ -104,7 +106,9 @@ class RegistryManager:
         client_timeout: int = 30_000,
         pool_size: int = 16,
         context: zmq.Context[zmq.Socket[bytes]] | None = None,
+        secure: ServerKeys | None = None,
     ) -> None:
+        self._secure = secure
         self._heartbeat_timeout = heartbeat_timeout
         self._client_timeout = client_timeout
         self._pool_size = pool_size
@@ -281,6 +285,7 @@ class RegistryManager:
                     self._shared_context,
                     size=self._pool_size,
                     timeout=self._client_timeout,
+                    secure=self._secure.to_handler(handler_id) if self._secure is not None else None,
                 )
                 self._pools[handler_id] = pool
             return pool

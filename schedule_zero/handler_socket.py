@@ -19,6 +19,8 @@ from schedule_zero.errors import ConfigError, PortTaken, ProtocolError, Schedule
 from schedule_zero.handler_calls import CallMemory, Claim
 from schedule_zero.handler_methods import Method
 from schedule_zero.handler_workers import Job, Workers
+from schedule_zero.security.curve import HandlerKeys, protect
+from schedule_zero.security.zap import Zap
 from schedule_zero.wire import ErrorCode, Reply, Request
 
 logger = logging.getLogger(__name__)
@@ -52,7 +54,8 @@ class HandlerStats:
 class HandlerSocket:
     """Takes requests, gives them to workers, sends the answers; answers `ping` while all workers are busy.
 
-    `start` returns when the address is bound; `port` and `address` are the real ones.
+    `start` returns when the address is bound; `port` and `address` are the real ones. With `secure` only the server
+    whose key that names can connect.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class HandlerSocket:
         methods: Mapping[str, Method],
         memory: CallMemory,
         concurrency: int,
+        secure: HandlerKeys | None = None,
     ) -> None:
         self.handler_id = handler_id
         self.incarnation = incarnation
@@ -73,6 +77,8 @@ class HandlerSocket:
         self._context = context
         self._methods = methods
         self._memory = memory
+        self._secure = secure
+        self._zap: Zap | None = None
         self._endpoint = f"inproc://schedule-zero-{incarnation}"
         self._workers = Workers(handler_id, concurrency, context, self._endpoint)
         self._outcome: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
@@ -143,6 +149,7 @@ class HandlerSocket:
             router = self._context.socket(zmq.ROUTER)
             router.setsockopt(zmq.LINGER, _FLUSH_MS)
             router.setsockopt(zmq.MAXMSGSIZE, wire.MAX_BYTES)
+            self._protect(router)
             self.port = _bind(router, host, port)
             self._workers.start()
             self._outcome.put(None)
@@ -156,7 +163,17 @@ class HandlerSocket:
             for socket in (router, pull):
                 if socket is not None:
                     socket.close()
+            if self._zap is not None:
+                self._zap.stop()
             self.ended.set()
+
+    def _protect(self, router: zmq.Socket[bytes]) -> None:
+        if self._secure is not None:
+            # The ZAP handler first: libzmq refuses whoever comes before it.
+            zap = Zap(self._context, self._secure.accepts)
+            zap.start()
+            self._zap = zap
+            protect(router, self._secure.own)
 
     def _serve(self, router: zmq.Socket[bytes], pull: zmq.Socket[bytes]) -> None:
         poller = zmq.Poller()

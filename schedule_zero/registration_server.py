@@ -19,6 +19,11 @@ from schedule_zero import barriers, envelope, wire
 from schedule_zero.envelope import Parcel
 from schedule_zero.errors import ConfigError, HandlerUnavailable, PortTaken, ProtocolError, UnknownHandler
 from schedule_zero.handler_registry import RegistryManager, ReportedStatus, Superseded
+from schedule_zero.security.admission import Admission, NotAdmitted
+from schedule_zero.security.binding import check_zmq_binding
+from schedule_zero.security.curve import protect
+from schedule_zero.security.server_keys import ServerKeys
+from schedule_zero.security.zap import Zap
 from schedule_zero.wire import ErrorCode, Reply, Request
 
 logger = logging.getLogger(__name__)
@@ -31,7 +36,7 @@ _HandlerId = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 class _Register(msgspec.Struct):
     handler_id: _HandlerId
-    address: Annotated[str, msgspec.Meta(pattern=r"^(tcp|ipc|inproc)://\S{1,500}$")]
+    address: Annotated[str, msgspec.Meta(pattern=r"^tcp://\S{1,500}$")]
     # None told, none checked: who registers without them takes jobs for any.
     methods: Annotated[list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=1000)] = []
     incarnation: Annotated[str, msgspec.Meta(max_length=200)] = ""
@@ -65,7 +70,8 @@ class RegistrationServer:
 
     Whatever a peer sends, it is answered with an error where that is possible, counted, and survived. Each
     start is a new incarnation, told in every answer, by which handlers notice that they have to register
-    again. `heartbeat` (seconds) is the pace at which handlers are asked to report.
+    again. `heartbeat` (seconds) is the pace at which handlers are asked to report. With `secure` only handlers
+    with allowed keys can connect, each for its own ids; without, only this machine's, unless `insecure`.
 
     Example:
         >>> async def main() -> None:
@@ -82,6 +88,8 @@ class RegistrationServer:
         *,
         context: zmq.asyncio.Context | None = None,
         heartbeat: float = 2.0,
+        secure: ServerKeys | None = None,
+        insecure: bool = False,
     ) -> None:
         self.incarnation = ""
         self.stats = RegistrationStats()
@@ -90,6 +98,10 @@ class RegistrationServer:
         self._port = port
         self._given_context = context
         self._heartbeat = heartbeat
+        self._secure = secure
+        self._insecure = insecure
+        self._admission = Admission(secure, insecure=insecure)
+        self._zap: Zap | None = None
         self._context: zmq.asyncio.Context | None = None
         self._socket: zmq.asyncio.Socket | None = None
         self._task: asyncio.Task[None] | None = None
@@ -119,16 +131,18 @@ class RegistrationServer:
 
         Raises:
             PortTaken: the address is in use.
-            ConfigError: the address makes no sense on this machine.
+            ConfigError: the address makes no sense on this machine, or is not safe to listen on.
         """
         if self._task is not None:
             return
+        check_zmq_binding(self._host, keyed=self._secure is not None, insecure=self._insecure)
         self.incarnation = uuid.uuid4().hex
         self._context = self._given_context or zmq.asyncio.Context()
         socket = self._context.socket(zmq.ROUTER)
         try:
             socket.setsockopt(zmq.LINGER, 0)
             socket.setsockopt(zmq.MAXMSGSIZE, wire.MAX_BYTES)
+            self._protect(self._context, socket)
             self._port = _bind(socket, self._host, self._port)
         except BaseException:
             socket.close(linger=0)
@@ -136,6 +150,13 @@ class RegistrationServer:
             raise
         self._socket = socket
         self._task = asyncio.create_task(self._serve(socket), name="registration-server")
+
+    def _protect(self, context: zmq.asyncio.Context, socket: zmq.asyncio.Socket) -> None:
+        if self._secure is not None:
+            # The ZAP handler first: libzmq refuses whoever comes before it.
+            self._zap = Zap(context, self._secure.accepts)
+            self._zap.start()
+            protect(socket, self._secure.own)
 
     async def stop(self) -> None:
         """Stop answering and close. Stopping twice is harmless; never waits for a peer."""
@@ -158,6 +179,9 @@ class RegistrationServer:
 
     def _end_context(self) -> None:
         context, self._context = self._context, None
+        zap, self._zap = self._zap, None
+        if zap is not None:
+            zap.stop()
         if context is not None and self._given_context is None:
             # Its only socket is closed with nothing lingering, so this does not block the loop.
             context.term()
@@ -181,13 +205,13 @@ class RegistrationServer:
         if not await socket.poll(_POLL_MS):
             return
         try:
-            frames = await socket.recv_multipart(zmq.NOBLOCK)
+            frames, peer = await self._receive(socket)
         except zmq.Again:
             return
         self.stats.requests += 1
         parcel = envelope.unpack(frames)
         try:
-            answer = self._answer(parcel)
+            answer = self._answer(parcel, peer)
         except Exception as error:
             self.stats.failures += 1
             logger.exception("registration server: a request failed")
@@ -198,7 +222,14 @@ class RegistrationServer:
         with contextlib.suppress(zmq.Again):
             await socket.send_multipart([*parcel.route, answer], zmq.NOBLOCK)
 
-    def _answer(self, parcel: Parcel) -> bytes:
+    async def _receive(self, socket: zmq.asyncio.Socket) -> tuple[list[bytes], str | None]:
+        """A message, and the key that its sender has shown."""
+        if self._secure is None:
+            return await socket.recv_multipart(zmq.NOBLOCK), None
+        parts = await socket.recv_multipart(zmq.NOBLOCK, copy=False)
+        return [part.bytes for part in parts], str(parts[-1].get("User-Id"))
+
+    def _answer(self, parcel: Parcel, peer: str | None) -> bytes:
         try:
             if parcel.problem:
                 raise ProtocolError(parcel.problem)
@@ -208,12 +239,12 @@ class RegistrationServer:
             request_id = wire.find_request_id(parcel.payload)
             return wire.encode_reply(wire.failure(str(error), ErrorCode.MALFORMED, request_id))
         barriers.reached("registration.request", method=request.method)
-        reply = self._handle(request)
+        reply = self._handle(request, peer)
         if not reply.success:
             self.stats.refused += 1
         return wire.encode_reply(reply)
 
-    def _handle(self, request: Request) -> Reply:
+    def _handle(self, request: Request, peer: str | None) -> Reply:
         if request.method == "ping":
             extra = {"message": "pong", "server_incarnation": self.incarnation}
             return Reply(True, request_id=request.request_id, extra=extra)
@@ -222,9 +253,12 @@ class RegistrationServer:
             message = f"no method {request.method!r:.200}; there are: ping, {', '.join(self._methods)}"
             return wire.failure(message, ErrorCode.UNKNOWN_METHOD, request.request_id)
         try:
+            self._admission.check(request.method, request.params or {}, peer)
             result = {**method(request.params or {}), "server_incarnation": self.incarnation}
         except msgspec.ValidationError as error:
             return wire.failure(f"{request.method}: {error}", ErrorCode.BAD_PARAMS, request.request_id)
+        except NotAdmitted as error:
+            return wire.failure(str(error), ErrorCode.NOT_ADMITTED, request.request_id)
         except UnknownHandler as error:
             return wire.failure(str(error), ErrorCode.UNKNOWN_HANDLER, request.request_id)
         except Superseded as error:
@@ -235,6 +269,7 @@ class RegistrationServer:
 
     def _register(self, params: dict[str, Any]) -> dict[str, Any]:
         wanted = msgspec.convert(params, _Register)
+        self._admission.check_address(wanted.address)
         self._registry.register(
             wanted.handler_id, wanted.address, wanted.methods, incarnation=wanted.incarnation, pid=wanted.pid
         )

@@ -47,6 +47,8 @@ class ErrorCode(enum.StrEnum):
     """The registration server does not know this handler: register (again)."""
     SUPERSEDED = "superseded"
     """Another live process is registered under this handler id."""
+    NOT_ADMITTED = "not_admitted"
+    """The registration server does not take this from this peer: see `security.admission`."""
     INTERNAL = "internal"
     """A defect on the answering side; its log has the traceback."""
 

@@ -18,6 +18,8 @@ from schedule_zero.handler_calls import CallMemory
 from schedule_zero.handler_methods import public_methods
 from schedule_zero.handler_registrar import Registrar, RegistrationTiming
 from schedule_zero.handler_socket import HandlerSocket, HandlerStats
+from schedule_zero.security.binding import check_handler_binding
+from schedule_zero.security.curve import HandlerKeys
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,10 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
     registers again when the server was restarted; see `RegistrationTiming` for the pace. `port` 0 binds any
     free port; `port` and `address` are the real ones after `start`. `advertise` is the host that callers are
     told, when it is not `host`.
+
+    With `secure` (see `security.server_keys.handler_keys`) nobody but the server can connect, and the server knows
+    the handler by its key; each such handler needs a context of its own. Without, `host` must be loopback, unless
+    `insecure`.
 
     Example:
         >>> class Adder(BaseHandler):
@@ -62,6 +68,8 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
         context: zmq.Context[zmq.Socket[bytes]] | None = None,
         timing: RegistrationTiming | None = None,
         advertise: str | None = None,
+        secure: HandlerKeys | None = None,
+        insecure: bool = False,
     ) -> None:
         _check(handler_id, port, concurrency)
         self.handler_id = handler_id
@@ -74,6 +82,8 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
         self._call_memory = call_memory
         self._given_context = context
         self._advertise = advertise
+        self._secure = secure
+        self._insecure = insecure
         self._lifecycle = threading.Lock()
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._socket: HandlerSocket | None = None
@@ -116,11 +126,12 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
 
         Raises:
             PortTaken: the address is in use.
-            ConfigError: the address makes no sense on this machine.
+            ConfigError: the address makes no sense on this machine, or is not safe to listen on.
         """
         with self._lifecycle:
             if self._socket is not None:
                 return
+            check_handler_binding(self.host, keyed=self._secure is not None, insecure=self._insecure)
             self.incarnation = uuid.uuid4().hex
             context = self._given_context or zmq.Context()
             socket = HandlerSocket(
@@ -130,6 +141,7 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
                 public_methods(self, BaseHandler),
                 CallMemory(self._call_memory),
                 self._concurrency,
+                self._secure,
             )
             try:
                 socket.start(self.host, self._wanted_port)
@@ -138,7 +150,13 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
                 raise
             self._context, self._socket, self._last_port = context, socket, socket.port
             if self.server_address is not None:
-                self._registrar = Registrar(self.server_address, self._registration(), self._timing, context)
+                self._registrar = Registrar(
+                    self.server_address,
+                    self._registration(),
+                    self._timing,
+                    context,
+                    self._secure.registration if self._secure is not None else None,
+                )
                 self._registrar.start()
             logger.info("handler %s answers at %s", self.handler_id, self.address)
 

@@ -285,7 +285,7 @@ async def test_port_taken_then_free() -> None:
 async def test_address_that_is_not_of_this_machine() -> None:
     """An address that cannot be bound here is a configuration error."""
     with RegistryManager() as registry, pytest.raises(ConfigError, match="cannot listen"):
-        await RegistrationServer(registry, "192.0.2.1").start()
+        await RegistrationServer(registry, "192.0.2.1", insecure=True).start()
 
 
 def test_a_refused_handler_asks_again_and_then_more_slowly(server: RegistrationServer, until: Any) -> None:

@@ -244,7 +244,7 @@ def test_wrong_arguments(arguments: dict[str, Any], complaint: str, worker_class
 def test_address_that_is_not_of_this_machine(worker_class: Any) -> None:
     """An address that cannot be bound here is a configuration error."""
     with pytest.raises(ConfigError, match=r"cannot listen on tcp://192\.0\.2\.1"):
-        worker_class("h", 0, None, "192.0.2.1").start()
+        worker_class("h", 0, None, "192.0.2.1", insecure=True).start()
 
 
 def test_many_callers(worker: Any, call_alone: Any) -> None:
