@@ -7,16 +7,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 from apscheduler.abc import Trigger
 
+from schedule_zero.apscheduler_fixes.cron_steps import spelled_out
 from schedule_zero.refusals import InvalidRequest
 
+SHORTEST_INTERVAL = timedelta(milliseconds=10)
+"""A schedule that fires more often would leave nothing to the others."""
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "microseconds")
 _CRON = ("year", "month", "day", "week", "day_of_week", "hour", "minute", "second")
+_WORDS = ("minute", "hour", "day", "month", "day_of_week")
 _CALENDAR = ("years", "months", "weeks", "days", "hour", "minute", "second")
 _FIELDS = {
     "date": ("run_date",),
@@ -102,36 +106,49 @@ def _build_date(values: dict[str, Any]) -> Trigger:
 
 
 def _build_interval(values: dict[str, Any]) -> Trigger:
-    from apscheduler.triggers.interval import IntervalTrigger
+    from schedule_zero.apscheduler_fixes.triggers import Interval
 
     for name in _UNITS:
         if isinstance(values.get(name), str):
             _refuse(name, "expected a number", values[name])
-    return IntervalTrigger(**values)
+    values.setdefault("start_time", datetime.now(UTC))
+    trigger = Interval(**values)
+    if trigger._interval < SHORTEST_INTERVAL:
+        raise InvalidRequest("trigger", f"an interval of less than {SHORTEST_INTERVAL.total_seconds():g} s")
+    return trigger
 
 
 def _build_cron(values: dict[str, Any]) -> Trigger:
-    from apscheduler.triggers.cron import CronTrigger
+    from schedule_zero.apscheduler_fixes.triggers import Cron
 
     values.setdefault("timezone", ZoneInfo("UTC"))
+    values.setdefault("start_time", datetime.now(UTC))
     expression = values.pop("crontab", None)
-    if expression is None:
-        return CronTrigger(**values)
-    mixed = [name for name in _CRON if name in values]
-    if mixed:
-        raise InvalidRequest("trigger.crontab", f"cannot be combined with {', '.join(mixed)}")
-    return CronTrigger.from_crontab(str(expression), **values)
+    if expression is not None:
+        mixed = [name for name in _CRON if name in values]
+        if mixed:
+            raise InvalidRequest("trigger.crontab", f"cannot be combined with {', '.join(mixed)}")
+        values |= _crontab(str(expression))
+    return Cron(**spelled_out(values))
+
+
+def _crontab(expression: str) -> dict[str, str]:
+    words = expression.split()
+    if len(words) != len(_WORDS):
+        _refuse("crontab", f"expected five words ({' '.join(_WORDS)})", expression)
+    return dict(zip(_WORDS, words, strict=True))
 
 
 def _build_calendar(values: dict[str, Any]) -> Trigger:
-    from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
+    from schedule_zero.apscheduler_fixes.triggers import Calendar
 
     for name in _CALENDAR:
         number = values.get(name, 0)
         if not isinstance(number, int) or not 0 <= number <= _MOST_CALENDAR_UNITS:
             _refuse(name, f"expected a whole number from 0 to {_MOST_CALENDAR_UNITS}", number)
-    values.setdefault("timezone", ZoneInfo("UTC"))
-    return CalendarIntervalTrigger(**values)
+    zone = values.setdefault("timezone", ZoneInfo("UTC"))
+    values.setdefault("start_date", datetime.now(zone).date())
+    return Calendar(**values)
 
 
 _PARSERS: dict[str, Callable[[str, Any], Any]] = {

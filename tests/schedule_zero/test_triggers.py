@@ -92,7 +92,7 @@ def test_a_trigger_goes_on_where_it_was_after_the_store(spec: dict[str, Any], ex
         ({"type": "interval", "weeks": 1e300}, "trigger"),
         ({"type": "interval", "seconds": True}, "trigger.seconds"),
         ({"type": "cron", "hour": 25}, "trigger"),
-        ({"type": "cron", "crontab": "* * *"}, "trigger"),
+        ({"type": "cron", "crontab": "* * *"}, "trigger.crontab"),
         ({"type": "cron", "crontab": "* * * * *", "hour": 1}, "trigger.crontab"),
         ({"type": "cron", "timezone": "Mars/Olympus"}, "trigger.timezone"),
         ({"type": "cron", "timezone": "../../etc/passwd"}, "trigger.timezone"),

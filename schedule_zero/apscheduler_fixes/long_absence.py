@@ -1,0 +1,101 @@
+"""Every time that a schedule has missed is computed, one by one, on the event loop (agronholm/apscheduler#526, #1066).
+
+A schedule of every second that was paused for a week, or whose start lies years back, keeps APScheduler's loop, and
+with it the whole server, for seconds to hours, only to drop all of these times but one.
+
+Here a trigger can be told to skip, so that the time taken does not depend on how much was missed. Where every missed
+time is wanted (``coalesce: all``) the latest `MOST_MISSED` are made up for, and the rest is left out.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from apscheduler import CoalescePolicy, Schedule
+
+if TYPE_CHECKING:
+    from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger as CalendarBase
+    from apscheduler.triggers.cron import CronTrigger as CronBase
+    from apscheduler.triggers.interval import IntervalTrigger as IntervalBase
+else:
+    CalendarBase = CronBase = IntervalBase = object
+
+MOST_MISSED: Final = 1000
+"""How many missed times of a schedule are made up for at most."""
+SHORT: Final = timedelta(seconds=60)
+"""An absence for which it is not worth the trouble."""
+_WIDER: Final = 4
+
+
+class IntervalSkips(IntervalBase):
+    """An interval that can go on at any moment."""
+
+    def skip_to(self, moment: datetime) -> None:
+        """Let the next time be the first at or after `moment`, or a few before."""
+        steps = (moment - self.start_time) // self._interval - 1
+        self._last_fire_time = None if steps < 0 else self.start_time + steps * self._interval
+
+
+class CronSkips(CronBase):
+    """Cron times that can go on at any moment."""
+
+    def skip_to(self, moment: datetime) -> None:
+        """Let the next time be the first at or after `moment`."""
+        self._last_fire_time = None
+        if moment > self.start_time:
+            self._last_fire_time = (moment - timedelta(seconds=1)).astimezone(self.timezone).replace(microsecond=0)
+
+
+class CalendarSkips(CalendarBase):
+    """Calendar days that can go on at any moment, where they are equally far apart."""
+
+    def skip_to(self, moment: datetime) -> None:
+        """Let the next time be the first at or after `moment`, or some before."""
+        self._last_fire_date = None
+        if not self.years and not self.months:
+            step = timedelta(days=self.days, weeks=self.weeks)
+            steps = (moment.astimezone(self.timezone).date() - self.start_date) // step - 1
+            self._last_fire_date = self.start_date + steps * step if steps >= 0 else None
+
+
+def caught_up(schedule: Schedule, now: datetime | None = None) -> Schedule:
+    """The schedule, due at `now`, with a trigger that has little left to compute; fires as it would have otherwise.
+
+    Changes the schedule that it is given.
+    """
+    now = now or datetime.now(UTC)
+    due, trigger = schedule.next_fire_time, schedule.trigger
+    if due is None or now - due < SHORT or not hasattr(trigger, "skip_to"):
+        return schedule
+    most = MOST_MISSED if schedule.coalesce is CoalescePolicy.all else 1
+    if (first := _missed(trigger, due, now, most)) is None:
+        return schedule
+    _go_on_after(trigger, first)
+    if schedule.coalesce is not CoalescePolicy.earliest:
+        schedule.next_fire_time = first
+    return schedule
+
+
+def _missed(trigger: Any, due: datetime, now: datetime, most: int) -> datetime | None:
+    """The earliest of the latest `most` times from `due` to `now`."""
+    span = SHORT
+    while True:
+        begin = max(due, now - span)
+        times: deque[datetime] = deque(maxlen=most)
+        probe = copy.copy(trigger)
+        probe.skip_to(begin)
+        while (time := probe.next()) is not None and time <= now:
+            if time >= begin:
+                times.append(time)
+        if len(times) == most or begin == due:
+            return times[0] if times else None
+        span *= _WIDER
+
+
+def _go_on_after(trigger: Any, first: datetime) -> None:
+    trigger.skip_to(first)
+    while (time := trigger.next()) is not None and time < first:
+        continue

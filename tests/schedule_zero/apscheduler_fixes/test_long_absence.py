@@ -1,0 +1,99 @@
+"""However much a schedule has missed, it is caught up at once, and fires as if every time had been computed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from apscheduler import CoalescePolicy, Schedule
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schedule_zero.apscheduler_fixes.long_absence import MOST_MISSED, caught_up
+from schedule_zero.triggers import build_trigger
+
+pytestmark = pytest.mark.unit
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def schedule(spec: dict[str, Any], coalesce: str) -> Any:
+    """A schedule that has not fired since its start."""
+    starts = {"calendar": {"start_date": START.date().isoformat()}, "date": {}}
+    spec = {**spec, **starts.get(spec["type"], {"start_time": START.isoformat()})}
+    trigger = build_trigger(spec)
+    made: Any = Schedule(id="s", task_id="t", trigger=trigger, coalesce=CoalescePolicy[coalesce], job_executor="async")
+    made.next_fire_time = trigger.next()
+    return made
+
+
+def fires(due: Any, now: datetime) -> tuple[list[datetime], datetime | None, int]:
+    """What APScheduler's loop makes of it: the times that it fires, the next one, and how many it computed."""
+
+    kept = [due.next_fire_time]
+    for count, time in enumerate(iter(due.trigger.next, "never"), 1):
+        if time is None or time > now:
+            return kept, time, count
+        if due.coalesce is CoalescePolicy.all:
+            kept.append(time)
+        elif due.coalesce is CoalescePolicy.latest:
+            kept[0] = time
+    raise AssertionError
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(
+        [
+            {"type": "interval", "seconds": 7},
+            {"type": "interval", "minutes": 53, "seconds": 0.1},
+            {"type": "cron", "minute": "*/7", "timezone": "Europe/Berlin"},
+            {"type": "cron", "hour": "3,4", "minute": 30, "second": 5},
+            {"type": "cron", "day": "last", "hour": 1, "timezone": "America/New_York"},
+            {"type": "calendar", "days": 3, "hour": 2, "timezone": "Europe/Berlin"},
+            {"type": "calendar", "months": 1, "days": 1},
+        ]
+    ),
+    st.sampled_from(["earliest", "latest", "all"]),
+    st.integers(0, 5_000_000),
+)
+def test_what_is_caught_up_fires_as_without(spec: dict[str, Any], coalesce: str, late: int) -> None:
+    """The same times, the same next one; of all missed times the latest thousand."""
+    now = START + timedelta(seconds=late / 10)
+    slow, quick = schedule(spec, coalesce), schedule(spec, coalesce)
+    if slow.next_fire_time > now:
+        return
+
+    kept, following, _ = fires(slow, now)
+    found, after, _ = fires(caught_up(quick, now), now)
+
+    assert (found, after) == (kept[-MOST_MISSED:], following)
+
+
+@pytest.mark.parametrize(
+    ("coalesce", "fired"),
+    [
+        ("latest", ["2036-01-01T00:00:00+00:00"]),
+        ("earliest", ["2026-01-01T00:00:00+00:00"]),
+    ],
+)
+@pytest.mark.parametrize("spec", [{"type": "interval", "seconds": 1}, {"type": "cron", "second": "*"}])
+def test_ten_years_of_seconds_are_caught_up_in_a_few_steps(
+    spec: dict[str, Any], coalesce: str, fired: list[str]
+) -> None:
+    """APScheduler would compute 315 million times, on the event loop; two are left for it."""
+    now = datetime(2036, 1, 1, tzinfo=UTC)
+
+    kept, following, count = fires(caught_up(schedule(spec, coalesce), now), now)
+
+    assert [time.isoformat() for time in kept] == fired
+    assert (following, count) == (now + timedelta(seconds=1), 1)
+
+
+def test_a_short_absence_is_left_alone() -> None:
+    """Nothing is gained where there is little to compute, and another kind of trigger cannot be told to skip."""
+    due = schedule({"type": "interval", "seconds": 1}, "latest")
+    other = schedule({"type": "date", "run_date": START.isoformat()}, "latest")
+
+    assert caught_up(due, START + timedelta(seconds=30)).next_fire_time == START
+    assert caught_up(other, START + timedelta(days=3000)).next_fire_time == START
