@@ -83,10 +83,20 @@ class Governed(Generic[L]):
             self.status = ProcessStatus.STOPPED
             self.process.terminate()
 
-    def finish(self, deadline: float, hurry: Callable[[], bool] = lambda: False) -> None:
-        """Wait for a retired process until ``deadline`` (monotonic s) or until ``hurry()``, then kill it."""
+    def finish(
+        self,
+        deadline: float,
+        hurry: Callable[[], bool] = lambda: False,
+        gives_way: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Wait for a retired service until ``deadline`` (monotonic s) or until ``hurry()``, then use force.
+
+        When ``gives_way()`` first it is left to whoever finishes it instead, and the answer is False.
+        """
         with self.busy:
             while self.process.incarnation is not None and time.monotonic() < deadline and not hurry():
+                if gives_way():
+                    return False
                 code = self.process.wait(0.01)
                 self.exit_code = self.exit_code if code is None else code
             if self.process.incarnation is not None:
@@ -96,6 +106,7 @@ class Governed(Generic[L]):
                 self.exit_code = self.process.wait(5.0)
             self.process.poll()
             self.ready = False
+            return True
 
     def _spawn(self) -> None:
         assert self.launch is not None, "a service is launched by begin() first"

@@ -76,8 +76,7 @@ class GovernorCore(GovernorBase, Generic[L]):
         # that the interrupted thread holds.
         self._halt = False
         self._hurry = False
-        self._counting = threading.Lock()
-        self._stops = 0
+        self._stops: list[float] = []
         self._lock = DeploymentLock(self.deployment.directory / "governor.lock", self.deployment.name)
         self._configs = {config.handler_id: config for config in self.deployment.handlers}
         self._services = {SERVER: self._governed(SERVER, self.deployment.restart)}
@@ -117,7 +116,7 @@ class GovernorCore(GovernorBase, Generic[L]):
                 self._launch_all()
                 all_ready = self._await_all()
             except BaseException:
-                self.stop()
+                self._abort()
                 raise
             self._state = _State.RUNNING
             return all_ready
@@ -129,7 +128,7 @@ class GovernorCore(GovernorBase, Generic[L]):
         when another operation could not be interrupted in time, or a thread could not be ended.
         """
         deadline = time.monotonic() + timeout
-        with self._stop_wanted():
+        with self._stop_wanted(deadline):
             if not self._lifecycle.acquire(timeout=timeout):
                 return False
             try:
@@ -144,19 +143,22 @@ class GovernorCore(GovernorBase, Generic[L]):
                 self._lifecycle.release()
 
     @contextlib.contextmanager
-    def _stop_wanted(self) -> Iterator[None]:
-        # Counted, and not a flag that a start resets: a stop that waits for its turn must not be forgotten.
-        with self._counting:
-            self._stops += 1
+    def _stop_wanted(self, deadline: float) -> Iterator[None]:
+        # Not a flag that a start resets: a stop that waits for its turn must not be forgotten.
+        self._stops.append(deadline)
         try:
             yield
         finally:
-            with self._counting:
-                self._stops -= 1
+            self._stops.remove(deadline)
 
-    @property
     def _halted(self) -> bool:
-        return self._halt or self._stops > 0
+        """Whether a stop is wanted or going on: whatever else goes on gives way."""
+        return self._halt or bool(self._stops)
+
+    def _abort(self) -> None:
+        """Take down what a failed start has begun, in the time that those give who wait to stop it."""
+        by = min(self._stops, default=time.monotonic() + 30.0)
+        self.stop(max(0.0, by - time.monotonic()))
 
     def hurry(self) -> None:
         """Make a stop that is going on use force now. Safe in a signal handler."""
@@ -189,19 +191,17 @@ class GovernorCore(GovernorBase, Generic[L]):
 
     def _await_all(self) -> bool:
         deadline = time.monotonic() + self.ready_timeout
-        await_server(self._services[SERVER], deadline, lambda: self._halted)
+        await_server(self._services[SERVER], deadline, self._halted)
         handlers = [service for name, service in self._services.items() if name != SERVER]
-        return await_ready(handlers, deadline, lambda: self._halted)
+        return await_ready(handlers, deadline, self._halted)
 
     def _stop_all(self, deadline: float, timeout: float) -> None:
         handlers = [service for name, service in self._services.items() if name != SERVER]
         server = self._services[SERVER]
         for handler in handlers:
             handler.retire()
-        for handler in handlers:
+        for handler in [*handlers, *self._leaving]:
             handler.finish(deadline - timeout * (1 - _HANDLERS_SHARE), lambda: self._hurry)
-        for handler in self._leaving:
-            handler.finish(deadline, lambda: self._hurry)
         server.retire()
         server.finish(deadline, lambda: self._hurry)
         if self._monitor is not None:
@@ -225,7 +225,8 @@ class GovernorCore(GovernorBase, Generic[L]):
         with self._lifecycle:
             known = self._configs.get(config.handler_id)
             if known is None:
-                self._add(config)
+                if not self._add(config):
+                    return False
             elif known != config:
                 raise ConfigError(
                     f"handler {config.handler_id!r} exists with another configuration; remove it first"
@@ -233,18 +234,21 @@ class GovernorCore(GovernorBase, Generic[L]):
             if self._state is not _State.RUNNING:
                 return True
             service = self._services[config.handler_id]
-        return await_ready([service], time.monotonic() + self.ready_timeout, lambda: self._halted)
+        return await_ready([service], time.monotonic() + self.ready_timeout, self._halted)
 
-    def _add(self, config: HandlerConfig) -> None:
+    def _add(self, config: HandlerConfig) -> bool:
         check_handler_id(config.handler_id)
         for namesake in [one for one in self._leaving if one.name == config.handler_id]:
-            namesake.finish(time.monotonic() + self.ready_timeout)  # its port and its files are needed
+            # Its port and its files are needed.
+            if not namesake.finish(time.monotonic() + self.ready_timeout, gives_way=self._halted):
+                return False
         service = self._handler(config)
         if self._state is _State.RUNNING:
             service.begin(self._handler_launch(config))
         self._configs[config.handler_id] = config
         # A new table instead of a changed one: the monitor may be walking through the old.
         self._services = {**self._services, config.handler_id: service}
+        return True
 
     def remove_handler(self, handler_id: str, timeout: float = 10.0) -> bool:
         """Stop a handler within ``timeout`` seconds and govern it no longer; False when it is unknown."""
@@ -257,7 +261,9 @@ class GovernorCore(GovernorBase, Generic[L]):
             reservation = self._reservations.pop(handler_id, None)
             self._leaving = [*self._leaving, service]
             service.retire()
-        service.finish(time.monotonic() + timeout, lambda: self._halted)
+        if not service.finish(time.monotonic() + timeout, gives_way=self._halted):
+            with self._lifecycle:  # the stop that it gave way to has it now
+                service.finish(time.monotonic())
         self._leaving = [one for one in self._leaving if one is not service]
         if reservation is not None:
             reservation.release()
@@ -270,13 +276,13 @@ class GovernorCore(GovernorBase, Generic[L]):
             return False
         with service.busy:
             service.retire()
-            service.finish(time.monotonic() + timeout, lambda: self._halted)
+            service.finish(time.monotonic() + timeout, gives_way=self._halted)
             # A stop or a removal that began meanwhile waits for `busy`, and must find nothing new after it.
-            if self._state is not _State.RUNNING or self._halted or handler_id not in self._configs:
+            if self._state is not _State.RUNNING or self._halted() or handler_id not in self._configs:
                 return False
             service.restart_count += 1
             service.begin(self._handler_launch(config))
-        return await_ready([service], time.monotonic() + self.ready_timeout, lambda: self._halted)
+        return await_ready([service], time.monotonic() + self.ready_timeout, self._halted)
 
     # --- knowledge
 

@@ -90,7 +90,7 @@ class Monitor:
 
     def _look_at_server(self, server: Governed[Any]) -> None:
         life = server.process.incarnation
-        self.runtime = self._probe.runtime(server)
+        self.runtime = self._probe.server_runtime(server)
         if self.runtime is None:
             return
         answers = ping_all(self._context, {SERVER: self.runtime.registration_address}, 0.3)

@@ -33,7 +33,7 @@ class ServerRuntime:
 class Probe(Protocol):
     """Tells what services say of themselves, before they are asked by the wire."""
 
-    def runtime(self, server: Governed[Any]) -> ServerRuntime | None:
+    def server_runtime(self, server: Governed[Any]) -> ServerRuntime | None:
         """The addresses of the running server; None while it does not listen."""
 
     def registered(self, handlers: list[Governed[Any]], runtime: ServerRuntime) -> list[Governed[Any]]:
@@ -46,7 +46,7 @@ class ProcessProbe:
     def __init__(self, runtime_path: Path) -> None:
         self._runtime_path = runtime_path
 
-    def runtime(self, server: Governed[Any]) -> ServerRuntime | None:
+    def server_runtime(self, server: Governed[Any]) -> ServerRuntime | None:
         """What the running server has written."""
         return read_runtime(self._runtime_path, server.process.pid)
 

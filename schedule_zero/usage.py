@@ -8,7 +8,7 @@ __all__ = ["process_usage"]
 
 
 def process_usage(pid: int | None) -> dict[str, float]:
-    """``rss`` in bytes, ``cpu`` in seconds of user and system time, ``threads``; empty when there is no such process.
+    """``rss`` in bytes, ``cpu`` in seconds of user and system time, ``threads``; without what cannot be known.
 
     >>> import os
     >>> sorted(process_usage(os.getpid()))
@@ -17,13 +17,13 @@ def process_usage(pid: int | None) -> dict[str, float]:
     if pid is None:
         return {}
     try:
-        process = psutil.Process(pid)
-        with process.oneshot():
-            times = process.cpu_times()
-            return {
-                "rss": process.memory_info().rss,
-                "cpu": times.user + times.system,
-                "threads": process.num_threads(),
-            }
+        facts = psutil.Process(pid).as_dict(["cpu_times", "memory_info", "num_threads"])
     except psutil.Error:
         return {}
+    cpu, memory, threads = facts["cpu_times"], facts["memory_info"], facts["num_threads"]
+    found = {
+        "rss": None if memory is None else memory.rss,
+        "cpu": None if cpu is None else cpu.user + cpu.system,
+        "threads": threads,
+    }
+    return {name: value for name, value in found.items() if value is not None}
