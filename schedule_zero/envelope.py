@@ -7,6 +7,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 _MAX_HOPS: Final = 16
+_LONGEST_HOP: Final = 255
+"""Bytes of a routing id (ZMTP). Routes are kept while calls run, so no more is kept of what a peer made up."""
 
 
 class Parcel(NamedTuple):
@@ -37,6 +39,8 @@ def unpack(frames: list[bytes]) -> Parcel:
     except ValueError:
         return Parcel(frames[:1], frames[-1], "no empty delimiter frame before the message")
     route = frames[: delimiter + 1]
+    if any(len(hop) > _LONGEST_HOP for hop in route):
+        return Parcel(frames[:1], b"", f"a routing id has at most {_LONGEST_HOP} bytes")
     if len(frames) != delimiter + 2:
         found = len(frames) - delimiter - 1
         return Parcel(route, b"", f"expected one frame after the delimiter, found {found}")

@@ -39,6 +39,7 @@ class _Call:
     method: str
     request_id: str | None
     waiters: list[list[bytes]]
+    size: int
     answer: bytes | None = None
 
 
@@ -61,6 +62,7 @@ class CallMemory:
         self._limit = limit
         self._max_bytes = max_bytes
         self._bytes = 0
+        self._running_bytes = 0
         self._numbers = itertools.count(1)
         self._running: dict[int, _Call] = {}
         self._by_id: dict[str, _Call] = {}
@@ -72,15 +74,20 @@ class CallMemory:
         return len(self._running)
 
     @property
+    def running_bytes(self) -> int:
+        """The size of the requests of those calls."""
+        return self._running_bytes
+
+    @property
     def remembered(self) -> int:
         """How many answers are kept."""
         return len(self._answered)
 
-    def claim(self, request_id: str | None, method: str, route: list[bytes]) -> Decision:
-        """Decide what to do with a request that came along `route`."""
+    def claim(self, request_id: str | None, method: str, route: list[bytes], size: int = 0) -> Decision:
+        """Decide what to do with a request of `size` bytes that came along `route`."""
         known = self._by_id.get(request_id) if request_id is not None else None
         if known is None:
-            return Decision(Claim.RUN, self._begin(request_id, method, route))
+            return Decision(Claim.RUN, self._begin(request_id, method, route, size))
         if known.method != method:
             return Decision(Claim.REUSED)
         if known.answer is not None:
@@ -91,7 +98,7 @@ class CallMemory:
 
     def finish(self, number: int, answer: bytes) -> list[list[bytes]]:
         """Note a call's answer; returns the routes of all who wait for it."""
-        call = self._running.pop(number, None)
+        call = self._done(number)
         if call is None:
             return []
         if call.request_id is not None:
@@ -104,7 +111,7 @@ class CallMemory:
 
     def withdraw(self, number: int) -> list[list[bytes]]:
         """Forget a call that did not run after all; returns the routes of all who wait for it."""
-        call = self._running.pop(number, None)
+        call = self._done(number)
         if call is None:
             return []
         if call.request_id is not None:
@@ -116,12 +123,19 @@ class CallMemory:
         call = self._running.get(number)
         return call.request_id if call is not None else None
 
-    def _begin(self, request_id: str | None, method: str, route: list[bytes]) -> int:
-        call = _Call(next(self._numbers), method, request_id, [route])
+    def _begin(self, request_id: str | None, method: str, route: list[bytes], size: int) -> int:
+        call = _Call(next(self._numbers), method, request_id, [route], size)
         self._running[call.number] = call
+        self._running_bytes += size
         if request_id is not None:
             self._by_id[request_id] = call
         return call.number
+
+    def _done(self, number: int) -> _Call | None:
+        call = self._running.pop(number, None)
+        if call is not None:
+            self._running_bytes -= call.size
+        return call
 
     def _forget_oldest(self) -> None:
         while len(self._answered) > self._limit or self._bytes > self._max_bytes:

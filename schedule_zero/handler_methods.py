@@ -44,9 +44,15 @@ def public_methods(handler: object, base: type) -> dict[str, Method]:
 
 
 def answer(
-    method: Method, params: dict[str, Any], request_id: str | None, run_coroutine: RunCoroutine
+    method: Method,
+    params: dict[str, Any],
+    request_id: str | None,
+    run_coroutine: RunCoroutine,
+    incarnation: str | None = None,
 ) -> tuple[bytes, bool]:
     """Run the method; returns the encoded reply, whatever happens in it, and whether that says success.
+
+    `incarnation` is told with an answer of a method that ran.
 
     A traceback goes to the log only.
     """
@@ -62,13 +68,15 @@ def answer(
         # Also SystemExit: a method must not take its worker along.
         logger.exception("method %s failed (request %s)", method.name, request_id)
         message = f"{type(error).__name__}: {error}"[:10_000]
-        return _refusal(message, ErrorCode.CALL_FAILED, request_id), False
+        return _refusal(message, ErrorCode.CALL_FAILED, request_id, incarnation), False
     try:
-        return wire.encode_reply(Reply(True, result, request_id=request_id)), True
+        return wire.encode_reply(Reply(True, result, request_id=request_id, incarnation=incarnation)), True
     except ProtocolError as error:
         message = f"{method.name} ran, but its {error}"
-        return _refusal(message, ErrorCode.BAD_RESULT, request_id), False
+        return _refusal(message, ErrorCode.BAD_RESULT, request_id, incarnation), False
 
 
-def _refusal(message: str, code: ErrorCode, request_id: str | None) -> bytes:
-    return wire.encode_reply(wire.failure(message, code, request_id))
+def _refusal(message: str, code: ErrorCode, request_id: str | None, incarnation: str | None = None) -> bytes:
+    reply = wire.failure(message, code, request_id)
+    reply.incarnation = incarnation
+    return wire.encode_reply(reply)

@@ -14,6 +14,7 @@ from typing import Any, Final
 import zmq
 
 from schedule_zero import envelope, wire
+from schedule_zero.complaints import Complaints
 from schedule_zero.envelope import Parcel
 from schedule_zero.errors import ConfigError, PortTaken, ProtocolError, ScheduleZeroError
 from schedule_zero.handler_calls import CallMemory, Claim
@@ -27,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 _MAX_PENDING: Final = 1024
 """Calls that may run or wait for a worker; beyond, callers are told `unavailable`."""
+
+_MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
+"""The same in bytes of their requests; one call alone is always taken."""
 
 _BATCH: Final = 100
 _IDLE_MS: Final = 60_000
@@ -48,7 +52,10 @@ class HandlerStats:
     """Repetitions that were answered from memory."""
     refused: int = 0
     """Requests turned away: stopping, full, unknown method, reused id."""
+    failures: int = 0
+    """Defects of this handler's machinery that a request brought to light; the log has their tracebacks."""
     unsent: int = 0
+    """Answers to peers that did not read, and were therefore dropped."""
 
 
 class HandlerSocket:
@@ -80,8 +87,9 @@ class HandlerSocket:
         self._secure = secure
         self._zap: Zap | None = None
         self._endpoint = f"inproc://schedule-zero-{incarnation}"
-        self._workers = Workers(handler_id, concurrency, context, self._endpoint)
+        self._workers = Workers(handler_id, incarnation, concurrency, context, self._endpoint)
         self._outcome: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+        self._complaints = Complaints(logger)
         self._drain_until: float | None = None
         self._thread: threading.Thread | None = None
         self.ended = threading.Event()
@@ -226,10 +234,8 @@ class HandlerSocket:
             parcel = envelope.unpack(frames)
             try:
                 answer = self._consider(parcel)
-            except Exception as error:
-                logger.exception("handler %s: a request failed", self.handler_id)
-                message = f"handler {self.handler_id!r} failed: {type(error).__name__}: {error}"
-                answer = wire.encode_reply(wire.failure(message, ErrorCode.INTERNAL))
+            except Exception as error:  # noqa: BLE001 - a defect here must not end the service
+                answer = self._broke_off(parcel, error)
             if answer is not None:
                 self._send(router, parcel.route, answer)
 
@@ -241,14 +247,23 @@ class HandlerSocket:
             request = wire.decode_request(parcel.payload)
         except ProtocolError as error:
             self.stats.malformed += 1
+            self._complaints.say("malformed", "handler %s: a message that is no request: %s", self.handler_id, error)
             request_id = wire.find_request_id(parcel.payload)
             return wire.encode_reply(wire.failure(str(error), ErrorCode.MALFORMED, request_id))
         if request.method == "ping":
             return wire.encode_reply(self._pong(request))
-        return self._claim(request, parcel.route)
+        return self._claim(request, parcel)
 
-    def _claim(self, request: Request, route: list[bytes]) -> bytes | None:
-        decision = self._memory.claim(request.request_id, request.method, route)
+    def _broke_off(self, parcel: Parcel, error: Exception) -> bytes:
+        self.stats.failures += 1
+        text = "handler %s: a request failed"
+        self._complaints.say("failure", text, self.handler_id, level=logging.ERROR, exc_info=True)
+        message = f"handler {self.handler_id!r} failed: {type(error).__name__}: {error}"
+        request_id = wire.find_request_id(parcel.payload)
+        return wire.encode_reply(wire.failure(message, ErrorCode.INTERNAL, request_id))
+
+    def _claim(self, request: Request, parcel: Parcel) -> bytes | None:
+        decision = self._memory.claim(request.request_id, request.method, parcel.route, len(parcel.payload))
         if decision.claim is Claim.ANSWERED:
             self.stats.replayed += 1
             return decision.answer
@@ -262,6 +277,8 @@ class HandlerSocket:
         refusal = self._refusal(request)
         if refusal is not None:
             self.stats.refused += 1
+            text = "handler %s: a request was refused: %s"
+            self._complaints.say(refusal.code or "", text, self.handler_id, refusal.error)
             self._memory.withdraw(decision.number)
             return wire.encode_reply(refusal)
         self.stats.started += 1
@@ -278,6 +295,8 @@ class HandlerSocket:
             return wire.failure(message, ErrorCode.UNKNOWN_METHOD, request.request_id)
         if self._memory.running > _MAX_PENDING:
             return self._unavailable(f"is full: {_MAX_PENDING} calls wait", request.request_id)
+        if self._memory.running > 1 and self._memory.running_bytes > _MAX_PENDING_BYTES:
+            return self._unavailable(f"is full: calls of {_MAX_PENDING_BYTES} bytes wait", request.request_id)
         return None
 
     def _unavailable(self, why: str, request_id: str | None) -> Reply:

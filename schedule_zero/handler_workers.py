@@ -39,9 +39,10 @@ class Workers:
     """
 
     def __init__(
-        self, handler_id: str, count: int, context: zmq.Context[zmq.Socket[bytes]], endpoint: str
+        self, handler_id: str, incarnation: str, count: int, context: zmq.Context[zmq.Socket[bytes]], endpoint: str
     ) -> None:
         self._handler_id = handler_id
+        self._incarnation = incarnation
         self._context = context
         self._endpoint = endpoint
         self._abandoned = False
@@ -108,12 +109,14 @@ class Workers:
         context = {"handler_id": self._handler_id, "method": job.method.name, "request_id": job.request_id}
         try:
             barriers.reached("handler.before_call", **context)
-            data, ok = answer(job.method, job.params, job.request_id, self._loop.run)
+            data, ok = answer(job.method, job.params, job.request_id, self._loop.run, self._incarnation)
             barriers.reached("handler.after_call", ok=ok, **context)
         except Exception as error:
             logger.exception("handler %s: %s broke off", self._handler_id, job.method.name)
             message = f"{job.method.name} broke off: {type(error).__name__}: {error}"
-            data = wire.encode_reply(wire.failure(message, ErrorCode.INTERNAL, job.request_id))
+            reply = wire.failure(message, ErrorCode.INTERNAL, job.request_id)
+            reply.incarnation = self._incarnation  # it may have run
+            data = wire.encode_reply(reply)
         if not self._abandoned:
             push.send_multipart([b"%d" % job.number, data])
 

@@ -16,6 +16,7 @@ import zmq
 import zmq.asyncio
 
 from schedule_zero import barriers, envelope, wire
+from schedule_zero.complaints import Complaints
 from schedule_zero.envelope import Parcel
 from schedule_zero.errors import ConfigError, HandlerUnavailable, PortTaken, ProtocolError, UnknownHandler
 from schedule_zero.handler_registry import RegistryManager, ReportedStatus, Superseded
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 _POLL_MS: Final = 60_000
 _AFTER_FAILURE: Final = 0.1
+_BATCH: Final = 50
+"""Requests that are answered before the rest of the event loop gets its turn."""
 
 _HandlerId = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
@@ -63,6 +66,8 @@ class RegistrationStats:
     """Understood, and answered with an error."""
     failures: int = 0
     """Defects of this server that a request brought to light; the log has their tracebacks."""
+    unsent: int = 0
+    """Answers to peers that did not read, and were therefore dropped."""
 
 
 class RegistrationServer:
@@ -93,6 +98,7 @@ class RegistrationServer:
     ) -> None:
         self.incarnation = ""
         self.stats = RegistrationStats()
+        self._complaints = Complaints(logger)
         self._registry = registry
         self._host = host
         self._port = port
@@ -189,38 +195,49 @@ class RegistrationServer:
     async def _serve(self, socket: zmq.asyncio.Socket) -> None:
         while True:
             try:
-                await self._serve_one(socket)
+                # Poll, then receive what is there: cancelling a pending recv() could lose a message.
+                if await socket.poll(_POLL_MS):
+                    await self._serve_some(socket)
+                    # Under a flood no await above waits; the scheduler shares this loop, and gets its turn here.
+                    await asyncio.sleep(0)
             except zmq.ContextTerminated:
                 logger.error(
                     "the registration server's ZeroMQ context was ended; no handler can register any more"
                 )
                 return
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever it is, handlers must be able to register
                 self.stats.failures += 1
-                logger.exception("registration server: its socket failed; trying again")
+                self._complain("socket", "its socket failed; trying again", level=logging.ERROR, exc_info=True)
                 await asyncio.sleep(_AFTER_FAILURE)
 
-    async def _serve_one(self, socket: zmq.asyncio.Socket) -> None:
-        # Poll, then receive what is there: cancelling a pending recv() could lose a message.
-        if not await socket.poll(_POLL_MS):
-            return
-        try:
-            frames, peer = await self._receive(socket)
-        except zmq.Again:
-            return
+    def _complain(self, kind: str, message: str, *values: object, **options: Any) -> None:
+        self._complaints.say(kind, "registration server: " + message, *values, **options)
+
+    async def _serve_some(self, socket: zmq.asyncio.Socket) -> None:
+        for _ in range(_BATCH):
+            try:
+                frames, peer = await self._receive(socket)
+            except zmq.Again:
+                return
+            await self._serve_one(socket, frames, peer)
+
+    async def _serve_one(self, socket: zmq.asyncio.Socket, frames: list[bytes], peer: str | None) -> None:
         self.stats.requests += 1
         parcel = envelope.unpack(frames)
         try:
             answer = self._answer(parcel, peer)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - answered, counted, survived
             self.stats.failures += 1
-            logger.exception("registration server: a request failed")
+            self._complain("failure", "a request failed", level=logging.ERROR, exc_info=True)
             message = f"the registration server failed: {type(error).__name__}: {error}"
-            answer = wire.encode_reply(wire.failure(message, ErrorCode.INTERNAL))
+            request_id = wire.find_request_id(parcel.payload)
+            answer = wire.encode_reply(wire.failure(message, ErrorCode.INTERNAL, request_id))
         # A ROUTER drops the answer to a peer that has gone; NOBLOCK keeps one that does not read from holding
         # up the rest.
-        with contextlib.suppress(zmq.Again):
+        try:
             await socket.send_multipart([*parcel.route, answer], zmq.NOBLOCK)
+        except zmq.Again:
+            self.stats.unsent += 1
 
     async def _receive(self, socket: zmq.asyncio.Socket) -> tuple[list[bytes], str | None]:
         """A message, and the key that its sender has shown."""
@@ -236,12 +253,14 @@ class RegistrationServer:
             request = wire.decode_request(parcel.payload)
         except ProtocolError as error:
             self.stats.malformed += 1
+            self._complain("malformed", "a message that is no request: %s", error)
             request_id = wire.find_request_id(parcel.payload)
             return wire.encode_reply(wire.failure(str(error), ErrorCode.MALFORMED, request_id))
         barriers.reached("registration.request", method=request.method)
         reply = self._handle(request, peer)
         if not reply.success:
             self.stats.refused += 1
+            self._complain(reply.code or "", "%s was refused: %s", request.method[:200], reply.error)
         return wire.encode_reply(reply)
 
     def _handle(self, request: Request, peer: str | None) -> Reply:

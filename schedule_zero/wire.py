@@ -2,8 +2,8 @@
 
 Request: `{"method": str, "params": object, "request_id": str}`; the last two may be missing or null. Reply:
 `{"success": true, "result": any, "request_id": str}` or `{"success": false, "error": str, "code": str,
-"request_id": str}`. Numbers that JSON lacks (NaN, infinity) become null. Unknown fields of a request are
-ignored, those of a reply are kept in `Reply.extra`.
+"request_id": str}`, and `incarnation` where a handler of ours ran the call. Numbers that JSON lacks (NaN, infinity)
+become null. Unknown fields of a request are ignored, those of a reply are kept in `Reply.extra`.
 
 Example:
     >>> decode_request(encode_request("echo", {"n": 1}, "r-1"))
@@ -13,7 +13,7 @@ Example:
 from __future__ import annotations
 
 import enum
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -24,6 +24,10 @@ MAX_BYTES: Final = 8 * 1024 * 1024
 
 MAX_DEPTH: Final = 64
 """How deeply objects and arrays may be nested in a message that is accepted."""
+
+
+MAX_ID: Final = 200
+"""The longest request id, in characters: whoever answers keeps it, to know a repetition."""
 
 
 class ErrorCode(enum.StrEnum):
@@ -58,11 +62,15 @@ class Request(msgspec.Struct):
 
     method: str
     params: dict[str, Any] | None = {}
-    request_id: str | None = None
+    request_id: Annotated[str, msgspec.Meta(max_length=MAX_ID)] | None = None
 
 
 class Reply(msgspec.Struct):
-    """One answer. `extra` holds the fields that are no part of the protocol, such as `message` of a ping."""
+    """One answer. `extra` holds the fields that are no part of the protocol, such as `message` of a ping.
+
+    `incarnation` names the start of the handler in which the call ran: another one means that the handler was
+    restarted, and has forgotten which calls it ran before. Handlers that know nothing of it send none.
+    """
 
     success: bool
     result: Any = None
@@ -70,6 +78,7 @@ class Reply(msgspec.Struct):
     code: str | None = None
     request_id: str | None = None
     extra: dict[str, Any] = {}
+    incarnation: str | None = None
 
 
 class _PlainReply(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -80,6 +89,7 @@ class _PlainReply(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     error: str | None = None
     code: str | None = None
     request_id: str | None = None
+    incarnation: str | None = None
 
 
 # Encoders and decoders keep no state between calls; making them once is what makes them fast.
@@ -95,8 +105,11 @@ def encode_request(
     """The bytes of a request.
 
     Raises:
-        ProtocolError: the parameters hold something that JSON cannot, or are larger than `limit` bytes.
+        ProtocolError: the parameters hold something that JSON cannot, or are larger than `limit` bytes, or the
+            request id is too long.
     """
+    if request_id is not None and len(request_id) > MAX_ID:
+        raise ProtocolError(f"a request id has at most {MAX_ID} characters, found {len(request_id)}")
     message: dict[str, Any] = {"method": method, "params": params if params is not None else {}}
     if request_id is not None:
         message["request_id"] = request_id
@@ -136,6 +149,8 @@ def encode_reply(reply: Reply, *, limit: int = MAX_BYTES) -> bytes:
         message["code"] = reply.code or ErrorCode.INTERNAL.value
     if reply.request_id is not None:
         message["request_id"] = reply.request_id
+    if reply.incarnation is not None:
+        message["incarnation"] = reply.incarnation
     return _encoded(message, "reply", limit)
 
 
@@ -151,7 +166,9 @@ def decode_reply(data: bytes) -> Reply:
         # It has further fields, or is wrong; field by field costs several times as much, and can say which.
         return _decode_any_reply(data)
     _check_depth(data, plain.result)
-    return Reply(plain.success, plain.result, plain.error, plain.code, plain.request_id)
+    return Reply(
+        plain.success, plain.result, plain.error, plain.code, plain.request_id, incarnation=plain.incarnation
+    )
 
 
 def failure(error: str, code: ErrorCode, request_id: str | None = None) -> Reply:
@@ -170,7 +187,7 @@ def find_request_id(data: bytes) -> str | None:
         request_id = _decode_object(data).get("request_id")
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    return request_id if isinstance(request_id, str) else None
+    return request_id if isinstance(request_id, str) and len(request_id) <= MAX_ID else None
 
 
 def _encoded(message: dict[str, Any], what: str, limit: int) -> bytes:
@@ -194,7 +211,11 @@ def _decode_any_reply(data: bytes) -> Reply:
     _check_depth(data, message)
     result = message.pop("result", None)
     error_text, code, request_id = (_text(message, key) for key in ("error", "code", "request_id"))
-    return Reply(success, result, error_text, code, request_id, message)
+    # Only of use as text; in a ping's answer it is one of the further fields.
+    incarnation = message.get("incarnation")
+    return Reply(
+        success, result, error_text, code, request_id, message, incarnation if isinstance(incarnation, str) else None
+    )
 
 
 def _text(message: dict[str, Any], key: str) -> str | None:
