@@ -23,10 +23,13 @@ from tornado.netutil import bind_sockets
 
 from schedule_zero.api.app import make_app
 from schedule_zero.api.base import MAX_BODY
+from schedule_zero.api.context import ApiContext
+from schedule_zero.api.handler_watch import HandlerWatch
 from schedule_zero.deployment import load_deployment
 from schedule_zero.errors import ConfigError, PortTaken, StoreUnusable
 from schedule_zero.exits import ExitCode
 from schedule_zero.files import write_atomically
+from schedule_zero.governor_link import GovernorLink
 from schedule_zero.lifeline import Lifeline, forget_pid_file
 from schedule_zero.logs import configure_logging
 from schedule_zero.ports import reachable
@@ -44,6 +47,8 @@ _ORPHAN_STOP = 2.0
 class Server:
     """The service and its HTTP server, in the running event loop.
 
+    `governor_directory` is the folder of the deployment, where its governor, if one runs it, is found.
+
     Example::
 
         server = Server(config)
@@ -52,9 +57,11 @@ class Server:
         await server.stop()
     """
 
-    def __init__(self, config: ServiceConfig) -> None:
+    def __init__(self, config: ServiceConfig, *, governor_directory: Path | None = None) -> None:
         self.config = config
         self.service = SchedulerService(config)
+        self.context = ApiContext(self.service, GovernorLink(governor_directory))
+        self._watch = HandlerWatch(self.context)
         self._http: HTTPServer | None = None
         self.http_port = 0
 
@@ -65,14 +72,15 @@ class Server:
         try:
             await self.service.start()
             self._http = HTTPServer(
-                make_app(self.service), max_body_size=_HARD_LIMIT, max_buffer_size=2 * _HARD_LIMIT
+                make_app(self.context), max_body_size=_HARD_LIMIT, max_buffer_size=2 * _HARD_LIMIT
             )
             self._http.add_sockets(sockets)
         except BaseException:
             for listener in sockets:
                 listener.close()
             raise
-        self.http_port = sockets[0].getsockname()[1]
+        self.http_port = self.context.http_port = sockets[0].getsockname()[1]
+        self._watch.start()
 
     @property
     def zmq_port(self) -> int:
@@ -83,6 +91,8 @@ class Server:
         """Stop, within a few seconds beyond `timeout` (the configuration's `stop_timeout`) whatever runs."""
         if self._http is not None:
             self._http.stop()
+        self._watch.stop()
+        self.context.close()
         await self.service.stop(timeout)
         if self._http is not None:
             await asyncio.wait({asyncio.ensure_future(self._http.close_all_connections())}, timeout=1.0)
@@ -115,16 +125,15 @@ async def serve(
     on_ready: OnReady | None = None,
     runtime_file: Path | None = None,
     lifeline_fd: int | None = None,
+    governor_directory: Path | None = None,
 ) -> int:
     """Serve until a signal or the loss of the lifeline; returns the number of threads that were abandoned."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in _SIGNALS:
         loop.add_signal_handler(number, _asked_to_stop, stop)
-    lifeline = (
-        None if lifeline_fd is None else Lifeline(lifeline_fd, lambda: loop.call_soon_threadsafe(stop.set))
-    )
-    server = Server(config)
+    lifeline = None if lifeline_fd is None else Lifeline(lifeline_fd, lambda: loop.call_soon_threadsafe(stop.set))
+    server = Server(config, governor_directory=governor_directory)
     if lifeline is not None:
         lifeline.start()
     try:
@@ -165,10 +174,19 @@ def run_server(
     on_ready: OnReady | None = None,
     runtime_file: Path | None = None,
     lifeline_fd: int | None = None,
+    governor_directory: Path | None = None,
 ) -> int:
     """`serve` in an event loop of its own; returns the exit code, having said in one line what went wrong."""
     try:
-        left = asyncio.run(serve(config, on_ready=on_ready, runtime_file=runtime_file, lifeline_fd=lifeline_fd))
+        left = asyncio.run(
+            serve(
+                config,
+                on_ready=on_ready,
+                runtime_file=runtime_file,
+                lifeline_fd=lifeline_fd,
+                governor_directory=governor_directory,
+            )
+        )
     except ConfigError as error:
         return _fail(ExitCode.CONFIG, error)
     except PortTaken as error:
@@ -188,11 +206,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _parser().parse_args(argv)
     try:
-        config = load_deployment(options.deployment, options.config).service
+        deployment = load_deployment(options.deployment, options.config)
     except ConfigError as error:
         return _fail(ExitCode.CONFIG, error)
+    config = deployment.service
     configure_logging(config.log, deployment=config.deployment, process="server")
-    return run_server(config, runtime_file=options.runtime_file, lifeline_fd=options.lifeline_fd)
+    return run_server(
+        config,
+        runtime_file=options.runtime_file,
+        lifeline_fd=options.lifeline_fd,
+        # A governor leaves word of itself in the same folder as it has its server do.
+        governor_directory=options.runtime_file.absolute().parent if options.runtime_file else deployment.directory,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

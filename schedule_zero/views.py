@@ -4,14 +4,15 @@ JSON.
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal, cast
 
 import msgspec
 from apscheduler import Schedule
 
 from schedule_zero.execution_log import Attempt, ExecutionRecord, Outcome
-from schedule_zero.requests import JobState
+from schedule_zero.handler_registry import HandlerRecord, HandlerStatus
+from schedule_zero.requests import Instant, JobState
 from schedule_zero.rows import SCHEDULE_LIMIT
 from schedule_zero.triggers import describe_trigger
 
@@ -25,10 +26,10 @@ class ScheduleView(msgspec.Struct, frozen=True, kw_only=True):
     job_params: dict[str, Any]
     trigger: str
     paused: bool
-    next_fire_time: datetime | None
-    last_fire_time: datetime | None
+    next_fire_time: Instant | None
+    last_fire_time: Instant | None
     misfire_grace_time: float | None
-    coalesce: str
+    coalesce: Literal["earliest", "latest", "all"]
     max_jitter: float | None
     max_running_jobs: int | None
 
@@ -41,10 +42,10 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     handler_id: str
     method: str
     schedule_id: str | None = None
-    scheduled_for: datetime | None = None
-    accepted_at: datetime | None = None
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
+    scheduled_for: Instant | None = None
+    accepted_at: Instant | None = None
+    started_at: Instant | None = None
+    ended_at: Instant | None = None
     attempts: tuple[Attempt, ...] = ()
     outcome: Outcome | None = None
     error: str | None = None
@@ -60,8 +61,8 @@ class HandlerView(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     address: str
     methods: tuple[str, ...]
-    status: str
-    last_seen: datetime | None
+    status: HandlerStatus
+    last_seen: Instant | None
     registrations: int
     running_jobs: int
     pid: int | None = None
@@ -75,9 +76,9 @@ class PartHealth(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the service works; `status` is ``ok``, ``degraded`` or ``stopping``."""
+    """Whether the service works: ``degraded`` while a part of it does not. `uptime` is in seconds."""
 
-    status: str
+    status: Literal["ok", "degraded", "stopping"]
     deployment: str
     uptime: float
     running_jobs: int
@@ -104,9 +105,23 @@ def schedule_view(schedule: Schedule) -> ScheduleView:
         next_fire_time=schedule.next_fire_time,
         last_fire_time=schedule.last_fire_time,
         misfire_grace_time=None if grace is None else grace.total_seconds(),
-        coalesce=schedule.coalesce.name,
+        coalesce=cast("Any", schedule.coalesce.name),
         max_jitter=None if jitter is None else jitter.total_seconds(),
         max_running_jobs=limit if isinstance(limit, int) else None,
+    )
+
+
+def handler_view(record: HandlerRecord, running: Sequence[ExecutionRecord]) -> HandlerView:
+    """How a handler looks from outside, with how many of the calls `running` are its own."""
+    return HandlerView(
+        id=record.id,
+        address=record.address,
+        methods=tuple(record.methods),
+        status=record.status,
+        last_seen=record.last_seen,
+        registrations=record.registrations,
+        running_jobs=sum(job.handler_id == record.id for job in running),
+        pid=record.pid,
     )
 
 

@@ -1,40 +1,41 @@
-"""The Tornado application: which path leads where."""
+"""The Tornado application over a service."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from tornado.routing import Rule
 from tornado.web import Application, RequestHandler, url
 
-from schedule_zero.api.base import UnknownPath
-from schedule_zero.api.executions import ExecutionErrorsHandler, ExecutionsHandler, ExecutionStatsHandler
-from schedule_zero.api.health import HandlersHandler, HealthHandler
-from schedule_zero.api.jobs import JobHandler, RunNowHandler
-from schedule_zero.api.schedules import NewScheduleHandler, ScheduleHandler, SchedulesHandler
-from schedule_zero.service import SchedulerService
+from schedule_zero.api.base import ApiHandler, UnknownPath
+from schedule_zero.api.context import ApiContext
+from schedule_zero.api.routes import ROUTES
+
+__all__ = ["make_app"]
 
 
-def make_app(service: SchedulerService) -> Application:
-    """The application over a service that has been started."""
-    routes = [
-        url(r"/api/health", HealthHandler),
-        url(r"/api/handlers", HandlersHandler),
-        url(r"/api/run_now", RunNowHandler),
-        url(r"/api/jobs/([^/]+)", JobHandler),
-        url(r"/api/schedule", NewScheduleHandler),
-        url(r"/api/schedules", SchedulesHandler),
-        url(r"/api/schedules/([^/]+)", ScheduleHandler),
-        url(r"/api/executions", ExecutionsHandler),
-        url(r"/api/executions/stats", ExecutionStatsHandler),
-        url(r"/api/executions/errors", ExecutionErrorsHandler),
-    ]
-    settings: dict[str, Any] = {
-        "service": service,
-        "default_handler_class": UnknownPath,
-        "log_function": _log_nothing,
-    }
-    return Application(routes, **settings)
+def make_app(context: ApiContext, more: Sequence[Rule] = (), **settings: Any) -> Application:
+    """The application of one server; `more` are rules besides the API's (pages, static files), `settings` Tornado's.
+
+    The service need not have been started yet.
+    """
+    rules = [url(route.pattern, route.handler, {"route": route.path}) for route in ROUTES]
+    return Application(
+        [*rules, *more],
+        context=context,
+        default_handler_class=UnknownPath,
+        log_function=_count,
+        **settings,
+    )
 
 
-def _log_nothing(handler: RequestHandler) -> None:
-    """Access logging is a matter of logging configuration, at debug level, not one line a request at info."""
+def _count(handler: RequestHandler) -> None:
+    """Count a request that was answered; a line in the log for each would drown what matters."""
+    context = handler.application.settings["context"]
+    route = getattr(handler, "route", "") or "(pages)"
+    verb = handler.request.method or ""
+    known = verb if verb in handler.SUPPORTED_METHODS else "(other)"
+    timed = not isinstance(handler, ApiHandler) or handler.timed
+    seconds = handler.request.request_time() if timed else None
+    context.metrics.requested(known, route, handler.get_status(), seconds)

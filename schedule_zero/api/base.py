@@ -9,7 +9,10 @@ from typing import Any, TypeVar, cast
 import msgspec
 from tornado.web import HTTPError, RequestHandler
 
+from schedule_zero.api.context import ApiContext
+from schedule_zero.api.operations import JSON, Operation, operation_of
 from schedule_zero.api.problems import CONTENT_TYPE, RETRY_AFTER, is_foreseen, problem_of
+from schedule_zero.api.queries import decode_query
 from schedule_zero.idempotency import MAX_KEY
 from schedule_zero.refusals import InvalidRequest
 from schedule_zero.service import SchedulerService
@@ -23,12 +26,32 @@ MAX_DEPTH = 60
 
 
 class ApiHandler(RequestHandler):
-    """A Tornado handler that parses, calls the service, encodes, and answers errors as problem details."""
+    """A Tornado handler that parses, calls the service, encodes, and answers errors as problem details.
+
+    What it may take and answer is declared beside each verb by `operation`.
+    """
+
+    #: Whether how long a request took says something; for a stream it does not.
+    timed = True
+
+    def initialize(self, route: str = "") -> None:
+        """Take the path's template from the route."""
+        self.route = route
+
+    @property
+    def context(self) -> ApiContext:
+        """What this server's handlers share."""
+        return cast("ApiContext", self.application.settings["context"])
 
     @property
     def service(self) -> SchedulerService:
         """The service under the API."""
-        return cast("SchedulerService", self.application.settings["service"])
+        return self.context.service
+
+    @property
+    def operation(self) -> Operation | None:
+        """What is declared for the request's verb; None when it is not implemented."""
+        return operation_of(type(self), self.request.method or "")
 
     def set_default_headers(self) -> None:
         """Say nothing about the software, let nobody guess types or cache."""
@@ -41,15 +64,33 @@ class ApiHandler(RequestHandler):
         if len(self.request.body) > MAX_BODY:
             raise HTTPError(413, f"the body has {len(self.request.body)} bytes; at most {MAX_BODY} are taken")
 
+    async def head(self, *path: str) -> None:
+        """Answer as GET does, without the body."""
+        await cast("Any", self).get(*path)
+
+    def options(self, *_: str) -> None:
+        """Answer which verbs there are."""
+        self.set_status(204)
+        self.set_header("Allow", ", ".join(self.verbs()))
+        self.finish()
+
     def compute_etag(self) -> str | None:
         """No etags: answers are never cached."""
         return None
 
+    def query(self, kind: type[T]) -> T:
+        """The query parameters as `kind`, which is the declared type; raises what becomes 422."""
+        if self.operation is None or self.operation.query is not kind:
+            raise TypeError(f"{kind.__name__} is not declared as the query of {self.request.method} {self.route}")
+        return decode_query(self.request.query_arguments, kind)
+
     def body(self, kind: type[T]) -> T:
-        """The JSON body as `kind`; raises what becomes 400 (not JSON) or 422 (not what is expected)."""
-        media = self.request.headers.get("Content-Type", "application/json").partition(";")[0].strip().lower()
-        if media != "application/json":
-            raise HTTPError(415, f"expected application/json, found {media}")
+        """The JSON body as `kind`, which is the declared type; raises what becomes 400, 415 or 422."""
+        if self.operation is None or self.operation.body is not kind:
+            raise TypeError(f"{kind.__name__} is not declared as the body of {self.request.method} {self.route}")
+        media = self.request.headers.get("Content-Type", JSON).partition(";")[0].strip().lower()
+        if media != JSON:
+            raise HTTPError(415, f"expected {JSON}, found {media[:80]}")
         value = msgspec.json.decode(self.request.body)
         if _deeper_than(value, MAX_DEPTH):
             raise InvalidRequest("", f"nested more than {MAX_DEPTH} deep")
@@ -62,22 +103,24 @@ class ApiHandler(RequestHandler):
             raise InvalidRequest("Idempotency-Key", f"expected 1 to {MAX_KEY} characters, found {len(key)}")
         return key
 
-    def whole(self, name: str, default: int, most: int) -> int:
-        """A query argument as a whole number from 0 to `most`."""
-        text = self.get_query_argument(name, None)
-        if text is None:
-            return default
-        if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) > most:
-            raise InvalidRequest(name, f"expected a whole number from 0 to {most}, found {text[:40]!r}")
-        return int(text)
-
     def answer(self, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        """Send `value` as JSON."""
-        self.set_status(status)
+        """Send `value` as JSON with a declared status."""
+        self._declared(status)
         for name, content in (headers or {}).items():
             self.set_header(name, content)
-        self.set_header("Content-Type", "application/json")
+        self.set_header("Content-Type", JSON)
         self.finish(msgspec.json.encode(value))
+
+    def answer_nothing(self) -> None:
+        """Send 204, which must be declared."""
+        self._declared(204)
+        self.finish()
+
+    def answer_text(self, text: str | bytes, media: str) -> None:
+        """Send text of another type than JSON."""
+        self._declared(200)
+        self.set_header("Content-Type", media)
+        self.finish(text)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer an error as problem details; nothing of a traceback leaves the server."""
@@ -85,7 +128,7 @@ class ApiHandler(RequestHandler):
         self.set_status(problem.status)
         self.set_header("Content-Type", CONTENT_TYPE)
         if problem.status == 405:
-            self.set_header("Allow", ", ".join(self._verbs()))
+            self.set_header("Allow", ", ".join(self.verbs()))
         if problem.status == 503:
             self.set_header("Retry-After", str(RETRY_AFTER))
         self.finish(msgspec.json.encode(problem))
@@ -97,11 +140,16 @@ class ApiHandler(RequestHandler):
                 "%s %s failed", self.request.method, self.request.path, exc_info=value
             )
 
-    def _verbs(self) -> list[str]:
-        return [verb for verb in self.SUPPORTED_METHODS if self._implements(verb)]
+    @classmethod
+    def verbs(cls) -> list[str]:
+        """The verbs that are implemented, as they stand in Allow."""
+        declared = [verb for verb in ("GET", "POST", "PATCH", "DELETE") if operation_of(cls, verb)]
+        return [*declared, *(["HEAD"] if "GET" in declared else []), "OPTIONS"]
 
-    def _implements(self, verb: str) -> bool:
-        return getattr(type(self), verb.lower()) is not getattr(RequestHandler, verb.lower())
+    def _declared(self, status: int) -> None:
+        if self.operation is None or status not in self.operation.answers:
+            raise TypeError(f"{status} is not declared as an answer of {self.request.method} {self.route}")
+        self.set_status(status)
 
 
 class UnknownPath(ApiHandler):
@@ -109,7 +157,8 @@ class UnknownPath(ApiHandler):
 
     def prepare(self) -> None:
         """Refuse."""
-        raise HTTPError(404, f"there is nothing at {self.request.path}")
+        self.route = "(unknown)"
+        raise HTTPError(404, f"there is nothing at {self.request.path[:200]}")
 
 
 def _deeper_than(value: Any, most: int) -> bool:

@@ -7,20 +7,25 @@ from typing import Any
 import msgspec
 from tornado.web import HTTPError
 
+from schedule_zero.api.event_stream import TooManyReaders
 from schedule_zero.errors import StoreUnusable, UnknownHandler
+from schedule_zero.governor_link import GovernorSilent, NotGoverned
 from schedule_zero.refusals import AlreadyExists, IdempotencyConflict, InvalidRequest, NotFound, Stopping
 
 CONTENT_TYPE = "application/problem+json"
 #: Seconds after which a client is told to try again.
 RETRY_AFTER = 5
-_TITLES = {
+TITLES = {
     400: "Bad request",
+    401: "Not authenticated",
+    403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
     409: "Conflict",
     413: "Too large",
     415: "Unsupported media type",
     422: "Invalid value",
+    429: "Too many requests",
     500: "Internal error",
     503: "Temporarily unavailable",
 }
@@ -33,18 +38,30 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (NotFound, 404),
     (AlreadyExists, 409),
     (IdempotencyConflict, 409),
+    (NotGoverned, 409),
     (StoreUnusable, 503),
     (Stopping, 503),
+    (TooManyReaders, 503),
+    (GovernorSilent, 503),
 )
 
 
+class WrongField(msgspec.Struct, frozen=True):
+    """What is wrong with one field; `field` is its place in the body (``retry.attempts``), or a parameter's name,
+    and empty for the whole body.
+    """
+
+    field: str
+    detail: str
+
+
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A problem as it is sent; `errors` names the fields that are wrong."""
+    """What went wrong (RFC 9457); `errors` names the fields that are wrong."""
 
     title: str
     status: int
     detail: str = ""
-    errors: tuple[dict[str, str], ...] = ()
+    errors: tuple[WrongField, ...] = ()
     type: str = "about:blank"
 
 
@@ -65,8 +82,8 @@ def is_foreseen(error: BaseException | None) -> bool:
     return isinstance(error, (HTTPError, *(kind for kind, _ in _STATUSES)))
 
 
-def _problem(status: int, detail: str, errors: tuple[dict[str, str], ...] = ()) -> Problem:
-    return Problem(_TITLES.get(status, "Error"), status, detail, errors)
+def _problem(status: int, detail: str, errors: tuple[WrongField, ...] = ()) -> Problem:
+    return Problem(TITLES.get(status, "Error"), status, detail, errors)
 
 
 def _detail(error: Any) -> str:
@@ -75,14 +92,14 @@ def _detail(error: Any) -> str:
     return str(error)
 
 
-def _fields(error: Any) -> tuple[dict[str, str], ...]:
+def _fields(error: Any) -> tuple[WrongField, ...]:
     if isinstance(error, InvalidRequest) and error.field:
-        return ({"field": error.field, "detail": error.reason},)
+        return (WrongField(error.field, error.reason),)
     if isinstance(error, msgspec.ValidationError):
         # "Expected `str`, got `int` - at `$.handler_id`"; the place is left out for the whole body.
         detail, _, place = str(error).partition(" - at ")
         field = place.strip("`").removeprefix("$").removeprefix(".")
         if not field and "`" in detail:
             field = detail.split("`")[1] if "field" in detail else ""
-        return ({"field": field, "detail": detail},)
+        return (WrongField(field, detail),)
     return ()

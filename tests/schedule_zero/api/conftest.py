@@ -35,6 +35,7 @@ class Api:
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.worker: Worker
 
     def ask(
         self,
@@ -55,7 +56,7 @@ class Api:
         finally:
             connection.close()
         names = {name.lower(): value for name, value in response.getheaders()}
-        is_json = "json" in names.get("content-type", "")
+        is_json = bool(data) and "json" in names.get("content-type", "")
         return Answer(response.status, names, json.loads(data) if is_json else None, data)
 
     def until(self, path: str, condition: Callable[[Any], Any], timeout: float = 15.0) -> Any:
@@ -111,6 +112,7 @@ def server() -> Iterator[Server]:
 def api(server: Server) -> Iterator[Api]:
     """A client of the server, with the handler ``h`` registered."""
     client = Api(server.http_port)
-    with Worker("h", server_address=server.service.registration_address):
+    client.worker = Worker("h", server_address=server.service.registration_address)
+    with client.worker:
         client.until("/api/handlers", lambda body: any(h["status"] == "Connected" for h in body["handlers"]))
         yield client

@@ -67,6 +67,12 @@ def test_executions_are_paged_filtered_and_counted(api: Any) -> None:
         ("outcome=lost", "outcome"),
         ("since=now", "since"),
         ("cursor=%25%25", "cursor"),
+        ("cursor=Wzk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OSwgImEiXQ==", "cursor"),
+        ("limit=1&limit=2", "limit"),
+        ("handler_id=", "handler_id"),
+        ("handler_id=a%00", "handler_id"),
+        ("hander_id=h", "hander_id"),
+        ("limit=%ff", "limit"),
         ("cursor=WzFd", "cursor"),
     ],
 )
@@ -79,10 +85,12 @@ def test_wrong_queries_are_refused_by_name(api: Any, query: str, field: str) -> 
 @pytest.mark.parametrize(
     ("verb", "path", "allowed"),
     [
-        ("GET", "/api/run_now", "POST"),
-        ("DELETE", "/api/health", "GET"),
-        ("POST", "/api/schedules/x", "GET, DELETE, PATCH"),
-        ("PUT", "/api/executions", "GET, DELETE"),
+        ("GET", "/api/run_now", "POST, OPTIONS"),
+        ("HEAD", "/api/run_now", "POST, OPTIONS"),
+        ("DELETE", "/api/health", "GET, HEAD, OPTIONS"),
+        ("POST", "/api/schedules/x", "GET, PATCH, DELETE, HEAD, OPTIONS"),
+        ("PUT", "/api/executions", "GET, DELETE, HEAD, OPTIONS"),
+        ("NONSENSE", "/api/executions", "GET, DELETE, HEAD, OPTIONS"),
     ],
 )
 def test_a_wrong_verb_is_told_the_right_ones(api: Any, verb: str, path: str, allowed: str) -> None:
@@ -92,11 +100,41 @@ def test_a_wrong_verb_is_told_the_right_ones(api: Any, verb: str, path: str, all
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_options_tell_the_verbs(api: Any) -> None:
+    """204 with Allow and no body."""
+    answer = api.ask("OPTIONS", "/api/schedules/x")
+    assert (answer.status, answer.headers["allow"], answer.raw) == (204, "GET, PATCH, DELETE, HEAD, OPTIONS", b"")
+
+
+@pytest.mark.parametrize("path", ["/api/health", "/api/executions?limit=1", "/api/schedules/nothing", "/metrics"])
+def test_head_is_get_without_a_body(api: Any, path: str) -> None:
+    """The same status and type, and no content."""
+    get, head = api.ask("GET", path), api.ask("HEAD", path)
+    assert (head.status, head.headers["content-type"]) == (get.status, get.headers["content-type"])
+    assert head.raw == b""
+
+
 def test_an_unknown_path_is_not_found(api: Any) -> None:
     """404 problem details, for any verb."""
     for verb in ("GET", "POST"):
         answer = api.ask(verb, "/nothing/here")
         assert (answer.status, answer.body["detail"]) == (404, "there is nothing at /nothing/here")
+
+
+def test_one_handler_is_found_by_its_id(api: Any) -> None:
+    """As it stands in the list; 404 for one that never registered."""
+    [handler] = api.ask("GET", "/api/handlers").body["handlers"]
+    one = api.ask("GET", "/api/handlers/h").body
+    assert {**one, "last_seen": None} == {**handler, "last_seen": None}
+    assert api.ask("GET", "/api/handlers/nobody").status == 404
+
+
+def test_the_configuration_is_told_without_secrets(api: Any, server: Any) -> None:
+    """The real ports, and settings by name; no path, nothing of keys and tokens."""
+    answer = api.ask("GET", "/api/config")
+    assert (answer.body["http"], answer.body["store"]) == ({"host": "127.0.0.1", "port": server.http_port}, "memory")
+    assert answer.body["retry"]["base"] == 0.01
+    assert not {"security", "registry_path", "database", "data_dir", "log"} & set(answer.body)
 
 
 def test_an_unforeseen_error_shows_nothing_of_the_inside(

@@ -118,3 +118,25 @@ def test_unknown_handlers_and_jobs_are_not_found(api: Any) -> None:
     answer = api.ask("POST", "/api/run_now", {"handler_id": "nobody", "job_method": "echo"})
     assert (answer.status, answer.body["detail"]) == (404, "no handler 'nobody' has ever registered here")
     assert api.ask("GET", "/api/jobs/5").status == 404
+
+
+def test_jobs_that_wait_and_run_are_listed(api: Any, server: Any) -> None:
+    """Jobs of a handler that went away wait, in order of arrival, page by page; when it is back they end."""
+    body = {"handler_id": "away", "job_method": "echo", "timeout": 60}
+    with type(api.worker)("away", server_address=server.service.registration_address):
+        api.until("/api/handlers/away", lambda body: body["status"] == "Connected")
+    api.until("/api/handlers/away", lambda body: body["status"] == "Disconnected")
+    ids = [api.ask("POST", "/api/run_now", body).body["job_id"] for _ in range(5)]
+    assert [api.ask("GET", f"/api/jobs/{job}").body["state"] in ("pending", "running") for job in ids] == [True] * 5
+    seen: list[str] = []
+    cursor: Any = ""
+    while cursor is not None:
+        page = api.ask("GET", f"/api/jobs?handler_id=away&limit=2{cursor and f'&cursor={cursor}'}").body
+        seen += [job["job_id"] for job in page["jobs"]]
+        cursor = page["next_cursor"]
+    assert seen == ids
+    states = [api.ask("GET", f"/api/jobs?handler_id=away&state={state}").body for state in ("pending", "running")]
+    assert sorted(job["job_id"] for body in states for job in body["jobs"]) == sorted(ids)
+    with type(api.worker)("away", server_address=server.service.registration_address):
+        api.until("/api/jobs?handler_id=away", lambda body: body["jobs"] == [])
+    assert api.ask("GET", "/api/jobs?state=done").status == 422
