@@ -24,13 +24,13 @@ import zmq
 import zmq.asyncio
 
 from schedule_zero import barriers, wire
+from schedule_zero.client_answers import ClientStats, result_of
 from schedule_zero.dealer_lane import DealerLane, OnFailure, OnMessage
 from schedule_zero.errors import CallTimeout, ConfigError, Disconnected, ProtocolError
 from schedule_zero.flights import Flight, Flights
 from schedule_zero.manners import Manner, Probe
 from schedule_zero.security.curve import Curve
 from schedule_zero.wire import Reply
-from schedule_zero.zmq_client import ClientStats, result_of
 
 logger = logging.getLogger(__name__)
 

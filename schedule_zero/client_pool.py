@@ -34,6 +34,7 @@ class ClientPool:
         size: int = 16,
         timeout: int = 30_000,
         secure: Curve | None = None,
+        incarnation: str = "",
     ) -> None:
         self.handler_id = handler_id
         self.address = address
@@ -41,6 +42,7 @@ class ClientPool:
         self._size = size
         self._timeout = timeout
         self._secure = secure
+        self._incarnation = incarnation
         self._changed = threading.Condition()
         self._idle: list[ZMQClient] = []
         self._lent: list[ZMQClient] = []
@@ -122,7 +124,9 @@ class ClientPool:
     def _make(self) -> ZMQClient:
         context = self._make_context()
         name = f"{self.handler_id} at {self.address}"
-        return ZMQClient(self.address, self._timeout, context, name=name, secure=self._secure)
+        client = ZMQClient(self.address, self._timeout, context, name=name, secure=self._secure)
+        client.incarnation = self._incarnation
+        return client
 
     def _refuse_if_closed(self) -> None:
         if self._closed:

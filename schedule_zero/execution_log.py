@@ -55,12 +55,18 @@ class Outcome(Enum):
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """One call to the handler: its number from 1, when it began, how long it took in seconds, and what went
     wrong.
+
+    `incarnation` names the start of the handler in which the call ran, or may have run; it is told for executions
+    of more than one attempt. `maybe_again` says that an earlier attempt may have run in another start of the
+    handler, which has taken its memory of that along: the work may have been done twice.
     """
 
     number: int
     started_at: datetime
     duration: float
     error: str | None = None
+    incarnation: str | None = None
+    maybe_again: bool = False
 
 
 class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True):

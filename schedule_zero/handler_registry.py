@@ -278,14 +278,15 @@ class RegistryManager:
                 raise HandlerUnavailable("the registry is closed")
             pool = self._pools.get(handler_id)
             if pool is None:
-                address = self._entry(handler_id).address
+                entry = self._entry(handler_id)
                 pool = ClientPool(
                     handler_id,
-                    address,
+                    entry.address,
                     self._shared_context,
                     size=self._pool_size,
                     timeout=self._client_timeout,
                     secure=self._secure.to_handler(handler_id) if self._secure is not None else None,
+                    incarnation=entry.incarnation,
                 )
                 self._pools[handler_id] = pool
             return pool

@@ -29,7 +29,10 @@ from schedule_zero.errors import (
     UnknownHandler,
 )
 from schedule_zero.execution_log import Attempt, ExecutionLog, ExecutionRecord, Outcome
+from schedule_zero.wire import ErrorCode
 
+#: Answers that say that the call did not run.
+_NOT_RUN = frozenset({ErrorCode.MALFORMED, ErrorCode.UNKNOWN_METHOD, ErrorCode.BAD_PARAMS, ErrorCode.ID_REUSED})
 #: The least time, in seconds, that a last attempt before the deadline is given.
 _LEAST = 0.001
 #: Seconds between two looks for a handler that is away, growing from the first to the second.
@@ -67,6 +70,13 @@ class RetryPolicy:
         2.0
         """
         return self.base * self.factor ** (attempt - 1) * (1 + self.jitter * (2 * chance - 1))
+
+
+@dataclass
+class _Sight:
+    """What an attempt saw of its handler: the start of it in which the call ran or may have run."""
+
+    incarnation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +144,8 @@ class JobExecutor:
         #: Calls under way: job id -> handler and future answer.
         self._calls: dict[str, tuple[str, asyncio.Future[Any]]] = {}
         self._draining = asyncio.Event()
+        #: Executions that may have done their work twice, as their handler was restarted between two attempts.
+        self.maybe_twice = 0
 
     @property
     def running(self) -> dict[str, ExecutionRecord]:
@@ -205,10 +217,10 @@ class JobExecutor:
             self._refuse_if_draining(call)
             barriers.reached("executor.attempt", job_id=call.job_id, handler_id=call.handler_id, attempt=number)
             timeout = _time_left(call, begin)
-            started, clock = datetime.now(UTC), time.monotonic()
-            outcome, result, error = await self._attempt(call, record, timeout)
+            started, clock, sight = datetime.now(UTC), time.monotonic(), _Sight()
+            outcome, result, error = await self._attempt(call, record, timeout, sight)
             attempt = Attempt(len(record.attempts) + 1, started, time.monotonic() - clock, error)
-            record = _evolve(record, attempts=(*record.attempts, attempt))
+            record = _evolve(record, attempts=(*record.attempts, _located(attempt, record.attempts, sight)))
             if not self._again(call, outcome, number, most):
                 return await self._finish(record, outcome, result=result, error=error)
             pause = call.policy.pause(number, self._random())
@@ -226,7 +238,7 @@ class JobExecutor:
         return outcome is not Outcome.ERROR or call.policy.retry_errors
 
     async def _attempt(
-        self, call: JobCall, record: ExecutionRecord, timeout: float
+        self, call: JobCall, record: ExecutionRecord, timeout: float, sight: _Sight
     ) -> tuple[Outcome, Any, str | None]:
         end = time.monotonic() + timeout
         if not await self._appears(call, timeout):
@@ -239,7 +251,7 @@ class JobExecutor:
             # Not earlier: a job that has only waited for its handler has not begun, and may begin after a stop.
             await self._log.record_start(record)
         try:
-            return Outcome.SUCCESS, await self._answer(call, end), None
+            return Outcome.SUCCESS, await self._answer(call, end, sight), None
         except GivenBack:
             raise
         except CallTimeout as error:
@@ -251,11 +263,11 @@ class JobExecutor:
         except Exception as error:  # noqa: BLE001 - whatever it is, the job gets an outcome and the scheduler lives
             return Outcome.UNREACHABLE, None, _describe(error)
 
-    async def _answer(self, call: JobCall, end: float) -> Any:
+    async def _answer(self, call: JobCall, end: float, sight: _Sight) -> Any:
         threads = self._threads.get(call.handler_id)
         if threads is None:
             threads = self._threads[call.handler_id] = CallThreads(call.handler_id, self._size)
-        answer = threads.submit(lambda: self._call(call, end))
+        answer = threads.submit(lambda: self._call(call, end, sight))
         self._calls[call.job_id] = (call.handler_id, answer)
         try:
             return await answer
@@ -273,19 +285,29 @@ class JobExecutor:
             pause = min(pause * 2, _SLOWEST_LOOK)
         return True
 
-    def _call(self, call: JobCall, end: float) -> Any:
+    def _call(self, call: JobCall, end: float, sight: _Sight) -> Any:
         if not call.at_most_once:  # its start is recorded: not to call now would be never to call
             self._refuse_if_draining(call)
         with self._registry.borrow(call.handler_id, timeout=max(_LEAST, end - time.monotonic())) as client:
-            timeout = max(_LEAST, end - time.monotonic())
-            return client.call(
-                call.method, call.params, timeout=max(1, round(timeout * 1000)), request_id=call.job_id
-            )
+            timeout = max(1, round(max(_LEAST, end - time.monotonic()) * 1000))
+            try:
+                return client.call(call.method, call.params, timeout=timeout, request_id=call.job_id)
+            except HandlerUnavailable:
+                sight.incarnation = ""  # it has said that the call did not run
+                raise
+            except RemoteError as error:
+                sight.incarnation = "" if error.code in _NOT_RUN else None
+                raise
+            finally:
+                if sight.incarnation is None:
+                    # Of a handler that answered this is what it told, of another what the registry expects there.
+                    sight.incarnation = getattr(client, "incarnation", "")
 
     async def _finish(
         self, record: ExecutionRecord, outcome: Outcome, *, result: Any = None, error: str | None = None
     ) -> ExecutionRecord:
         final = _evolve(record, outcome=outcome, ended_at=datetime.now(UTC), result=result, error=error)
+        self.maybe_twice += any(attempt.maybe_again for attempt in final.attempts)
         barriers.reached("executor.before_record", job_id=final.job_id)
         await self._log.record_outcome(final)
         barriers.reached("executor.after_record", job_id=final.job_id)
@@ -302,6 +324,15 @@ def _begin(call: JobCall) -> ExecutionRecord:
         accepted_at=call.accepted_at,
         started_at=datetime.now(UTC),
     )
+
+
+def _located(attempt: Attempt, earlier: tuple[Attempt, ...], sight: _Sight) -> Attempt:
+    """The attempt with where it ran; not told of one that is the first and succeeds, as nearly all do."""
+    here = sight.incarnation
+    if not here or (not earlier and attempt.error is None):
+        return attempt
+    elsewhere = any(other.incarnation not in (None, here) for other in earlier)
+    return msgspec.structs.replace(attempt, incarnation=here, maybe_again=elsewhere)
 
 
 def _time_left(call: JobCall, begin: float) -> float:

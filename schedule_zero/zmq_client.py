@@ -6,7 +6,6 @@ A REQ socket must alternate send and receive. One that has sent and got no answe
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import threading
 import time
@@ -18,9 +17,10 @@ import msgspec
 import zmq
 
 from schedule_zero import barriers, wire
-from schedule_zero.errors import CallTimeout, Disconnected, HandlerUnavailable, ProtocolError, RemoteError
+from schedule_zero.client_answers import ClientStats, result_of
+from schedule_zero.errors import CallTimeout, Disconnected, ProtocolError
 from schedule_zero.security.curve import Curve
-from schedule_zero.wire import ErrorCode, Reply
+from schedule_zero.wire import Reply
 
 _SLICE_MS: Final = 50
 """How long one receive waits before it looks whether somebody wants to close the client."""
@@ -33,36 +33,6 @@ _STRAY_LIMIT: Final = 8
 
 _RECONNECT_MS: Final = 50
 """How often libzmq tries a peer that is away, so that one that returns is found soon."""
-
-
-@dataclasses.dataclass(slots=True)
-class ClientStats:
-    """What one client has been through. Every field is a count that only grows."""
-
-    calls: int = 0
-    timeouts: int = 0
-    efsm_recoveries: int = 0
-    """A send or receive that the socket refused, cured by a new socket and one more try."""
-    recreated: int = 0
-    """Sockets that took the place of another, for whatever reason."""
-    stray_replies: int = 0
-    """Answers that belonged to another request and were dropped."""
-    protocol_errors: int = 0
-
-
-def result_of(method: str, reply: Reply) -> Any:
-    """The result in an answer to `method`.
-
-    Raises:
-        HandlerUnavailable: the handler did not take the call; it did not run.
-        RemoteError: the handler answered with an error.
-    """
-    if reply.success:
-        return reply.result
-    message = reply.error or f"{method} failed and the peer gave no reason"
-    if reply.code == ErrorCode.UNAVAILABLE:
-        raise HandlerUnavailable(message)
-    raise RemoteError(message, code=reply.code or "")
 
 
 class _Call(msgspec.Struct, frozen=True, gc=False):
@@ -111,6 +81,8 @@ class ZMQClient:
         self.timeout = timeout
         self.name = name or address
         self.stats = ClientStats()
+        self.incarnation = ""
+        """The start of the handler that answered last, or is expected to answer; empty while it is not known."""
         self._secure = secure
         self._owns_context = context is None
         self._context = context
@@ -284,10 +256,13 @@ class ZMQClient:
             self._drop()
             raise
         try:
-            return wire.decode_reply(data)
+            reply = wire.decode_reply(data)
         except ProtocolError as error:
             self.stats.protocol_errors += 1
             raise ProtocolError(f"{call.method} to {self.name}: {error}") from error
+        if reply.incarnation is not None:
+            self.incarnation = reply.incarnation
+        return reply
 
     def _send(self, socket: zmq.Socket[bytes], call: _Call) -> None:
         if barriers.listening():

@@ -351,3 +351,53 @@ def test_the_barriers_stand_around_the_record() -> None:
 def test_pauses_grow_and_vary(attempt: int, chance: float, pause: float) -> None:
     """base * factor ** n, varied by +- jitter."""
     assert RetryPolicy(base=1.0, factor=2.0, jitter=0.5).pause(attempt, chance) == pause
+
+
+class Restarts(Script):
+    """A client whose handler is, at each call, the start of it that is named with the answer."""
+
+    incarnation = ""
+
+    def call(
+        self, method: str, params: Any = None, *, timeout: int | None = None, request_id: str | None = None
+    ) -> Any:
+        """Answer as scripted, in that start of the handler."""
+        self.incarnation, self.answers[0] = self.answers[0]
+        return super().call(method, params, timeout=timeout, request_id=request_id)
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ([("a", 1)], [(None, False)]),
+        ([("a", CallTimeout("slow")), ("a", 1)], [("a", False), ("a", False)]),
+        ([("a", CallTimeout("slow")), ("b", 1)], [("a", False), ("b", True)]),
+        ([("a", HandlerUnavailable("full")), ("b", 1)], [(None, False), ("b", False)]),
+        ([("a", CallTimeout("slow")), ("b", HandlerUnavailable("full")), ("a", 1)],
+         [("a", False), (None, False), ("a", False)]),
+        ([("a", CallTimeout("slow")), ("b", RemoteError("no", code="bad_params"))], [("a", False), (None, False)]),
+        ([("a", CallTimeout("slow")), ("b", RemoteError("no", code="call_failed"))], [("a", False), ("b", True)]),
+        ([("", CallTimeout("slow")), ("", 1)], [(None, False), (None, False)]),
+    ],
+)  # fmt: skip
+def test_work_that_may_have_been_done_twice_is_marked(
+    answers: list[tuple[str, Any]], expected: list[tuple[str | None, bool]]
+) -> None:
+    """A call that may have run in one start of the handler and ran in another says so, and no other does."""
+    record = play(Restarts(*answers), JobCall("j", "h", "add", policy=QUICK))
+    assert [(attempt.incarnation, attempt.maybe_again) for attempt in record.attempts] == expected
+
+
+def test_executions_that_may_have_run_twice_are_counted() -> None:
+    """One such execution counts once, however many of its attempts are marked."""
+
+    async def scene(log: ExecutionLog) -> ExecutionRecord | None:
+        answers = [("a", CallTimeout("slow")), ("b", CallTimeout("slow")), ("c", 1), ("c", 2)]
+        executor = JobExecutor(Restarts(*answers), log, random_source=lambda: 0.5)
+        await executor.run(JobCall("j", "h", "add", policy=QUICK))
+        await executor.run(JobCall("k", "h", "add", policy=QUICK))
+        executor.close()
+        assert executor.maybe_twice == 1
+        return None
+
+    with_log(scene)
