@@ -127,12 +127,17 @@ class Pipe:
     # -- the end ------------------------------------------------------------------------------------------------------
 
     def peer_left(self) -> None:
-        """The other side is gone: nothing more can be written; what has come can be read."""
+        """The other side is gone: nothing more can be written; what has come can be read.
+
+        A socket learns of it where it reads (libzmq's delimiter): until its turn comes, the pipe keeps its place.
+        """
         if self.closing or self.ended:
             return
         self.closing = True
         self.rollback()
-        if not self.reading and not self.incoming.items:
+        if self.core.delimits:
+            self.arrived()
+        else:
             self.core.end_pipe(self)
 
     def leave(self, linger: int) -> None:

@@ -41,7 +41,10 @@ class Rotation:
             self._swap(index, self.active)
             if self.current == self.active:
                 self.current = 0
-        self.pipes.remove(pipe)
+        # As libzmq's array does: the last one takes the free place.
+        last = self.pipes.pop()
+        if last is not pipe:
+            self.pipes[self.pipes.index(pipe)] = last
 
     def _deactivate(self) -> None:
         """There is nothing to do in the pipe whose turn it is."""
