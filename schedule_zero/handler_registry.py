@@ -357,6 +357,8 @@ def _restored(handler: StoredHandler) -> _Entry:
         last_seen = datetime.datetime.fromisoformat(handler.last_seen) if handler.last_seen else None
     except ValueError:
         last_seen = None
+    if last_seen is not None and last_seen.tzinfo is None:
+        last_seen = None  # nobody can tell when that was, nor compare it with what can be told
     return _Entry(
         handler.address,
         tuple(handler.methods),

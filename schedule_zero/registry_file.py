@@ -2,90 +2,157 @@
 
 from __future__ import annotations
 
-import io
+import errno
 import logging
+import os
+import re
+import stat
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent
 
 from schedule_zero.errors import ConfigError
 from schedule_zero.files import write_atomically
 
 logger = logging.getLogger(__name__)
 
+MAX_BYTES: Final = 32 * 1024 * 1024
+"""The largest registry file that is read."""
+
+MAX_FOREIGN_BYTES: Final = 2 * 1024 * 1024
+"""The same for one that is not in the form written here: YAML is read at some 200 kB/s."""
+
+MAX_HANDLERS: Final = 10_000
+
 _FORMAT: Final = 1
 _KEEP_CORRUPT: Final = 20
 _HEADER: Final = (
     "# Written by the ScheduleZero server. Handlers register themselves; nothing here needs editing.\n"
 )
+_HEAD: Final = f"{_HEADER}version: {_FORMAT}\nhandlers:"
+_NOT_PLAIN: Final = re.compile(r"[^\x20-\x7e]")
 
 
 class StoredHandler(msgspec.Struct, kw_only=True):
     """One handler as it stands in the file; `last_seen` is ISO 8601 with zone, or empty."""
 
-    id: str
-    address: str
-    methods: list[str] = []
-    incarnation: str = ""
-    registrations: int = 1
-    pid: int | None = None
-    last_seen: str = ""
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    address: Annotated[str, msgspec.Meta(pattern=r"^(tcp|ipc|inproc)://\S{1,500}$")]
+    methods: Annotated[list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=1000)] = []
+    incarnation: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    registrations: Annotated[int, msgspec.Meta(ge=0)] = 1
+    pid: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    last_seen: Annotated[str, msgspec.Meta(max_length=100)] = ""
 
 
 class _Document(msgspec.Struct):
     version: int
-    handlers: list[StoredHandler]
+    handlers: Annotated[list[StoredHandler], msgspec.Meta(max_length=MAX_HANDLERS)]
 
 
 def save_handlers(path: Path, handlers: list[StoredHandler]) -> None:
     """Write the file so that a crash at any moment leaves the old or the new one, never a half.
 
+    Each handler is a line of JSON, which is YAML too: a YAML writer takes a second for some hundred handlers, and
+    holds up every other thread meanwhile.
+
     Raises:
         OSError: the folder cannot be written.
     """
-    text = io.StringIO()
-    _yaml().dump(msgspec.to_builtins(_Document(_FORMAT, handlers)), text)
-    write_atomically(path, _HEADER + text.getvalue(), durable=True)
+    lines = [f"- {_escaped(msgspec.json.encode(handler).decode())}\n" for handler in handlers]
+    write_atomically(path, "".join([_HEAD, "\n" if lines else " []\n", *lines]), durable=True)
 
 
 def load_handlers(path: Path) -> list[StoredHandler]:
     """The handlers in the file; none when there is no file.
 
-    A file that makes no sense is moved aside to `<name>.corrupt-<n>` and logged: handlers register again by
-    themselves, so a broken file must not keep the server down.
+    A file that makes no sense (no YAML of this form, too large, a link or anything else but a file) is moved aside
+    to `<name>.corrupt-<n>` and logged: handlers register again by themselves, so a broken file must not keep the
+    server down.
 
     Raises:
         ConfigError: the file exists and cannot be read or moved.
     """
     try:
-        content = path.read_bytes()
+        content = _read(path)
+        document = _own(content) or msgspec.convert(_parse(content), _Document)
+        if document.version != _FORMAT:
+            raise ValueError(f"format version {document.version}, expected {_FORMAT}")
     except FileNotFoundError:
+        return []
+    except (YAMLError, msgspec.ValidationError, ValueError, OverflowError, RecursionError) as error:
+        _set_aside(path, error)
         return []
     except OSError as error:
         raise ConfigError(f"cannot read the handler registry: {error.strerror}", file=str(path)) from error
-    try:
-        document = msgspec.convert(_parse(content), _Document)
-        if document.version != _FORMAT:
-            raise ValueError(f"format version {document.version}, expected {_FORMAT}")
-    except (YAMLError, msgspec.ValidationError, ValueError, RecursionError) as error:
-        _set_aside(path, error)
-        return []
     return document.handlers
 
 
+def _read(path: Path) -> bytes:
+    try:
+        # Neither through a link to who knows where, nor waiting for the other end of a pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise ValueError("it is no regular file but a link, pipe or socket") from error
+        raise
+    try:
+        kind = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(kind):
+            raise ValueError("it is no regular file but a link, pipe or socket")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"it is larger than {MAX_BYTES} bytes")
+    return content
+
+
+def _own(content: bytes) -> _Document | None:
+    """The document, if the file is in the form that `save_handlers` gives it, with nothing but ASCII."""
+    head = f"{_HEAD}\n".encode()
+    if not content.startswith(head):
+        return None
+    lines = content[len(head) :].splitlines()
+    if not all(line.startswith(b"- {") for line in lines):
+        return None
+    try:
+        handlers = msgspec.json.decode(b"[" + b",".join(line[2:] for line in lines) + b"]", type=list[StoredHandler])
+    except msgspec.MsgspecError:
+        return None  # the YAML reader says better what is wrong, or knows the escape
+    return _Document(_FORMAT, handlers[:MAX_HANDLERS])
+
+
 def _parse(content: bytes) -> Any:
-    return _yaml().load(content.decode("utf-8"))
-
-
-def _yaml() -> YAML:
+    if len(content) > MAX_FOREIGN_BYTES:
+        raise ValueError(f"it is not in the server's form, and larger than {MAX_FOREIGN_BYTES} bytes")
     # "safe" builds plain Python values only; no tag in the file can name a class.
     yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    return yaml
+    yaml.Composer = _Plain
+    return yaml.load(content.decode("utf-8"))
+
+
+class _Plain(Composer):
+    """Without aliases, by which a short text can stand for more than any memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Refuse an alias, compose anything else."""
+        if self.parser.check_event(AliasEvent):
+            raise ValueError("aliases (*name) are not read here")
+        return super().compose_node(parent, index)
+
+
+def _escaped(text: str) -> str:
+    # What JSON takes as it is, YAML may take for a line break or for nothing printable.
+    return _NOT_PLAIN.sub(lambda match: f"\\U{ord(match[0]):08x}", text)
 
 
 def _set_aside(path: Path, why: Exception) -> None:

@@ -257,7 +257,7 @@ def test_file_is_written_soon_after_a_change(tmp_path: Path, until: Any) -> None
     path = tmp_path / "registry.yaml"
     with RegistryManager(path) as registry:
         registry.register("h", ADDRESS, [])
-        until(lambda: path.exists() and "id: h" in path.read_text(), what="the file")
+        until(lambda: path.exists() and '"id":"h"' in path.read_text(), what="the file")
         assert [(handler.id, handler.address) for handler in load_handlers(path)] == [("h", ADDRESS)]
         registry.unregister("h")
         until(lambda: "handlers: []" in path.read_text(), what="the file without the handler")

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
+from schedule_zero import registry_file
 from schedule_zero.errors import ConfigError
+from schedule_zero.handler_registry import RegistryManager
 from schedule_zero.registry_file import StoredHandler, load_handlers, save_handlers
 
 pytestmark = pytest.mark.unit
@@ -40,6 +51,14 @@ def test_no_file_is_no_handlers(tmp_path: Path) -> None:
         b"version: 1\nhandlers: [{id: 5, address: x}]",
         b"version: 1\nhandlers: [{id: h}]",
         b"version: 1\nhandlers: !!python/object/apply:os.system [false]",
+        b"version: 1\nhandlers: [{id: '', address: 'tcp://h:1'}]",
+        b"version: 1\nhandlers: [{id: h, address: 'http://h:1'}]",
+        b"version: 1\nhandlers: [{id: h, address: 'tcp://h:1', pid: -1}]",
+        b"version: 1\nhandlers: [{id: h, address: 'tcp://h:1', last_seen: 2026-01-01T00:00:00Z}]",
+        b"version: 1\nversion: 1\nhandlers: []",
+        b"version: 1\nhandlers: [{id: h, address: 'tcp://h:1', methods: [" + b"m, " * 1001 + b"]}]",
+        b"a: " * 1000,
+        b"[" * 2_000,
     ],
 )
 def test_corrupt_file_is_set_aside(tmp_path: Path, content: bytes) -> None:
@@ -65,3 +84,128 @@ def test_unreadable_file_is_a_configuration_error(tmp_path: Path) -> None:
     """A folder in the file's place is nothing that the server could mend by itself."""
     with pytest.raises(ConfigError, match="cannot read the handler registry"):
         load_handlers(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "socket"])
+def test_what_is_no_file_is_set_aside(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link is not followed, a pipe not waited for: each is moved away, and what it led to is left alone."""
+    path, target = tmp_path / "registry.yaml", tmp_path / "secret.yaml"
+    save_handlers(target, [StoredHandler(id="h", address="tcp://127.0.0.1:1")])
+    before = target.read_bytes()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        monkeypatch.chdir(tmp_path)  # the path of a socket is short
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind("registry.yaml")
+    else:
+        path.symlink_to(target if kind == "link" else tmp_path / "nowhere")
+    assert load_handlers(path) == []
+    assert not path.is_symlink()
+    assert not path.exists()
+    assert (tmp_path / "registry.yaml.corrupt-1").lstat()
+    save_handlers(path, [])
+    assert load_handlers(path) == []
+    assert target.read_bytes() == before
+
+
+def test_a_link_put_in_place_later_is_replaced_not_followed(tmp_path: Path) -> None:
+    """Writing never writes through a link."""
+    path, target = tmp_path / "registry.yaml", tmp_path / "other"
+    target.write_text("precious")
+    path.symlink_to(target)
+    save_handlers(path, [StoredHandler(id="h", address="tcp://127.0.0.1:1")])
+    assert [handler.id for handler in load_handlers(path)] == ["h"]
+    assert target.read_text() == "precious"
+
+
+@pytest.mark.parametrize("padding", [b"#" * registry_file.MAX_BYTES, b"- a\n" * (registry_file.MAX_FOREIGN_BYTES // 4)])
+def test_a_huge_file_is_set_aside(tmp_path: Path, padding: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """What would take minutes to read is not read, and the log says how much is too much."""
+    path = tmp_path / "registry.yaml"
+    path.write_bytes(b"version: 1\nhandlers:\n" + padding)
+    began = time.process_time()
+    assert load_handlers(path) == []
+    assert time.process_time() - began < 1.0
+    assert "larger than" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"version: 1\nhandlers:\n- &h {id: h, address: 'tcp://h:1'}\n" + b"- *h\n" * 2000,
+        b"a: &a {x: 1}\nb: &b {<<: [*a, *a, *a]}\nversion: 1\nhandlers: []",
+        b"version: 1\nhandlers: &x [*x]",
+    ],
+    ids=["repeated", "merged", "recursive"],
+)
+def test_aliases_are_refused(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """A short text that would stand for a huge or endless one is refused before it unfolds."""
+    path = tmp_path / "registry.yaml"
+    path.write_bytes(content)
+    assert load_handlers(path) == []
+    assert "aliases (*name) are not read here" in caplog.text
+
+
+def test_more_handlers_than_are_kept(tmp_path: Path) -> None:
+    """Of a file of ours with too many handlers, the first ten thousand are read."""
+    path = tmp_path / "registry.yaml"
+    save_handlers(path, [StoredHandler(id=f"h{n}", address="tcp://127.0.0.1:1") for n in range(10_001)])
+    assert [handler.id for handler in load_handlers(path)][::5000] == ["h0", "h5000"]
+
+
+TEXT = st.text(max_size=20)
+HANDLERS = st.lists(
+    st.builds(
+        StoredHandler,
+        id=st.text(min_size=1, max_size=20),
+        address=st.from_regex(r"\Atcp://[a-z0-9.]{1,20}:[0-9]{1,5}\Z"),
+        methods=st.lists(TEXT, max_size=4),
+        incarnation=TEXT,
+        registrations=st.integers(0, 2**40),
+        pid=st.none() | st.integers(0, 2**31),
+        last_seen=TEXT,
+    ),
+    max_size=4,
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None)
+@given(handlers=HANDLERS)
+def test_any_handlers_survive_the_file_which_is_yaml(handlers: list[StoredHandler]) -> None:
+    """Whatever text a handler gives itself comes back as it was, by our reader and by any reader of YAML."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "registry.yaml"
+        save_handlers(path, handlers)
+        assert load_handlers(path) == handlers
+        document: Any = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
+        assert msgspec.convert(document["handlers"], list[StoredHandler]) == handlers
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None)
+@given(
+    handlers=HANDLERS,
+    cut=st.integers(0, 400),
+    noise=st.binary(max_size=12) | st.sampled_from([b": ", b"- ", b"&a ", b"*a", b"!!", b"{", b"]", b"\t", b"|", b"%"]),
+    keep=st.integers(0, 400),
+)
+def test_a_damaged_file_never_stops_the_server(
+    handlers: list[StoredHandler], cut: int, noise: bytes, keep: int
+) -> None:
+    """Truncated, overwritten or garbled in any place: the registry starts, and with nothing that is not valid."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "registry.yaml"
+        save_handlers(path, handlers)
+        content = path.read_bytes()
+        path.write_bytes(content[:cut] + noise + content[cut + keep :])
+        with RegistryManager(path) as registry:
+            for record in registry.list():
+                assert record.id
+                assert record.address.startswith("tcp://")
+                assert record.last_seen is None or record.last_seen.tzinfo is not None
+            registry.register("new", "tcp://127.0.0.1:1", ["m"])
+            registry.save()
+        with RegistryManager(path) as registry:
+            assert registry.get("new").methods == ("m",)
