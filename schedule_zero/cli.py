@@ -14,6 +14,7 @@ import click
 from schedule_zero import __version__
 from schedule_zero.cli_governor import governor
 from schedule_zero.cli_support import api_options, fail, guarded, json_option, show
+from schedule_zero.cli_systemd import systemd
 from schedule_zero.exits import ExitCode
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def main() -> None:
 
 
 main.add_command(governor)
+main.add_command(systemd)
 
 
 @main.command(context_settings=_PASS_ON)

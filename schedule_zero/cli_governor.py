@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,11 +41,15 @@ def _located(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--stop-timeout", default=30.0, show_default=True, help="Seconds that a stop may take.")
 @click.option("--lifeline-fd", type=int, help="Inherited pipe; everything stops when its other end closes.")
+@click.option(
+    "--kind", type=click.Choice(["process", "thread"]), help="What services run in [default: the deployment's]."
+)
 @_located
 def start(
     runtime_file: Path | None,
     stop_timeout: float,
     lifeline_fd: int | None,
+    kind: str | None,
     deployment: str | None,
     config: Path | None,
     root: Path,
@@ -48,51 +58,75 @@ def start(
 
     Example: schedule-zero governor start --deployment clock --config clock.yaml
     """
+    from schedule_zero.early_signals import ended_at_once
+
+    with ended_at_once():
+        raise SystemExit(_start(_load(deployment, config, root), kind, runtime_file, stop_timeout, lifeline_fd))
+
+
+def _start(
+    loaded: Deployment, kind: str | None, runtime_file: Path | None, stop_timeout: float, lifeline_fd: int | None
+) -> int:
+    from schedule_zero.governor_base import GovernorKind
     from schedule_zero.governor_run import govern
     from schedule_zero.logs import configure_logging
 
-    loaded = _load(deployment, config, root)
     settings, log = loaded.service.log, loaded.logs_dir / "governor.log"
     configure_logging(settings, deployment=loaded.name)
     code = govern(
-        loaded,
+        dataclasses.replace(loaded, kind=GovernorKind(kind)) if kind else loaded,
         runtime_file=runtime_file,
         stop_timeout=stop_timeout,
         lifeline_fd=lifeline_fd,
         # Not before: that another governor is refused is nothing that the running one did.
         on_claimed=lambda: configure_logging(settings, copy_to=log, deployment=loaded.name),
+        when_stuck=_leave,
     )
-    raise SystemExit(int(code))
+    return int(code)
+
+
+def _leave(code: int) -> None:
+    """End now: at its usual end the interpreter would wait for the sockets of threads that hang."""
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 @governor.command()
 @click.option("--timeout", default=35.0, show_default=True, help="Seconds to wait until it has ended.")
+@json_option
 @_located
-def stop(timeout: float, deployment: str | None, config: Path | None, root: Path) -> None:
+def stop(timeout: float, as_json: bool, deployment: str | None, config: Path | None, root: Path) -> None:
     """Stop the governor with all that it governs. One that does not run is no error."""
     from schedule_zero.governor_client import stop_governor
 
     loaded = _load(deployment, config, root)
     stopped = stop_governor(loaded, timeout)
-    click.echo(f"deployment {loaded.name} {'is stopped' if stopped else 'has no running governor'}")
+    said = f"deployment {loaded.name} {'is stopped' if stopped else 'has no running governor'}"
+    _tell({"deployment": loaded.name, "stopped": stopped}, said, as_json)
 
 
 @governor.command()
 @click.argument("handler_id", required=False)
+@json_option
 @_located
-def restart(handler_id: str | None, deployment: str | None, config: Path | None, root: Path) -> None:
+def restart(
+    handler_id: str | None, as_json: bool, deployment: str | None, config: Path | None, root: Path
+) -> None:
     """Restart one handler, or without a name server and handlers."""
     order, params = ("restart_handler", {"handler_id": handler_id}) if handler_id else ("restart", {})
-    _expect(_order(_running(_load(deployment, config, root)), order, params), handler_id or "everything")
+    ready = _order(_running(_load(deployment, config, root)), order, params)
+    _expect(ready, handler_id or "everything", as_json)
 
 
 @governor.command("add")
 @click.argument("handler_id")
+@json_option
 @_located
-def add_handler(handler_id: str, deployment: str | None, config: Path | None, root: Path) -> None:
+def add_handler(handler_id: str, as_json: bool, deployment: str | None, config: Path | None, root: Path) -> None:
     """Run a handler that was added to the configuration file."""
     loaded = _load(deployment, config, root)
-    _expect(_order(_running(loaded), "add_handler", {"handler_id": handler_id}), handler_id)
+    _expect(_order(_running(loaded), "add_handler", {"handler_id": handler_id}), handler_id, as_json)
 
 
 @governor.command("remove")
@@ -116,20 +150,53 @@ def status(as_json: bool, deployment: str | None, config: Path | None, root: Pat
 
 
 @governor.command()
-@click.argument("service", default="governor")
+@click.argument("service", required=False)
+@click.option("--handler", "handler_id", metavar="ID", help="Of this handler, the same as SERVICE.")
 @click.option("-n", "--lines", default=50, show_default=True, help="How many lines.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on, until Ctrl-C.")
+@json_option
 @_located
-def logs(service: str, lines: int, deployment: str | None, config: Path | None, root: Path) -> None:
-    """Show the last lines that a service wrote: governor, server, or a handler's id."""
-    loaded = _load(deployment, config, root)
+def logs(
+    service: str | None,
+    handler_id: str | None,
+    lines: int,
+    follow: bool,
+    as_json: bool,
+    deployment: str | None,
+    config: Path | None,
+    root: Path,
+) -> None:
+    """Show the last lines that a service wrote: governor (when none is named), server, or a handler's id."""
+    from schedule_zero.log_tail import end_of, last_lines
+
+    if service and handler_id:
+        fail("name a SERVICE or a --handler, not both", ExitCode.CONFIG)
+    path = _log_of(_load(deployment, config, root), handler_id or service or "governor")
+    end = end_of(path)
+    found = last_lines(path, lines, end)
+    if as_json and not follow:
+        click.echo(json.dumps({"service": path.stem, "lines": found}, indent=2))
+        return
+    for line in found:
+        click.echo(line)
+    if follow:
+        _follow(path, end)
+
+
+def _log_of(loaded: Deployment, service: str) -> Path:
     known = sorted(path.stem for path in loaded.logs_dir.glob("*.log"))
     if service not in known:
-        fail(
-            f"no log of {service!r} in {loaded.logs_dir}; there are: {', '.join(known) or 'none'}",
-            ExitCode.CONFIG,
-        )
-    text = (loaded.logs_dir / f"{service}.log").read_text("utf-8", "replace")
-    click.echo("\n".join(text.splitlines()[-lines:]))
+        there = ", ".join(known) or "none"
+        fail(f"no log of {service!r} in {loaded.logs_dir}; there are: {there}", ExitCode.CONFIG)
+    return loaded.logs_dir / f"{service}.log"
+
+
+def _follow(path: Path, position: int) -> None:
+    from schedule_zero.log_tail import follow
+
+    with contextlib.suppress(KeyboardInterrupt):  # how it is meant to end
+        for line in follow(path, position):
+            click.echo(line)
 
 
 def _load(deployment: str | None, config: Path | None, root: Path) -> Deployment:
@@ -153,10 +220,17 @@ def _order(running: GovernorRuntime, method: str, params: dict[str, Any] | None 
     return order(running, method, params)
 
 
-def _expect(ready: bool, what: str) -> None:
+def _expect(ready: bool, what: str, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"service": what, "ready": ready}))
     if not ready:
         fail(f"{what}: not ready; see `schedule-zero governor status`", ExitCode.CRASH)
-    click.echo(f"{what}: ready")
+    if not as_json:
+        click.echo(f"{what}: ready")
+
+
+def _tell(data: dict[str, Any], said: str, as_json: bool) -> None:
+    click.echo(json.dumps(data) if as_json else said)
 
 
 def _row(info: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ exists:
     log: {level: INFO, format: json, file: clock.log}
     security: {tokens: tokens.json, keys: keys}    # more in schedule_zero.security.settings
     governor: {restart: on-failure, max_restarts: 3, restart_delay: 5s, backoff: 2, max_delay: 1min,
-               healthy_after: 1min, ready_timeout: 20s}
+               healthy_after: 1min, ready_timeout: 20s, kind: process}
     handlers:
       - {handler_id: chimes, module: clock.handlers, class: Chimes, port: 0, config: {volume: 3}}
 
@@ -40,7 +40,7 @@ from pathlib import Path
 from schedule_zero.config_source import Section
 from schedule_zero.deployment_env import LEVELS, MAX_PORT, Environment, is_host
 from schedule_zero.errors import ConfigError
-from schedule_zero.governor_base import SERVER, HandlerConfig, RestartPolicy
+from schedule_zero.governor_base import SERVER, GovernorKind, HandlerConfig, RestartPolicy
 from schedule_zero.security.settings import read_security
 from schedule_zero.service_config import LogSettings, RetrySettings, ServiceConfig, with_store
 
@@ -89,7 +89,7 @@ class Deployment:
     """One named deployment: its service, its handlers, and how they are kept alive.
 
     ``root`` is the folder of all deployments; this one's own is :attr:`directory`. ``ready_timeout`` is how
-    many seconds a started process may take until it answers.
+    many seconds a started process may take until it answers; ``kind`` is what its governor runs it in.
     """
 
     name: str
@@ -99,6 +99,7 @@ class Deployment:
     restart: RestartSettings = field(default_factory=RestartSettings)
     ready_timeout: float = 20.0
     config_path: Path | None = None
+    kind: GovernorKind = GovernorKind.PROCESS
 
     @property
     def directory(self) -> Path:
@@ -165,6 +166,7 @@ def _read(document: Section, name: str, root: Path, path: Path | None) -> Deploy
     governor = document.section("governor")
     restart = _restart(governor)
     ready_timeout = governor.seconds("ready_timeout", Deployment.ready_timeout)
+    kind = GovernorKind(governor.choice("kind", GovernorKind.PROCESS.value, [kind.value for kind in GovernorKind]))
     governor.finish()
     return Deployment(
         name=name,
@@ -173,6 +175,7 @@ def _read(document: Section, name: str, root: Path, path: Path | None) -> Deploy
         handlers=_handlers(document, restart),
         restart=restart,
         ready_timeout=ready_timeout,
+        kind=kind,
         config_path=path.absolute() if path else None,
     )
 

@@ -39,6 +39,7 @@ def dump_deployment(deployment: Deployment) -> str:
                 "max_delay": restart.max_delay,
                 "healthy_after": restart.healthy_after,
                 "ready_timeout": deployment.ready_timeout,
+                "kind": deployment.kind.value,
             },
             "handlers": [_handler(handler) for handler in deployment.handlers],
         },

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["SERVER", "GovernorBase", "HandlerConfig", "ProcessInfo", "ProcessStatus", "RestartPolicy"]
+__all__ = ["SERVER", "GovernorBase", "GovernorKind", "HandlerConfig", "ProcessInfo", "ProcessStatus", "RestartPolicy"]
 
 SERVER = "server"
 """The name of the server among the services of a governor; no handler may have it."""
@@ -26,6 +26,13 @@ class ProcessStatus(StrEnum):
     STOPPED = "stopped"
     CRASHED = "crashed"
     RESTARTING = "restarting"
+
+
+class GovernorKind(StrEnum):
+    """What a governor runs its services in."""
+
+    PROCESS = "process"
+    THREAD = "thread"
 
 
 class RestartPolicy(StrEnum):

@@ -20,8 +20,8 @@ import zmq
 from schedule_zero import wire
 from schedule_zero.deployment import load_deployment
 from schedule_zero.errors import ConfigError, ProtocolError, ScheduleZeroError, UnknownHandler
+from schedule_zero.governor_core import GovernorCore
 from schedule_zero.governor_runtime import write_governor
-from schedule_zero.process_governor import ProcessGovernor
 from schedule_zero.wire import ErrorCode, Reply, Request
 
 __all__ = ["ControlServer"]
@@ -40,7 +40,7 @@ class ControlServer:
     """
 
     def __init__(
-        self, governor: ProcessGovernor, on_stop: Callable[[], None], *, extra_file: Path | None = None
+        self, governor: GovernorCore[Any], on_stop: Callable[[], None], *, extra_file: Path | None = None
     ) -> None:
         self.governor = governor
         self.address = ""

@@ -322,8 +322,10 @@ class GovernorCore(GovernorBase, Generic[L]):
         answer. What is being restarted is no trouble. Takes up to a second.
         """
         monitor, server = self._monitor, self._services[SERVER]
+        if self._state is _State.STOPPED:
+            return "it is not running"
         if self._state is not _State.RUNNING or monitor is None:
-            return None if self._state is _State.STOPPING else "it is not running"
+            return None
         if (silent := time.monotonic() - monitor.looked_at) > _BLIND:
             return f"the monitor has not looked at anything for {silent:.0f} s"
         if server.status in (ProcessStatus.CRASHED, ProcessStatus.STOPPED):
@@ -360,6 +362,11 @@ class GovernorCore(GovernorBase, Generic[L]):
         if name not in self._reservations:
             self._reservations[name] = reserve(host)
         return self._reservations[name].port
+
+    @property
+    def abandoned(self) -> list[threading.Thread]:
+        """Threads that would not end and still live; of processes there are none."""
+        return []
 
     # --- parts to be made
 

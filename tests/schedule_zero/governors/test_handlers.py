@@ -208,7 +208,7 @@ def test_metrics_count_services_and_restarts(sim_world: Any, stage: Any) -> None
 
 @pytest.mark.sim(seeds=3)
 def test_a_storm_of_orders_ends_in_order(sim_world: Any, stage: Any) -> None:
-    """Four threads add, remove, bounce, crash, stop and start at random: no order hangs, and the last stop cleans up."""
+    """Four threads add, remove, bounce, stop and start at random: no order hangs, and the last stop cleans up."""
     problems: list[str] = []
     with stage.governor(stage.echo("h1")) as one:
 

@@ -23,9 +23,8 @@ def test_started_means_that_everything_answers(sim_world: Any, stage: Any) -> No
         assert one.start()
 
         assert stage.lives(one) == lives
-        assert {name: (info.status, info.ready, info.restart_count) for name, info in infos.items()} == {
-            name: (ProcessStatus.RUNNING, True, 0) for name in ("server", "h1", "h2")
-        }
+        states = {name: (info.status, info.ready, info.restart_count) for name, info in infos.items()}
+        assert states == dict.fromkeys(("server", "h1", "h2"), (ProcessStatus.RUNNING, True, 0))
         assert [info.pid is None for info in infos.values()] == [stage.threads] * 3
         assert stage.call(infos["h2"].address, "echo", value=[1, "two"]) == [1, "two"]
         assert one.health_check() == {"server": True, "h1": True, "h2": True}
@@ -166,7 +165,7 @@ def test_a_taken_port_fails_the_start_and_leaves_nothing(sim_world: Any, stage: 
 def test_a_server_that_is_not_ready_in_time_fails_the_start(sim_world: Any, stage: Any) -> None:
     """The wait for the server is bounded, and what had begun is taken down."""
     with stage.governor(stage.echo(), ready_timeout=0.001) as one:
-        with pytest.raises(StartFailed, match="the server has not answered within 0.001 s"):
+        with pytest.raises(StartFailed, match=r"the server has not answered within 0\.001 s"):
             one.start()
 
         assert stage.left(one) == []
