@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import errno
 import json
 import logging
@@ -22,7 +23,6 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from schedule_zero.api.app import make_app
-from schedule_zero.api.base import MAX_BODY
 from schedule_zero.api.context import ApiContext
 from schedule_zero.api.handler_watch import HandlerWatch
 from schedule_zero.deployment import load_deployment
@@ -33,13 +33,17 @@ from schedule_zero.governor_link import GovernorLink
 from schedule_zero.lifeline import Lifeline, forget_pid_file
 from schedule_zero.logs import configure_logging
 from schedule_zero.ports import reachable
+from schedule_zero.security.binding import check_zmq_binding
+from schedule_zero.security.http_hook import guard_of
 from schedule_zero.service import SchedulerService
 from schedule_zero.service_config import ServiceConfig
 
 OnReady = Callable[[int, int], object]
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-#: Tornado cuts a connection off at this size; between it and `MAX_BODY` the client is told why (413).
-_HARD_LIMIT = 2 * MAX_BODY
+#: Tornado cuts a connection off at so many times the largest body; between the two the client is told why (413).
+_HARD_LIMIT = 2
+#: Seconds that a client may take to send its headers, or a body, and that an idle connection is kept.
+_PATIENCE = 60.0
 #: Seconds that running calls get when the governor is dead: a server that lives on is in its successor's way.
 _ORPHAN_STOP = 2.0
 
@@ -67,12 +71,20 @@ class Server:
 
     async def start(self) -> None:
         """Listen. Raises `PortTaken`, `StoreUnusable`, `ConfigError`, with nothing left behind."""
+        guard = guard_of(self.context)
+        guard.check_settings()
+        self._check_zmq()
         # The port first: when it is taken the store, which may belong to the same other server, is not touched.
         sockets = _listen(self.config.http_host, self.config.http_port)
         try:
             await self.service.start()
+            limit = _HARD_LIMIT * self.config.security.max_body
             self._http = HTTPServer(
-                make_app(self.context), max_body_size=_HARD_LIMIT, max_buffer_size=2 * _HARD_LIMIT
+                make_app(self.context),
+                max_body_size=limit,
+                max_buffer_size=2 * limit,
+                body_timeout=_PATIENCE,
+                idle_connection_timeout=_PATIENCE,
             )
             self._http.add_sockets(sockets)
         except BaseException:
@@ -81,6 +93,10 @@ class Server:
             raise
         self.http_port = self.context.http_port = sockets[0].getsockname()[1]
         self._watch.start()
+
+    def _check_zmq(self) -> None:
+        security = self.config.security
+        check_zmq_binding(self.config.zmq_host, keyed=security.keys is not None, insecure=security.insecure)
 
     @property
     def zmq_port(self) -> int:
@@ -105,6 +121,8 @@ class Server:
             "zmq_port": self.zmq_port,
             "http_url": f"http://{reachable(self.config.http_host)}:{self.http_port}",
             "registration_address": self.service.registration_address,
+            # For this user's governor and commands, where others are asked for a token.
+            "token": guard_of(self.context).local_token,
         }
 
 
@@ -139,10 +157,11 @@ async def serve(
     try:
         await server.start()
         if runtime_file is not None:
-            write_atomically(runtime_file, json.dumps(server.runtime()))
+            write_atomically(runtime_file, json.dumps(server.runtime()), mode=0o600)
         if on_ready is not None:
             on_ready(server.http_port, server.zmq_port)
-        logging.getLogger(__name__).info("serving %s", server.runtime())
+        told = {name: value for name, value in server.runtime().items() if name != "token"}
+        logging.getLogger(__name__).info("serving %s", told)
         await stop.wait()
     finally:
         orphaned = lifeline is not None and lifeline.lost
@@ -210,6 +229,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         return _fail(ExitCode.CONFIG, error)
     config = deployment.service
+    if options.insecure:
+        config = dataclasses.replace(config, security=dataclasses.replace(config.security, insecure=True))
     configure_logging(config.log, deployment=config.deployment, process="server")
     return run_server(
         config,
@@ -226,6 +247,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--deployment", help="name of the deployment: its ports, store and settings")
     parser.add_argument("--config", type=Path, help="deployment file (YAML)")
+    parser.add_argument(
+        "--insecure", action="store_true", help="listen beyond loopback without tokens and keys"
+    )
     parser.add_argument("--runtime-file", type=Path, help="where to write ports and pid (JSON) when ready")
     parser.add_argument(
         "--lifeline-fd", type=int, help="inherited pipe; the server stops when its other end closes"

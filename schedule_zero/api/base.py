@@ -15,11 +15,10 @@ from schedule_zero.api.problems import CONTENT_TYPE, RETRY_AFTER, is_foreseen, p
 from schedule_zero.api.queries import decode_query
 from schedule_zero.idempotency import MAX_KEY
 from schedule_zero.refusals import InvalidRequest
+from schedule_zero.security.http_hook import authorize
 from schedule_zero.service import SchedulerService
 
 T = TypeVar("T")
-#: The largest body taken, in bytes: what a message to a handler can carry.
-MAX_BODY = 8 * 1024 * 1024
 #: How deep the objects and lists of a body may be nested; messages to handlers take 64, and wrap the
 #: parameters.
 MAX_DEPTH = 60
@@ -60,9 +59,11 @@ class ApiHandler(RequestHandler):
         self.set_header("Cache-Control", "no-store")
 
     def prepare(self) -> None:
-        """Refuse a body that is too large."""
-        if len(self.request.body) > MAX_BODY:
-            raise HTTPError(413, f"the body has {len(self.request.body)} bytes; at most {MAX_BODY} are taken")
+        """Refuse who may not ask this, and a body that is too large."""
+        self.principal = authorize(self)
+        most = self.service.config.security.max_body
+        if len(self.request.body) > most:
+            raise HTTPError(413, f"the body has {len(self.request.body)} bytes; at most {most} are taken")
 
     async def head(self, *path: str) -> None:
         """Answer as GET does, without the body."""
@@ -124,8 +125,11 @@ class ApiHandler(RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer an error as problem details; nothing of a traceback leaves the server."""
-        problem = problem_of(kwargs.get("exc_info", (None, None))[1], status_code)
+        error = kwargs.get("exc_info", (None, None))[1]
+        problem = problem_of(error, status_code)
         self.set_status(problem.status)
+        for name, content in getattr(error, "headers", {}).items():
+            self.set_header(name, content)
         self.set_header("Content-Type", CONTENT_TYPE)
         if problem.status == 405:
             self.set_header("Allow", ", ".join(self.verbs()))
@@ -156,8 +160,9 @@ class UnknownPath(ApiHandler):
     """Answers what no other handler does."""
 
     def prepare(self) -> None:
-        """Refuse."""
+        """Refuse; who may not ask is not told what there is."""
         self.route = "(unknown)"
+        authorize(self)
         raise HTTPError(404, f"there is nothing at {self.request.path[:200]}")
 
 

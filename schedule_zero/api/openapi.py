@@ -10,19 +10,20 @@ from typing import Any
 
 import msgspec
 
-from schedule_zero.api.base import MAX_BODY
 from schedule_zero.api.operations import JSON, Operation, Returns, Scope, operation_of
 from schedule_zero.api.problems import CONTENT_TYPE, TITLES, Problem
 from schedule_zero.api.routes import ROUTES, Route
 from schedule_zero.api.trigger_bodies import COMPONENT, AnyTrigger
 from schedule_zero.idempotency import KEY_LIFE, MAX_KEY
+from schedule_zero.security.settings import MAX_BODY
 
 __all__ = ["document"]
 
 _REF = "#/components/schemas/{name}"
 _VERBS = ("GET", "POST", "PATCH", "DELETE")
-#: Statuses that any operation may answer, beside its own: a wrong parameter, too many requests, a defect, trouble.
-_ALWAYS = (422, 429, 500, 503)
+#: Statuses that any operation may answer, beside its own: a foreign host, a wrong parameter, too many requests, a
+#: defect, trouble.
+_ALWAYS = (421, 422, 429, 500, 503)
 _GUARDED = (401, 403)
 _MEANINGS = {
     400: "The body is not JSON.",
@@ -32,6 +33,7 @@ _MEANINGS = {
     409: "The id, or the idempotency key, is taken by something else.",
     413: f"The body has more than {MAX_BODY} bytes.",
     415: "The body is announced as something else than JSON.",
+    421: "The Host header names another server: see security.hosts.",
     422: "A parameter or a field of the body cannot be used; `errors` says which, and why.",
     429: "Too many requests from this client; see Retry-After.",
     500: "A defect of the server; its log has the details.",
@@ -61,7 +63,7 @@ def document() -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route, verb, found in operations:
         paths.setdefault(route.path, {})[verb.lower()] = _operation(route, verb, found, schemas)
-    return {
+    whole = {
         "openapi": "3.1.0",
         "info": {
             "title": "schedule_zero",
@@ -78,6 +80,9 @@ def document() -> dict[str, Any]:
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
     }
+    # As a client sees it: defaults that are tuples in Python are lists.
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(whole))
+    return plain
 
 
 class _Schemas:

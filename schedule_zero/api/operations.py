@@ -6,7 +6,6 @@ all taken from here, so that they cannot say different things.
 
 from __future__ import annotations
 
-import enum
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,21 +13,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from schedule_zero.security.scopes import Scope
+
 __all__ = ["JSON", "NoQuery", "Operation", "Returns", "Scope", "operation", "operation_of"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 JSON = "application/json"
 _MARK = "schedule_zero_operation"
-
-
-class Scope(enum.Enum):
-    """What a client must be allowed to do: look, change jobs and schedules, or act on the installation itself."""
-
-    #: Open to everybody, also where tokens are asked for.
-    NONE = "none"
-    READ = "read"
-    WRITE = "write"
-    ADMIN = "admin"
 
 
 class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -24,6 +24,7 @@ TITLES = {
     409: "Conflict",
     413: "Too large",
     415: "Unsupported media type",
+    421: "Misdirected request",
     422: "Invalid value",
     429: "Too many requests",
     500: "Internal error",
@@ -73,7 +74,7 @@ def problem_of(error: BaseException | None, status: int) -> Problem:
         if isinstance(error, kind):
             return _problem(known, _detail(error), _fields(error))
     if isinstance(error, HTTPError):
-        return _problem(error.status_code, error.log_message or "")
+        return _problem(error.status_code, (error.log_message or "").replace("%%", "%"))
     return _problem(status, "an unforeseen error; the server's log has the details" if status == 500 else "")
 
 

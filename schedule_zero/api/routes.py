@@ -13,6 +13,7 @@ from schedule_zero.api.health import ConfigHandler, HandlerHandler, HandlersHand
 from schedule_zero.api.jobs import JobHandler, JobsHandler, RunNowHandler
 from schedule_zero.api.meta import DocumentHandler, MetricsHandler
 from schedule_zero.api.schedules import NewScheduleHandler, ScheduleHandler, SchedulesHandler
+from schedule_zero.api.session import SessionHandler
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
@@ -56,6 +57,7 @@ ROUTES = (
     Route("/api/governor", GovernorHandler),
     Route("/api/governor/handlers/{handler_id}/restart", RestartHandler),
     Route("/api/config", ConfigHandler),
+    Route("/api/session", SessionHandler),
     Route("/api/openapi.json", DocumentHandler),
     Route("/metrics", MetricsHandler),
 )

@@ -1,8 +1,13 @@
-"""A folder of keys, and eyes for how a handshake ends."""
+"""A folder of keys, eyes for how a handshake ends, and servers that ask for tokens."""
 
 from __future__ import annotations
 
+import asyncio
+import http.client
+import json
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +18,10 @@ from zmq.utils.monitor import recv_monitor_message
 from schedule_zero.security.allowed_keys import allow_key
 from schedule_zero.security.curve import Curve, protect
 from schedule_zero.security.key_files import SERVER, KeyPair, make_pair, write_pair
+from schedule_zero.security.settings import SecuritySettings
 from schedule_zero.security.zap import Zap
+from schedule_zero.server import Server
+from schedule_zero.service_config import ServiceConfig
 
 _ENDS = {
     zmq.EVENT_HANDSHAKE_SUCCEEDED: "in",
@@ -89,3 +97,77 @@ def listen() -> Iterator[Callable[[Callable[[str], bool] | None], Listener]]:
     yield make
     for listener in made:
         listener.close()
+
+
+@dataclass
+class Answer:
+    """An HTTP answer; `body` is its JSON, if it has any."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+class Client:
+    """Sends plain HTTP to one server, with exactly the headers that are given."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def ask(self, verb: str, path: str, body: Any = None, token: str = "", **headers: str) -> Answer:
+        """One request over a connection of its own; underscores in names of headers are hyphens."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20.0)
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token:
+            sent["Authorization"] = f"Bearer {token}"
+        try:
+            connection.request(verb, path, None if body is None else json.dumps(body), sent)
+            response = connection.getresponse()
+            data = response.read()
+        finally:
+            connection.close()
+        names = {name.lower(): value for name, value in response.getheaders()}
+        is_json = data and "json" in names.get("content-type", "")
+        return Answer(response.status, names, json.loads(data) if is_json else None)
+
+
+class LiveServer:
+    """A server on the memory store in a thread with a loop of its own."""
+
+    def __init__(self, settings: SecuritySettings) -> None:
+        self.config = ServiceConfig(deployment="shop", store="memory", stop_timeout=0.2, security=settings)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ready, self._stop = threading.Event(), asyncio.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._live()), daemon=True)
+        self._thread.start()
+        assert self._ready.wait(20.0), "the server did not start within 20 s"
+        self.client = Client(self.server.http_port)
+
+    async def _live(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.server = Server(self.config)
+        await self.server.start()
+        self._ready.set()
+        await self._stop.wait()
+        await self.server.stop()
+
+    def close(self) -> None:
+        """Stop it."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(20.0)
+        assert not self._thread.is_alive(), "the server did not stop within 20 s"
+
+
+@pytest.fixture(scope="module")
+def serve() -> Iterator[Callable[[SecuritySettings], LiveServer]]:
+    """Start servers; they are stopped at the end of the module."""
+    started: list[LiveServer] = []
+
+    def start(settings: SecuritySettings) -> LiveServer:
+        started.append(LiveServer(settings))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
