@@ -1,0 +1,136 @@
+"""Governors of either kind as a simulated process of their own: orders, signals, SIGKILL."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+import pytest
+
+from schedule_zero.deployment_dump import write_deployment
+from schedule_zero.governor_client import find_governor, order, stop_governor
+
+pytestmark = pytest.mark.governor
+
+
+@contextmanager
+def foreground(stage: Any, *handlers: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """`schedule-zero governor start` until all is up; killed at the end where it still runs."""
+    deployment = stage.deployment(*handlers)
+    stage.folder.mkdir(exist_ok=True)
+    write_deployment(deployment, stage.folder / "t.json")
+    where = ["--deployment", "t", "--config", str(stage.folder / "t.json"), "--root", str(stage.folder)]
+    with (stage.folder / "out").open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "schedule_zero.cli", "governor", "start", "--kind", stage.kind, *where],
+            stdout=out,
+            stderr=out,
+            stdin=subprocess.DEVNULL,
+        )
+    ready = deployment.directory / "governor.json"
+    ours = f'"pid": {process.pid},'
+    try:
+        stage.until(lambda: (ready.exists() and ours in ready.read_text()) or process.poll() is not None, "it is up")
+        assert process.poll() is None, (stage.folder / "out").read_text()
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(10.0)
+
+
+def others() -> list[int]:
+    """Every process but this one."""
+    return [pid for pid in psutil.pids() if pid not in (os.getpid(), 1)]
+
+
+def pid_files(stage: Any) -> list[str]:
+    """The pid files that there are."""
+    return sorted(path.name for path in (stage.folder / "t" / "pids").glob("*.pid"))
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "SIGQUIT"])
+def test_a_signal_stops_all(sim_world: Any, stage: Any, how: str) -> None:
+    """Exit code 0, and nothing is left of any service."""
+    with foreground(stage, stage.echo()) as process:
+        assert len(others()) == (1 if stage.threads else 3)
+
+        process.send_signal(signal.Signals[how])
+
+        assert process.wait(10.0) == 0, (stage.folder / "out").read_text()
+        assert (others(), pid_files(stage)) == ([], [])
+        assert not (stage.folder / "t" / "governor.json").exists()
+
+
+def test_it_takes_orders(sim_world: Any, stage: Any) -> None:
+    """Status, metrics, restart of a handler, stop: the same whatever services run in."""
+    with foreground(stage, stage.echo()) as process:
+        deployment = stage.deployment()
+        running = find_governor(deployment)
+        assert running is not None
+
+        assert order(running, "restart_handler", {"handler_id": "h1"}) is True
+        status = order(running, "status")
+        assert {name: info["status"] for name, info in status.items()} == {"server": "running", "h1": "running"}
+        assert order(running, "metrics")["services"]["h1"]["restart_count"] == 1
+        assert order(running, "restart") is True
+        assert order(running, "health") == {"server": True, "h1": True}
+
+        assert stop_governor(deployment, 20.0)
+        assert process.wait(10.0) == 0
+
+
+def test_after_sigkill_the_next_one_starts(sim_world: Any, stage: Any) -> None:
+    """Orphans end by themselves; whatever a killed governor has left is no obstacle."""
+    with foreground(stage, stage.echo()) as process:
+        process.kill()
+        assert process.wait(10.0) == -signal.SIGKILL
+
+    with foreground(stage, stage.echo()) as process:
+        stage.until(lambda: len(others()) == (1 if stage.threads else 3), "the orphans are gone")
+        assert pid_files(stage) == ([] if stage.threads else ["h1.pid", "server.pid"])
+        process.terminate()
+        assert process.wait(10.0) == 0
+    assert (others(), pid_files(stage)) == ([], [])
+
+
+def test_orphans_clean_up_after_themselves(sim_world: Any, stage: Any) -> None:
+    """Without a next governor: processes end by their lifelines and remove their own pid files."""
+    with foreground(stage, stage.echo()) as process:
+        process.kill()
+        process.wait(10.0)
+        stage.until(lambda: others() == [], "the orphans are gone")
+        assert pid_files(stage) == []
+
+
+def test_a_second_signal_does_not_wait(sim_world: Any, stage: Any) -> None:
+    """A handler that will not stop is got rid of at once, a thread by ending the process it is in."""
+    with foreground(stage, stage.echo("deaf", "Deaf")) as process:
+        process.send_signal(signal.SIGINT)
+        stage.until(lambda: not (stage.folder / "t" / "governor.json").exists(), "the stop has begun")
+        begun = time.monotonic()
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(20.0) == 0
+        assert time.monotonic() - begun < 2.0
+        assert (others(), pid_files(stage)) == ([], [])
+
+
+def test_one_log_or_one_each(sim_world: Any, stage: Any) -> None:
+    """Processes write into files of their own; what threads write is in the governor's."""
+    with foreground(stage, stage.echo()) as process:
+        process.terminate()
+        process.wait(10.0)
+
+    logs = {path.name: path.read_text() for path in (stage.folder / "t" / "logs").iterdir()}
+    assert sorted(logs) == (["governor.log"] if stage.threads else ["governor.log", "h1.log", "server.log"])
+    assert "handler h1 is registered" in logs["governor.log" if stage.threads else "h1.log"]
+    assert json.loads((stage.folder / "t.json").read_text())["governor"]["kind"] == "process"
