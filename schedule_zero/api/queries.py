@@ -93,9 +93,14 @@ def decode_query(arguments: Mapping[str, Sequence[bytes]], kind: type[T]) -> T:
         except UnicodeDecodeError:
             raise InvalidRequest(name[:80], "expected UTF-8") from None
     try:
-        return msgspec.convert(values, kind, strict=False)
+        decoded = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         raise _named(error) from None
+    for name in values:
+        # Taken leniently, the word null is nothing at all, even where only certain words are expected.
+        if getattr(decoded, name) is None:
+            raise InvalidRequest(name, f"expected a value, found {values[name][:40]!r}")
+    return decoded
 
 
 def _named(error: msgspec.ValidationError) -> InvalidRequest:

@@ -65,6 +65,7 @@ def test_executions_are_paged_filtered_and_counted(api: Any) -> None:
         ("limit=x", "limit"),
         ("offset=-1", "offset"),
         ("outcome=lost", "outcome"),
+        ("outcome=null", "outcome"),
         ("since=now", "since"),
         ("cursor=%25%25", "cursor"),
         ("cursor=Wzk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OSwgImEiXQ==", "cursor"),
