@@ -195,11 +195,10 @@ class RegistrationServer:
     async def _serve(self, socket: zmq.asyncio.Socket) -> None:
         while True:
             try:
-                # Poll, then receive what is there: cancelling a pending recv() could lose a message.
+                # Poll, then receive what is there: cancelling a pending recv() could lose a message. A poll gives the
+                # rest of the loop its turn even when it finds something at once.
                 if await socket.poll(_POLL_MS):
                     await self._serve_some(socket)
-                    # Under a flood no await above waits; the scheduler shares this loop, and gets its turn here.
-                    await asyncio.sleep(0)
             except zmq.ContextTerminated:
                 logger.error(
                     "the registration server's ZeroMQ context was ended; no handler can register any more"
