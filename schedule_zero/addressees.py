@@ -14,7 +14,7 @@ from schedule_zero.idempotency import fingerprint
 from schedule_zero.refusals import UnknownMethod
 from schedule_zero.requests import NewSchedule, RunNow
 from schedule_zero.scheduler import handler_task
-from schedule_zero.store import SqliteStore
+from schedule_zero.store import JobStore
 
 __all__ = ["Addressees"]
 
@@ -25,7 +25,7 @@ class Addressees:
     `find` is the registry's look-up (raises `UnknownHandler`), `limit` how many jobs of one handler run at once.
     """
 
-    def __init__(self, store: SqliteStore, find: Callable[[str], HandlerRecord], limit: int) -> None:
+    def __init__(self, store: JobStore, find: Callable[[str], HandlerRecord], limit: int) -> None:
         self._store = store
         self._find = find
         self._limit = limit

@@ -8,7 +8,8 @@ exists:
     deployment: clock                 # optional; must be the name asked for
     http: {host: 127.0.0.1, port: 8889}
     zmq: {host: 127.0.0.1, port: 4243}
-    store: sqlite                     # sqlite, memory, or a SQLAlchemy URL
+    store: sqlite                     # sqlite, memory, or postgresql://user@host/database?schema=clock
+    server_id: east                   # among servers that share a PostgreSQL store; default: the host's name
     data_dir: .                       # paths are relative to this file
     database: clock.db
     registry: registry.yaml
@@ -219,7 +220,7 @@ def _service(document: Section, name: str, directory: Path, path: Path | None) -
         raise heartbeat.wrong("timeout", f"more than the interval of {config.heartbeat:g} s")
     for section in (http, zmq, heartbeat):
         section.finish()
-    config = with_store(config, _store(document))
+    config = dataclasses.replace(with_store(config, _store(document)), server_id=document.text("server_id"))
     return _executions(document.section("executions"), _scheduler(document.section("scheduler"), config))
 
 
@@ -326,7 +327,7 @@ def _host(section: Section, default: str) -> str:
 def _store(document: Section) -> str:
     store = document.text("store", "sqlite") or "sqlite"
     if store not in ("sqlite", "memory") and "://" not in store:
-        raise document.wrong("store", "sqlite, memory, or a SQLAlchemy URL")
+        raise document.wrong("store", "sqlite, memory, or a URL such as postgresql://user@host/database")
     return store
 
 

@@ -55,6 +55,7 @@ class Environment:
             http_port=self._port("SCHEDULEZERO_PORT", service.http_port),
             zmq_host=self._host("SCHEDULEZERO_ZMQ_HOST", service.zmq_host),
             zmq_port=self._port("SCHEDULEZERO_ZMQ_PORT", service.zmq_port),
+            server_id=self.text("SCHEDULEZERO_SERVER_ID") or service.server_id,
             registry_path=Path(registry) if registry else service.registry_path,
             log=dataclasses.replace(
                 service.log,
@@ -100,7 +101,7 @@ class Environment:
     def _url(self, name: str, default: str) -> str:
         value = self.text(name) or default
         known = value in ("sqlite", "memory") or "://" in value
-        return value if known else self._refuse(name, "sqlite, memory, or a SQLAlchemy URL")
+        return value if known else self._refuse(name, "sqlite, memory, or a URL such as postgresql://user@host/database")
 
     def _refuse(self, name: str, expected: str) -> str:
         raise ConfigError(f"environment variable {name}: expected {expected}, found {self.text(name)!r}")

@@ -6,7 +6,6 @@ harness and the executor after a crash all ask here.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -16,7 +15,9 @@ from typing import Any, cast
 import msgspec
 
 from schedule_zero.database import Database
+from schedule_zero.dialect import Session
 from schedule_zero.schema import instant, micros
+from schedule_zero.storage import Storage
 
 #: The most rows that one query returns.
 MAX_LIMIT = 1000
@@ -104,21 +105,22 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     newest: bool = False
 
 
-def insert_record(connection: sqlite3.Connection, record: ExecutionRecord) -> bool:
+def insert_record(c: Session, record: ExecutionRecord) -> bool:
     """Write a record inside the caller's transaction; False if the job already had its final outcome, which
     then stays.
     """
-    return connection.execute(_UPSERT, _to_row(record)).rowcount > 0
+    return c.execute(_UPSERT, _to_row(record)).rowcount > 0
 
 
 class ExecutionLog:
-    """The log in a database: a `Database` shared with the store, or a file of its own (``":memory:"`` for
+    """The log in a database: a `Storage` shared with the store, or a file of its own (``":memory:"`` for
     none).
     """
 
-    def __init__(self, database: Database | Path | str) -> None:
-        self._owns = not isinstance(database, Database)
-        if isinstance(database, Database):
+    def __init__(self, database: Storage | Path | str) -> None:
+        self._owns = not isinstance(database, Storage)
+        self._db: Storage
+        if isinstance(database, Storage):
             self._db = database
         else:
             self._db = Database(None if str(database) == ":memory:" else Path(database))
@@ -144,9 +146,7 @@ class ExecutionLog:
     async def record_outcome(self, record: ExecutionRecord) -> bool:
         """Make the final outcome durable; False if the job already had one, which then stays."""
         if record.outcome is None or record.ended_at is None:
-            raise ValueError(
-                f"the record of job {record.job_id} has no outcome and end: record_outcome needs both"
-            )
+            raise ValueError(f"the record of job {record.job_id} has no outcome and end: record_outcome needs both")
         return await self._db.write(lambda c: insert_record(c, record))
 
     async def get(self, job_id: str) -> ExecutionRecord | None:
@@ -232,17 +232,17 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
     return " AND ".join(conditions), values
 
 
-def _purge(connection: sqlite3.Connection, cutoff: int | None, max_count: int | None) -> int:
+def _purge(c: Session, cutoff: int | None, max_count: int | None) -> int:
     removed = 0
     if cutoff is not None:
-        removed += connection.execute(
+        removed += c.execute(
             f"DELETE FROM executions WHERE {_DONE} AND ended_at < ?",
             (cutoff,),
         ).rowcount
     if max_count is not None:
-        removed += connection.execute(
+        removed += c.execute(
             f"DELETE FROM executions WHERE job_id IN (SELECT job_id FROM executions WHERE {_DONE}"
-            " ORDER BY ended_at DESC, job_id DESC LIMIT -1 OFFSET ?)",
+            " ORDER BY ended_at DESC, job_id DESC LIMIT 9223372036854775807 OFFSET ?)",
             (max_count,),
         ).rowcount
     return removed

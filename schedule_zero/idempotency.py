@@ -7,13 +7,12 @@ leaves one without the other.
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from typing import Any
 
 import msgspec
 
+from schedule_zero.dialect import Session, now
 from schedule_zero.refusals import IdempotencyConflict
-from schedule_zero.schema import now_micros
 
 #: Seconds for which a key is remembered at least.
 KEY_LIFE = 7 * 86400.0
@@ -26,22 +25,22 @@ def fingerprint(request: Any) -> str:
     return hashlib.sha256(msgspec.json.encode(request, order="deterministic")).hexdigest()
 
 
-def claim_key(connection: sqlite3.Connection, key: str, fingerprint: str, target: str) -> tuple[str, bool]:
+def claim_key(c: Session, key: str, fingerprint: str, target: str) -> tuple[str, bool]:
     """Bind `key` to `target` inside the caller's transaction; returns what it is bound to, and whether that is
     new.
 
     Raises `IdempotencyConflict` if it was bound by a request with another fingerprint.
     """
-    earlier = find_key(connection, key, fingerprint)
-    if earlier is not None:
-        return earlier, False
-    connection.execute("INSERT INTO idempotency VALUES (?, ?, ?, ?)", (key, fingerprint, target, now_micros()))
-    return target, True
+    # Inserted first and looked at afterwards: another server may claim the same key at the same moment.
+    claim = "INSERT INTO idempotency VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING"
+    if c.execute(claim, (key, fingerprint, target, now(c))).rowcount:
+        return target, True
+    return find_key(c, key, fingerprint) or target, False
 
 
-def find_key(connection: sqlite3.Connection, key: str, fingerprint: str) -> str | None:
+def find_key(c: Session, key: str, fingerprint: str) -> str | None:
     """What `key` is bound to; None when it is new. Raises as `claim_key`."""
-    row = connection.execute("SELECT fingerprint, target FROM idempotency WHERE key = ?", (key,)).fetchone()
+    row = c.execute("SELECT fingerprint, target FROM idempotency WHERE key = ?", (key,)).fetchone()
     if row is None:
         return None
     if row[0] != fingerprint:
@@ -51,7 +50,7 @@ def find_key(connection: sqlite3.Connection, key: str, fingerprint: str) -> str 
     return str(row[1])
 
 
-def forget_old_keys(connection: sqlite3.Connection) -> int:
+def forget_old_keys(c: Session) -> int:
     """Drop keys older than `KEY_LIFE`; returns how many."""
-    horizon = now_micros() - int(KEY_LIFE * 1_000_000)
-    return connection.execute("DELETE FROM idempotency WHERE created_at < ?", (horizon,)).rowcount
+    horizon = now(c) - int(KEY_LIFE * 1_000_000)
+    return c.execute("DELETE FROM idempotency WHERE created_at < ?", (horizon,)).rowcount

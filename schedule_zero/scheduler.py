@@ -9,16 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from datetime import timedelta
-from logging import Logger
 from typing import Any
 
 from apscheduler import AsyncScheduler, Event, Job, RunState, SchedulerStarted, Task, TaskDefaults
 from apscheduler.abc import JobExecutor
-from apscheduler.eventbrokers.local import LocalEventBroker
 
-from schedule_zero.store import SqliteStore
+from schedule_zero.brokers import LastingBroker
+from schedule_zero.store import JobStore
 
 #: The name of the one job executor: calls wait in threads of `JobExecutor`, so APScheduler needs none of its
 #: own.
@@ -33,17 +31,6 @@ def task_id(handler_id: str) -> str:
     jobs.
     """
     return f"{TASK_PREFIX}{handler_id}"
-
-
-class LastingBroker(LocalEventBroker):  # type: ignore[misc, unused-ignore]
-    """A broker that lives as long as the service, over all incarnations of the scheduler."""
-
-    async def open(self, stack: AsyncExitStack) -> None:
-        """Begin to deliver; ends with `stack`."""
-        await super().start(stack, logging.getLogger(__name__))
-
-    async def start(self, exit_stack: AsyncExitStack, logger: Logger) -> None:
-        """Called by each incarnation; there is nothing left to do."""
 
 
 class JobRunner(JobExecutor):
@@ -75,7 +62,7 @@ def handler_task(handler_id: str, max_running_jobs: int) -> Task:
 
 
 def build_scheduler(
-    store: SqliteStore,
+    store: JobStore,
     broker: LastingBroker,
     run: Callable[[Job], Awaitable[Any]],
     *,
@@ -148,9 +135,7 @@ class KeptScheduler:
                     return
                 self.restarts += 1
                 self.last_error = _describe(error)
-                logging.getLogger(__name__).exception(
-                    "the scheduler died and is started again in %.1f s", pause
-                )
+                logging.getLogger(__name__).exception("the scheduler died and is started again in %.1f s", pause)
             finally:
                 self._scheduler = None
             if asyncio.get_running_loop().time() - begun > 10 * _LONGEST_PAUSE:

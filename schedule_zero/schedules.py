@@ -17,7 +17,7 @@ from schedule_zero.refusals import AlreadyExists, InvalidRequest, NotFound
 from schedule_zero.requests import NewSchedule, call_kwargs
 from schedule_zero.rows import SCHEDULE_LIMIT
 from schedule_zero.scheduler import EXECUTOR, task_id
-from schedule_zero.store import SqliteStore
+from schedule_zero.store import JobStore
 from schedule_zero.triggers import build_trigger
 from schedule_zero.views import ScheduleView, schedule_view
 
@@ -25,7 +25,7 @@ from schedule_zero.views import ScheduleView, schedule_view
 class Schedules:
     """The schedules of a store; `addressees` refuses those that no handler could carry out."""
 
-    def __init__(self, store: SqliteStore, addressees: Addressees, *, misfire_grace: float | None) -> None:
+    def __init__(self, store: JobStore, addressees: Addressees, *, misfire_grace: float | None) -> None:
         self._store = store
         self._addressees = addressees
         self._misfire_grace = misfire_grace
@@ -49,6 +49,14 @@ class Schedules:
             raise AlreadyExists(
                 f"schedule id {schedule.id!r} is taken: choose another, or use conflict_policy replace"
             ) from None
+
+    async def page(
+        self, *, handler_id: str | None = None, after: str = "", limit: int = 1000
+    ) -> tuple[list[ScheduleView], str | None]:
+        """Up to `limit` schedules by id, from the id after `after` on; with the last id, None at the end."""
+        task = None if handler_id is None else task_id(handler_id)
+        found, last = await self._store.page_schedules(task=task, after=after, limit=limit)
+        return [schedule_view(schedule) for schedule in found], last
 
     async def all(self) -> list[ScheduleView]:
         """All schedules by id."""

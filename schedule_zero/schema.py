@@ -1,6 +1,6 @@
-"""The tables of the SQLite database.
+"""The tables of the store.
 
-One file holds the work (tasks, schedules, jobs), what came of it (executions) and the idempotency keys, so that
+One database holds the work (tasks, schedules, jobs), what came of it (executions) and the idempotency keys, so that
 steps which must not be torn apart by a crash can share one transaction. Instants are integer microseconds since
 the epoch in UTC.
 """
@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from schedule_zero.store_errors import StoreForeign, StoreTooNew
 
 SCHEMA_VERSION = 1
+#: What marks a SQLite file as one of this package: "SZjb".
+APPLICATION_ID = 0x535A6A62
 
-_TABLES = (
+TABLES = (
     """CREATE TABLE IF NOT EXISTS tasks (
         id TEXT PRIMARY KEY, func TEXT, job_executor TEXT NOT NULL, max_running_jobs INTEGER,
         misfire_grace INTEGER, metadata TEXT NOT NULL)""",
@@ -22,6 +27,7 @@ _TABLES = (
         job_executor TEXT NOT NULL, metadata TEXT NOT NULL, last_fire INTEGER, next_fire INTEGER,
         acquired_by TEXT, acquired_until INTEGER)""",
     "CREATE INDEX IF NOT EXISTS schedules_due ON schedules (next_fire)",
+    "CREATE INDEX IF NOT EXISTS schedules_acquired ON schedules (acquired_until) WHERE acquired_by IS NOT NULL",
     # seq, not created_at, is the order of arrival: a wall clock that jumps back must not reorder or starve
     # jobs.
     """CREATE TABLE IF NOT EXISTS jobs (
@@ -48,19 +54,46 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def create_tables(connection: sqlite3.Connection) -> None:
-    """Make the tables that are missing; runs inside the caller's transaction.
-
-    Raises `ValueError` when the file was written by a newer version of this package.
+def create_tables(connection: Any) -> None:
+    """Make the tables that are missing; runs inside the caller's transaction, on a file that `require_ours` has let
+    pass.
     """
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA_VERSION:
-        raise ValueError(
-            f"schema version {version}, but this version of schedule_zero knows {SCHEMA_VERSION} at most"
-        )
-    for statement in _TABLES:
+    for statement in TABLES:
         connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def require_ours(connection: sqlite3.Connection, name: str) -> None:
+    """Raise `StoreForeign` or `StoreTooNew` for a file that is not empty and not of this version of this package.
+
+    Files of the first version carry no `APPLICATION_ID`: they are known by their tables.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if application not in (0, APPLICATION_ID):
+        raise foreign(name, f"its application_id is {application:#x}")
+    if version > SCHEMA_VERSION:
+        raise too_new(name, version)
+    if application == 0 and tables and not (version and tables >= {"executions", "idempotency"}):
+        raise foreign(name, f"it has the tables {', '.join(sorted(tables)[:5])}")
+
+
+def foreign(name: str, how: str) -> StoreForeign:
+    """The error for a database of another application, and `how` that shows."""
+    return StoreForeign(
+        f"the database {name} belongs to another application ({how}), and was left as it is: name another database"
+    )
+
+
+def too_new(name: str, version: int) -> StoreTooNew:
+    """The error for a database that a newer version of this package has written."""
+    return StoreTooNew(
+        f"the database {name} has schema version {version}, but this version of schedule_zero knows"
+        f" {SCHEMA_VERSION} at most: use the newer version again, or restore a backup made by this one"
+    )
 
 
 def micros(instant: datetime | None) -> int | None:

@@ -10,9 +10,10 @@ Example::
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Any, TypeVar
@@ -27,28 +28,24 @@ from schedule_zero.errors import UnknownHandler
 from schedule_zero.execution_log import ExecutionLog, ExecutionRecord, Filters
 from schedule_zero.handler_registry import HandlerRecord, HandlerStatus, RegistryManager
 from schedule_zero.idempotency import fingerprint, forget_old_keys
-from schedule_zero.job_calls import call_of, waiting_record
+from schedule_zero.job_calls import call_of
 from schedule_zero.job_executor import GivenBack, JobExecutor
 from schedule_zero.refusals import NotFound, Stopping
 from schedule_zero.registration_server import RegistrationServer
 from schedule_zero.requests import JobState, NewSchedule, RunNow, ScheduleChange, call_kwargs
-from schedule_zero.scheduler import (
-    EXECUTOR,
-    KeptScheduler,
-    LastingBroker,
-    build_scheduler,
-    task_id,
-)
+from schedule_zero.scheduler import EXECUTOR, KeptScheduler, build_scheduler, task_id
 from schedule_zero.schedules import Schedules
+from schedule_zero.security.server_keys import server_keys
 from schedule_zero.service_config import ServiceConfig
-from schedule_zero.store import SqliteStore, build_store
-from schedule_zero.views import HandlerView, Health, JobView, PartHealth, ScheduleView, job_view
+from schedule_zero.service_events import HEARD, ServiceEvent, event_of, finished
+from schedule_zero.store import JobStore
+from schedule_zero.stores import build_store
+from schedule_zero.views import HandlerView, Health, JobView, PartHealth, ScheduleView, handler_view, job_view
+from schedule_zero.waiting_jobs import page_of_jobs, view_of_job
 
 T = TypeVar("T")
 #: Seconds between two rounds of purging the log and forgetting idempotency keys.
 _HOUSEKEEPING = 60.0
-#: Events that a slow reader of `SchedulerService.events` may fall behind by; then the oldest are dropped.
-_EVENTS_KEPT = 1000
 
 
 class SchedulerService:
@@ -63,12 +60,14 @@ class SchedulerService:
         self.config = config
         self._store_timeout = store_timeout
         self._stack = AsyncExitStack()
-        self._broker = LastingBroker()
         self._stopping = False
         self._stopped: asyncio.Future[None] | None = None
         self._begun = 0.0
-        self._store: SqliteStore = build_store(config.store_url)
-        self._log = ExecutionLog(self._store.database)
+        self._store: JobStore = build_store(config.store_url, identity=config.identity)
+        self._broker = self._store.broker()
+        self._store.connected = self._connected
+        self.storage = self._store.database
+        self._log = ExecutionLog(self.storage)
         self._addressees = Addressees(self._store, self._find_handler, config.per_handler_jobs)
         self._schedules = Schedules(self._store, self._addressees, misfire_grace=config.misfire_grace)
         self._kept = KeptScheduler(self._build_scheduler)
@@ -76,6 +75,9 @@ class SchedulerService:
         self._registry: RegistryManager | None = None
         self._registration: RegistrationServer | None = None
         self._executor: JobExecutor | None = None
+        #: Called with every event, and with the record of every job that its executor has brought to its outcome.
+        self.on_event: Callable[[ServiceEvent], None] = lambda _: None
+        self.on_executed: Callable[[ExecutionRecord], None] = lambda _: None
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -102,19 +104,27 @@ class SchedulerService:
 
     async def _start_parts(self) -> None:
         config = self.config
+        keys = server_keys(config.security)
         await self._store.database.start()
         await self._broker.open(self._stack)
+        self._broker.subscribe(self._hear, HEARD)
         self._registry = RegistryManager(
             config.registry_path,
             heartbeat_timeout=config.heartbeat_timeout,
             client_timeout=round(config.call_timeout * 1000),
             pool_size=config.per_handler_jobs,
+            secure=keys,
         )
         self._executor = JobExecutor(
             self._registry, self._log, threads=config.per_handler_jobs, reachable=self._is_connected
         )
         self._registration = RegistrationServer(
-            self._registry, config.zmq_host, config.zmq_port, heartbeat=config.heartbeat
+            self._registry,
+            config.zmq_host,
+            config.zmq_port,
+            heartbeat=config.heartbeat,
+            secure=keys,
+            insecure=config.security.insecure,
         )
         await self._registration.start()
         await self._kept.start()
@@ -214,9 +224,21 @@ class SchedulerService:
             return job_view(record, JobState.DONE)
         if not waiting:
             raise NotFound(f"there is no job {job_id!r}")
-        running = self._executor.running.get(str(number)) if self._executor else None
-        state = JobState.RUNNING if self._store.holds(number) else JobState.PENDING
-        return job_view(running or record or waiting_record(waiting[0]), state)
+        return view_of_job(self._store, self._under_way, waiting[0], record)
+
+    async def jobs(self, **wanted: Any) -> tuple[list[JobView], int | None]:
+        """Jobs that have not ended, in order of arrival, see `page_of_jobs`."""
+        async with self._bounded():
+            return await page_of_jobs(self._store, self._under_way, **wanted)
+
+    async def waiting_jobs(self) -> int:
+        """How many jobs wait to be called: the depth of the queue."""
+        async with self._bounded():
+            return await self._store.count_waiting()
+
+    @property
+    def _under_way(self) -> dict[str, ExecutionRecord]:
+        return self._executor.running if self._executor else {}
 
     async def executions(
         self, filters: Filters | None = None, *, limit: int = 100, offset: int = 0
@@ -242,10 +264,17 @@ class SchedulerService:
     async def _run_job(self, job: Job) -> None:
         assert self._executor is not None
         try:
-            await self._executor.run(call_of(job, self.config))
+            record = await self._executor.run(call_of(job, self.config))
         except GivenBack:
             # What APScheduler calls cancelled, the store takes back.
             raise asyncio.CancelledError from None
+        self.on_executed(record)
+        self.on_event(finished(record))
+
+    def _hear(self, event: Event) -> None:
+        told = event_of(event)
+        if told is not None:
+            self.on_event(told)
 
     # -- schedules ---------------------------------------------------------------------------------------------
 
@@ -261,6 +290,11 @@ class SchedulerService:
         """All schedules by id."""
         async with self._bounded():
             return await self._schedules.all()
+
+    async def schedules_page(self, **wanted: Any) -> tuple[list[ScheduleView], str | None]:
+        """Some schedules by id, see `Schedules.page`."""
+        async with self._bounded():
+            return await self._schedules.page(**wanted)
 
     async def schedule(self, schedule_id: str) -> ScheduleView:
         """One schedule; raises `NotFound`."""
@@ -296,25 +330,15 @@ class SchedulerService:
         async with self._bounded():
             return await change
 
-    # -- looking in --------------------------------------------------------------------------------------------
-
     def handlers(self) -> list[HandlerView]:
         """All handlers that are registered, by id."""
-        running = list(self._executor.running.values()) if self._executor else []
+        running = list(self._under_way.values())
         records = self._registry.list() if self._registry else []
-        return [
-            HandlerView(
-                id=record.id,
-                address=record.address,
-                methods=tuple(record.methods),
-                status=record.status.value,
-                last_seen=record.last_seen,
-                registrations=record.registrations,
-                running_jobs=sum(job.handler_id == record.id for job in running),
-                pid=record.pid,
-            )
-            for record in records
-        ]
+        return [handler_view(record, running) for record in records]
+
+    def handler(self, handler_id: str) -> HandlerView:
+        """One handler; raises `UnknownHandler`."""
+        return handler_view(self._find_handler(handler_id), list(self._under_way.values()))
 
     async def health(self) -> Health:
         """How the parts are; answers within half a second even if the store is locked."""
@@ -336,27 +360,13 @@ class SchedulerService:
             parts=parts,
         )
 
+    def registration_counts(self) -> dict[str, int]:
+        """What the registration server was asked, see `RegistrationStats`."""
+        return dataclasses.asdict(self._registration.stats) if self._registration else {}
+
     def subscribe(self, callback: Callable[[Event], Any]) -> Callable[[], None]:
         """Call `callback` with every event of the scheduler; returns the function that ends this."""
         return self._broker.subscribe(callback).unsubscribe
-
-    async def events(self) -> AsyncIterator[Event]:
-        """The scheduler's events as they happen; a reader that is too slow loses the oldest."""
-        queue: asyncio.Queue[Event] = asyncio.Queue(_EVENTS_KEPT)
-
-        def take(event: Event) -> None:
-            if queue.full():
-                queue.get_nowait()
-            queue.put_nowait(event)
-
-        unsubscribe = self.subscribe(take)
-        try:
-            while True:
-                yield await queue.get()
-        finally:
-            unsubscribe()
-
-    # -- inside ------------------------------------------------------------------------------------------------
 
     def _admit(self) -> None:
         if self._stopping:
@@ -375,11 +385,14 @@ class SchedulerService:
         except UnknownHandler:
             return False
 
+    def _connected(self) -> list[str]:
+        records = [] if self._registry is None else self._registry.list()
+        return [record.id for record in records if record.status is HandlerStatus.CONNECTED]
+
     def _build_scheduler(self) -> Any:
         config = self.config
-        identity = f"schedule_zero-{config.deployment}"
         return build_scheduler(
-            self._store, self._broker, self._run_job, identity=identity, lease=config.lease, max_jobs=config.max_jobs
+            self._store, self._broker, self._run_job, identity=config.identity, lease=config.lease, max_jobs=config.max_jobs
         )
 
     async def _keep_house(self) -> None:

@@ -15,6 +15,7 @@ All durations are seconds. Port 0 means "a free port, chosen by the system and r
 from __future__ import annotations
 
 import re
+import socket
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -53,7 +54,8 @@ class LogSettings:
 class ServiceConfig:
     """What a scheduler service needs: addresses, store, limits and times.
 
-    ``store`` is ``sqlite``, ``memory`` or a SQLAlchemy URL; ``database`` is the SQLite file. ``lease`` is how
+    ``store`` is ``sqlite``, ``memory`` or a URL (``postgresql://user@host/database`` for several servers on one
+    store, which `server_id` tells apart; None: by host name); ``database`` is the SQLite file. ``lease`` is how
     long a job stays acquired without renewal, ``max_jobs`` how many run at once (shared out so that no handler
     starves, see `fair_shares`), ``per_handler_jobs`` how many of them at one handler. ``misfire_grace`` None
     means that a late run is always made up for. ``call_timeout`` bounds one attempt at a handler; ``heartbeat``
@@ -68,6 +70,7 @@ class ServiceConfig:
     http_host: str = "127.0.0.1"
     http_port: int = 0
     store: str = "sqlite"
+    server_id: str | None = None
     database: Path | None = None
     registry_path: Path | None = None
     data_dir: Path | None = None
@@ -84,6 +87,19 @@ class ServiceConfig:
     stop_timeout: float = 10.0
     log: LogSettings = field(default_factory=LogSettings)
     security: SecuritySettings = field(default_factory=SecuritySettings)
+
+    @property
+    def identity(self) -> str:
+        """The name under which the scheduler acquires work: the same after a restart, another for each server.
+
+        >>> ServiceConfig(deployment="clock").identity
+        'schedule_zero-clock'
+        >>> ServiceConfig(deployment="clock", store="postgresql://db/clock", server_id="east").identity
+        'schedule_zero-clock@east'
+        """
+        if not self.store.startswith("postgres"):
+            return f"schedule_zero-{self.deployment}"
+        return f"schedule_zero-{self.deployment}@{self.server_id or socket.gethostname()}"
 
     @property
     def store_url(self) -> str:

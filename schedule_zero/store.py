@@ -1,97 +1,85 @@
-"""The job store: APScheduler's data store on one SQLite database, made so that nothing accepted is lost.
+"""The job store: APScheduler's data store on a database of ours, made so that nothing accepted is lost.
 
 Why not APScheduler's own `SQLAlchemyDataStore` (4.0.0a6, read in its source): it does not retry
 OperationalError, so one locked database kills the scheduler; it *drops* the jobs of a dead scheduler as
 abandoned; the query of `acquire_jobs` cuts to the oldest rows before it looks at each task's limit, so the
 backlog of one saturated handler starves all others; its counter of running jobs drifts over crashes; and each
-job costs seven transactions. Here a job costs four, shared between all jobs that are under way (see
-`database`), and the counts of running jobs live in memory, because an embedded store has one scheduler.
+job costs seven transactions. Here a job costs four, shared between all jobs that are under way (see `storage`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
+from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import msgspec
-from apscheduler import Event, Job, JobAcquired, JobOutcome, JobReleased, JobResult
+from apscheduler import Event, Job, JobOutcome, JobResult
 
+from schedule_zero.acquiring import SELECT_JOBS, Choice, release
+from schedule_zero.brokers import LastingBroker
+from schedule_zero.clock_shift import shifted_deadline
 from schedule_zero.database import Database
-from schedule_zero.errors import ConfigError
-from schedule_zero.execution_log import insert_record
-from schedule_zero.fair_shares import Candidate, admit
+from schedule_zero.dialect import Session, for_update, now, select
 from schedule_zero.idempotency import claim_key, find_key
-from schedule_zero.rows import JOB_COLUMNS, SCHEDULE_LIMIT, SEEN, job_of, missed_result, outcome_record
-from schedule_zero.schema import now_micros, span
-from schedule_zero.store_base import select
-from schedule_zero.store_schedules import ScheduleStore, added, insert_job, remove_finished
+from schedule_zero.rows import JOB_COLUMNS, job_of
+from schedule_zero.schema import span
+from schedule_zero.storage import Storage
+from schedule_zero.store_schedules import ScheduleStore, added, hold, insert_job, remove_finished
 
-_SELECT = f"SELECT {JOB_COLUMNS} FROM jobs"
-# The first waiting task, then the first after it, and so on: one index probe a task, whatever the backlog of
-# each.
-_WAITING_TASKS = """WITH RECURSIVE waiting(id) AS (
-    SELECT min(task_id) FROM jobs WHERE acquired_by IS NULL
-    UNION ALL
-    SELECT (SELECT min(task_id) FROM jobs WHERE acquired_by IS NULL AND task_id > waiting.id)
-    FROM waiting WHERE waiting.id IS NOT NULL)
-    SELECT id FROM waiting WHERE id IS NOT NULL"""
-_SLASHES = "sqlite:///"
+__all__ = ["Chooser", "JobStore", "SqliteStore", "clean"]
+
+#: Work that acquires jobs: what was acquired, and the events to tell.
+Chooser = Callable[[Session], tuple[list[Job], list[Event]]]
 
 
-def build_store(url: str) -> SqliteStore:
-    """The store for a URL: ``memory://``, ``sqlite://`` (in memory) or ``sqlite:///PATH``; a driver suffix is
-    ignored.
+class JobStore(ScheduleStore):
+    """A data store on some `Storage`; see the module's text for what it does better."""
 
-    Raises `ConfigError` for any other scheme.
-    """
-    return SqliteStore(build_database(url))
-
-
-def build_database(url: str) -> Database:
-    """The database for a URL, see `build_store`."""
-    scheme, _, rest = url.partition("://")
-    if scheme.partition("+")[0] not in ("memory", "sqlite"):
-        raise ConfigError(f"unknown store {url!r}: expected memory://, sqlite:// or sqlite:///PATH")
-    path = rest.removeprefix("/")
-    return Database(Path(path) if path and path != ":memory:" else None)
-
-
-class SqliteStore(ScheduleStore):
-    """The store of one scheduler; see the module's text for what it does better."""
-
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Storage) -> None:
         super().__init__(database)
         #: Jobs acquired by this process and not released: job id -> job.
         self._held: dict[UUID, Job] = {}
         self._idle = asyncio.Event()
         self._idle.set()
+        #: The ids of the handlers that are connected to this server at this moment; for a store of several servers.
+        self.connected: Callable[[], Iterable[str]] = tuple
 
     def __repr__(self) -> str:
-        return f"SqliteStore({self._db.path or ':memory:'})"
+        return f"{type(self).__name__}({self._db.name})"
 
     @property
-    def database(self) -> Database:
+    def database(self) -> Storage:
         """The database under the store, to be shared with the execution log."""
         return self._db
 
     @property
     def running_jobs(self) -> int:
-        """How many jobs are acquired and not yet released."""
+        """How many jobs this process has acquired and not yet released."""
         return len(self._held)
 
     def holds(self, job_id: UUID) -> bool:
         """Whether this process is running the job."""
         return job_id in self._held
 
+    def runs(self, job: Job) -> bool:
+        """Whether a stored job is running, here or at another server."""
+        return self.holds(job.id)
+
+    def broker(self) -> LastingBroker:
+        """The event broker that belongs to this kind of store."""
+        return LastingBroker()
+
     async def wait_idle(self) -> None:
         """Wait until no job is held."""
         await self._idle.wait()
+
+    @abstractmethod
+    def _chooser(self, scheduler_id: str, lease: int, limit: int | None) -> Chooser:
+        """How jobs are acquired, as work on the database; `lease` in microseconds."""
 
     def _let_go(self, job_id: UUID) -> None:
         self._held.pop(job_id, None)
@@ -127,34 +115,44 @@ class SqliteStore(ScheduleStore):
     async def get_jobs(self, ids: Iterable[UUID] | None = None) -> list[Job]:
         """The jobs that have not ended, in order of arrival."""
         if ids is None:
-            rows = await self._db.read(lambda c: select(c, f"{_SELECT} ORDER BY seq"))
+            rows = await self._db.read(lambda c: select(c, f"{SELECT_JOBS} ORDER BY seq"))
         else:
             wanted = sorted(str(i) for i in ids)
             rows = await self._db.read(
-                lambda c: [r for i in wanted for r in select(c, f"{_SELECT} WHERE id = ?", i)]
+                lambda c: [r for i in wanted for r in select(c, f"{SELECT_JOBS} WHERE id = ?", i)]
             )
         return [job_of(row) for row in rows]
 
-    async def acquire_jobs(
-        self, scheduler_id: str, lease_duration: timedelta, limit: int | None = None
-    ) -> list[Job]:
+    async def page_jobs(
+        self, *, task: str | None = None, acquired: bool | None = None, after: int = 0, limit: int = 100
+    ) -> tuple[list[Job], int | None]:
+        """Up to `limit` jobs that have not ended, in order of arrival, from place `after` on; with the next place,
+        which is None at the end.
+        """
+        wanted, values = "seq > ?", [after] if task is None else [after, task]
+        wanted += "" if task is None else " AND task_id = ?"
+        if acquired is not None:
+            wanted += f" AND acquired_by IS {'NOT NULL' if acquired else 'NULL'}"
+        query = f"SELECT {JOB_COLUMNS}, seq FROM jobs WHERE {wanted} ORDER BY seq LIMIT {int(limit)}"
+        rows = await self._db.read(lambda c: select(c, query, *values))
+        return [job_of(row[:-1]) for row in rows], rows[-1][-1] if rows and len(rows) == limit else None
+
+    async def count_waiting(self) -> int:
+        """How many jobs nobody has acquired."""
+        query = "SELECT count(*) FROM jobs WHERE acquired_by IS NULL"
+        return int(await self._db.read(lambda c: c.execute(query).fetchone()[0]))
+
+    async def acquire_jobs(self, scheduler_id: str, lease_duration: timedelta, limit: int | None = None) -> list[Job]:
         """Take up to `limit` jobs by `fair_shares`, none over the limit of its task or its schedule."""
         if self.draining:
             return []
-        choice = _Choice(
-            scheduler_id=scheduler_id,
-            lease=span(lease_duration) or 0,
-            limit=limit if limit is not None else 1 << 30,
-            limits={task.id: task.max_running_jobs for task in self._tasks.values()},
-            by_task=Counter(job.task_id for job in self._held.values()),
-            by_schedule=Counter(job.schedule_id for job in self._held.values() if job.schedule_id),
-        )
-        jobs, events = await self._db.write(choice.make)
+        jobs, events = await self._db.write(self._chooser(scheduler_id, span(lease_duration) or 0, limit))
         self._held.update((job.id, job) for job in jobs)
         if jobs:
             self._idle.clear()
         await self._publish(*events)
-        return jobs
+        ahead = timedelta(microseconds=self._db.offset)
+        return [shifted_deadline(job, ahead) for job in jobs]
 
     async def release_job(self, scheduler_id: str, job: Job, result: JobResult) -> None:
         """Drop the job, whose outcome is in the log; one that was cut off by a stop is given back, to run
@@ -164,12 +162,10 @@ class SqliteStore(ScheduleStore):
         transaction.
         """
         if result.outcome is JobOutcome.cancelled:
-            await self._db.write(
-                lambda c: _give_back(c, "id = ? AND acquired_by = ?", str(job.id), scheduler_id)
-            )
+            await self._db.write(lambda c: _give_back(c, "id = ? AND acquired_by = ?", str(job.id), scheduler_id))
             self._let_go(job.id)
             return
-        event = await self._db.write(lambda c: _release(c, scheduler_id, job, result))
+        event = await self._db.write(lambda c: release(c, scheduler_id, job, result))
         self._let_go(job.id)
         await self._publish(event)
 
@@ -177,14 +173,10 @@ class SqliteStore(ScheduleStore):
         """Always None: results are kept in the execution log."""
         return None
 
-    async def extend_acquired_job_leases(
-        self, scheduler_id: str, job_ids: set[UUID], duration: timedelta
-    ) -> None:
+    async def extend_acquired_job_leases(self, scheduler_id: str, job_ids: set[UUID], duration: timedelta) -> None:
         """Hold the jobs for another `duration`."""
-        until = now_micros() + (span(duration) or 0)
-        query = "UPDATE jobs SET acquired_until = ? WHERE acquired_by = ? AND id = ?"
-        rows = [(until, scheduler_id, i) for i in sorted(map(str, job_ids))]
-        await self._db.write(lambda c: c.executemany(query, rows))
+        ids = sorted(map(str, job_ids))
+        await self._db.write(lambda c: hold(c, "jobs", scheduler_id, ids, span(duration) or 0))
 
     async def reap_abandoned_jobs(self, scheduler_id: str) -> None:
         """Give back what a dead incarnation of this scheduler had acquired: it runs again, under the same job
@@ -197,92 +189,46 @@ class SqliteStore(ScheduleStore):
     async def cleanup(self) -> None:
         """Give back jobs whose lease has run out, and drop finished schedules."""
         held = frozenset(map(str, self._held))
-        events = await self._db.write(lambda c: _clean(c, held))
+        events = await self._db.write(lambda c: clean(c, held))
         await self._publish(*events)
+        await self._expect_late()
 
 
-class _Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """One round of acquiring jobs, as a function on the database."""
+class SqliteStore(JobStore):
+    """The store of one scheduler. The counts of running jobs live in memory: nobody else runs any."""
 
-    scheduler_id: str
-    lease: int
-    limit: int
-    limits: Mapping[str, int | None]
-    by_task: Counter[str]
-    by_schedule: Counter[str]
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
 
-    def make(self, c: sqlite3.Connection) -> tuple[list[Job], list[Event]]:
-        now = now_micros()
-        events: list[Event] = [
-            _release(c, self.scheduler_id, job, missed_result(job))
-            for job in (
-                job_of(row)
-                for row in select(c, f"{_SELECT} WHERE acquired_by IS NULL AND start_deadline < ?", now)
-            )
-        ]
-        waiting: list[tuple[Candidate, Job]] = []
-        for (task_id,) in select(c, _WAITING_TASKS):
-            if task_id in self.limits:
-                waiting += self._of_task(c, task_id)
-        jobs = admit(waiting, self.by_task, self.limits, self.limit)
-        claim = "UPDATE jobs SET acquired_by = ?, acquired_until = ? WHERE id = ?"
-        c.executemany(claim, [(self.scheduler_id, now + self.lease, str(job.id)) for job in jobs])
-        for job in jobs:
-            job.acquired_by = self.scheduler_id
-            job.metadata[SEEN] = bool(select(c, "SELECT 1 FROM executions WHERE job_id = ?", str(job.id)))
-            events.append(JobAcquired.from_job(job, scheduler_id=self.scheduler_id))
-        return jobs, events
-
-    def _of_task(self, c: sqlite3.Connection, task_id: str) -> list[tuple[Candidate, Job]]:
-        running = self.by_task[task_id]
-        most = self.limits[task_id]
-        free = self.limit if most is None else min(self.limit, most - running)
-        chosen: list[tuple[Candidate, Job]] = []
-        if free <= 0:
-            return chosen
-        query = f"SELECT {JOB_COLUMNS}, seq FROM jobs WHERE acquired_by IS NULL AND task_id = ? ORDER BY seq"
-        for row in c.execute(query, (task_id,)):
-            job = job_of(row[:-1])
-            schedule_limit = job.metadata.get(SCHEDULE_LIMIT)
-            if isinstance(schedule_limit, int) and job.schedule_id is not None:
-                # Counted in a copy of this round: _Choice may run again when its batch is repeated.
-                under_way = self.by_schedule[job.schedule_id] + sum(
-                    j.schedule_id == job.schedule_id for _, j in chosen
-                )
-                if under_way >= schedule_limit:
-                    continue
-            chosen.append((Candidate(task_id, running + len(chosen), row[-1]), job))
-            if len(chosen) >= free:
-                break
-        return chosen
+    def _chooser(self, scheduler_id: str, lease: int, limit: int | None) -> Chooser:
+        by_task = Counter(job.task_id for job in self._held.values())
+        return Choice(
+            scheduler_id=scheduler_id,
+            lease=lease,
+            limit=limit,
+            limits={task.id: task.max_running_jobs for task in self._tasks.values()},
+            by_task=by_task,
+            by_schedule=Counter(job.schedule_id for job in self._held.values() if job.schedule_id),
+            here=by_task,
+        ).make
 
 
-def _accept(c: sqlite3.Connection, job: Job, key: str, fingerprint: str) -> str:
+def _accept(c: Session, job: Job, key: str, fingerprint: str) -> str:
     target, is_new = claim_key(c, key, fingerprint, str(job.id))
     if is_new:
         insert_job(c, job)
     return target
 
 
-def _release(c: sqlite3.Connection, scheduler_id: str, job: Job, result: JobResult) -> JobReleased:
-    if result.outcome is not JobOutcome.success:
-        insert_record(c, outcome_record(job, result))
-    c.execute("DELETE FROM jobs WHERE id = ?", (str(job.id),))
-    return JobReleased.from_result(result, scheduler_id, job.task_id, job.schedule_id, job.scheduled_fire_time)
-
-
-def _give_back(c: sqlite3.Connection, condition: str, *values: Any) -> int:
+def _give_back(c: Session, condition: str, *values: Any) -> int:
     query = f"UPDATE jobs SET acquired_by = NULL, acquired_until = NULL WHERE {condition}"
     return c.execute(query, values).rowcount
 
 
-def _clean(c: sqlite3.Connection, held: frozenset[str]) -> list[Event]:
-    expired = [
-        job_of(row)
-        for row in select(
-            c, f"{_SELECT} WHERE acquired_by IS NOT NULL AND acquired_until < ? ORDER BY seq", now_micros()
-        )
-    ]
+def clean(c: Session, held: frozenset[str]) -> list[Event]:
+    """Give back jobs whose lease has run out, but those that are `held` here, and drop finished schedules."""
+    query = f"{SELECT_JOBS} WHERE acquired_by IS NOT NULL AND acquired_until < ? ORDER BY seq{for_update(c)}"
+    expired = [job_of(row) for row in select(c, query, now(c))]
     lost = [job for job in expired if str(job.id) not in held]
     for job in lost:
         _give_back(c, "id = ?", str(job.id))

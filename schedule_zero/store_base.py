@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import AsyncExitStack
 from logging import Logger, getLogger
-from typing import Any
 
 from apscheduler import Event, Task, TaskAdded, TaskLookupError, TaskRemoved, TaskUpdated
 from apscheduler.abc import DataStore, EventBroker
 
-from schedule_zero.database import Database
-from schedule_zero.rows import TASK_COLUMNS, marks, task_of, task_row
+from schedule_zero.dialect import upsert
+from schedule_zero.rows import TASK_COLUMNS, task_of, task_row
+from schedule_zero.storage import Storage
+
+_UPSERT = upsert("tasks", TASK_COLUMNS)
 
 
 class TaskStore(DataStore):
     """Tasks, kept in memory as well: they are few, and APScheduler asks for one with every job."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Storage) -> None:
         self._db = database
         self._broker: EventBroker | None = None
         self._logger: Logger = getLogger(__name__)
@@ -29,6 +30,9 @@ class TaskStore(DataStore):
         """Take the broker and read the tasks; may be called again by the next incarnation of the scheduler."""
         self._broker = event_broker
         self._logger = logger
+        await self._read_tasks()
+
+    async def _read_tasks(self) -> None:
         rows = await self._db.write(lambda c: c.execute(f"SELECT {TASK_COLUMNS} FROM tasks").fetchall())
         self._tasks = {row[0]: task_of(row) for row in rows}
 
@@ -40,11 +44,7 @@ class TaskStore(DataStore):
     async def add_task(self, task: Task) -> None:
         """Add the task, or put it in the place of the one with its id."""
         row = task_row(task)
-        await self._db.write(
-            lambda c: c.execute(
-                f"INSERT OR REPLACE INTO tasks ({TASK_COLUMNS}) VALUES ({marks(TASK_COLUMNS)})", row
-            )
-        )
+        await self._db.write(lambda c: c.execute(_UPSERT, row).rowcount)
         known = task.id in self._tasks
         self._tasks[task.id] = task
         await self._publish(TaskUpdated(task_id=task.id) if known else TaskAdded(task_id=task.id))
@@ -53,7 +53,7 @@ class TaskStore(DataStore):
         """Remove the task; raises `TaskLookupError`."""
         if task_id not in self._tasks:
             raise TaskLookupError(task_id)
-        await self._db.write(lambda c: c.execute("DELETE FROM tasks WHERE id = ?", (task_id,)))
+        await self._db.write(lambda c: c.execute("DELETE FROM tasks WHERE id = ?", (task_id,)).rowcount)
         self._tasks.pop(task_id, None)
         await self._publish(TaskRemoved(task_id=task_id))
 
@@ -76,8 +76,3 @@ class TaskStore(DataStore):
     async def get_tasks(self) -> list[Task]:
         """All tasks by id."""
         return [self._tasks[key] for key in sorted(self._tasks)]
-
-
-def select(connection: sqlite3.Connection, query: str, *values: Any) -> list[Any]:
-    """All rows of a query."""
-    return connection.execute(query, values).fetchall()

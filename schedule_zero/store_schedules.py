@@ -6,9 +6,10 @@ first and moves the schedule on later, so a crash in between would fire the same
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from logging import Logger
 from typing import Any
 
 from apscheduler import (
@@ -24,29 +25,36 @@ from apscheduler import (
     ScheduleUpdated,
     SerializationError,
 )
-from apscheduler.abc import Trigger
+from apscheduler.abc import EventBroker, Trigger
 
-from schedule_zero.database import Database
+from schedule_zero.apscheduler_fixes.jitter_waited import LATER, LateJobs
+from schedule_zero.apscheduler_fixes.long_absence import caught_up
+from schedule_zero.clock_shift import shifted_schedule, unshifted_job, unshifted_result
+from schedule_zero.dialect import Session, for_update, now, select, upsert
 from schedule_zero.idempotency import claim_key
 from schedule_zero.rows import (
     JOB_COLUMNS,
     SCHEDULE_COLUMNS,
+    job_of,
     job_row,
     marks,
     schedule_of,
     schedule_row,
     trigger_text,
 )
-from schedule_zero.schema import instant, micros, now_micros, span
-from schedule_zero.store_base import TaskStore, select
+from schedule_zero.schema import instant, micros, span
+from schedule_zero.storage import Storage
+from schedule_zero.store_base import TaskStore
 
-_INSERT_JOB = f"INSERT OR IGNORE INTO jobs ({JOB_COLUMNS}) VALUES ({marks(JOB_COLUMNS)})"
+_INSERT_JOB = f"INSERT INTO jobs ({JOB_COLUMNS}) VALUES ({marks(JOB_COLUMNS)}) ON CONFLICT (id) DO NOTHING"
+_INSERT = f"INSERT INTO schedules ({SCHEDULE_COLUMNS}) VALUES ({marks(SCHEDULE_COLUMNS)}) ON CONFLICT (id) DO NOTHING"
+_REPLACE = upsert("schedules", SCHEDULE_COLUMNS)
 _SELECT = f"SELECT {SCHEDULE_COLUMNS} FROM schedules"
 
 
-def insert_job(connection: sqlite3.Connection, job: Job) -> None:
+def insert_job(c: Session, job: Job) -> None:
     """Add a job inside the caller's transaction; harmless when repeated."""
-    connection.execute(_INSERT_JOB, job_row(job))
+    c.execute(_INSERT_JOB, job_row(job))
 
 
 def added(job: Job) -> JobAdded:
@@ -57,9 +65,19 @@ def added(job: Job) -> JobAdded:
 class ScheduleStore(TaskStore):
     """Schedules, and the jobs that they make until these are handed over with the next fire time."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Storage) -> None:
         super().__init__(database)
         self._fired: dict[str, list[Job]] = {}
+        self._late = LateJobs(self._publish, lambda: self.draining)
+
+    async def start(self, exit_stack: AsyncExitStack, event_broker: EventBroker, logger: Logger) -> None:
+        """As `TaskStore.start`; jobs of a later time will be told of."""
+        await super().start(exit_stack, event_broker, logger)
+        await self._expect_late()
+
+    async def _expect_late(self) -> None:
+        rows = await self._db.write(lambda c: select(c, f"SELECT {JOB_COLUMNS} FROM jobs WHERE {LATER}"))
+        self._late.put(map(job_of, rows), timedelta(microseconds=self._db.offset))
 
     async def add_schedule(self, schedule: Schedule, conflict_policy: ConflictPolicy) -> None:
         """Add the schedule; if its id is taken, do what the policy says (`ConflictingIdError` for
@@ -82,7 +100,7 @@ class ScheduleStore(TaskStore):
             return schedule.id
         row = schedule_row(schedule)
 
-        def work(c: sqlite3.Connection) -> tuple[str, ScheduleAdded | ScheduleUpdated | None]:
+        def work(c: Session) -> tuple[str, ScheduleAdded | ScheduleUpdated | None]:
             target, is_new = claim_key(c, key, fingerprint, schedule.id)
             return target, _add(c, schedule, row, policy) if is_new else None
 
@@ -94,9 +112,7 @@ class ScheduleStore(TaskStore):
     async def remove_schedules(self, ids: Iterable[str]) -> int:  # type: ignore[override]
         """Remove the schedules that exist among `ids`; returns how many."""
         wanted = sorted(set(ids))
-        removed = await self._db.write(
-            lambda c: [event for i in wanted for event in _remove(c, i, finished=False)]
-        )
+        removed = await self._db.write(lambda c: [event for i in wanted for event in _remove(c, i, finished=False)])
         await self._publish(*removed)
         return len(removed)
 
@@ -108,6 +124,18 @@ class ScheduleStore(TaskStore):
             query = f"{_SELECT} WHERE id = ?"
             rows = await self._db.read(lambda c: [row for i in sorted(ids) for row in select(c, query, i)])
         return self._readable(rows)
+
+    async def page_schedules(
+        self, *, task: str | None = None, after: str = "", limit: int = 1000
+    ) -> tuple[list[Schedule], str | None]:
+        """Up to `limit` schedules by id, from the id after `after` on; with the last id that was looked at.
+
+        That is None at the end. Schedules that cannot be read are left out and logged.
+        """
+        of_task, values = ("", [after]) if task is None else (" AND task_id = ?", [after, task])
+        query = f"{_SELECT} WHERE id > ?{of_task} ORDER BY id LIMIT {int(limit)}"
+        rows = await self._db.read(lambda c: select(c, query, *values))
+        return self._readable(rows), rows[-1][0] if rows and len(rows) == limit else None
 
     def _readable(self, rows: Iterable[Sequence[Any]]) -> list[Schedule]:
         schedules = []
@@ -134,37 +162,40 @@ class ScheduleStore(TaskStore):
             await self._publish(_updated(schedule_id, task_id, instant(next_fire)))
         return bool(rows)
 
-    async def acquire_schedules(
-        self, scheduler_id: str, lease_duration: timedelta, limit: int
-    ) -> list[Schedule]:
+    async def acquire_schedules(self, scheduler_id: str, lease_duration: timedelta, limit: int) -> list[Schedule]:
         """Take up to `limit` due schedules."""
         self._fired.clear()
         if self.draining:
             return []
         lease = span(lease_duration) or 0
         rows = await self._db.write(lambda c: _acquire(c, scheduler_id, lease, limit))
-        schedules = self._readable(rows)
+        ahead = timedelta(microseconds=self._db.offset)
+        present = datetime.now(UTC) - ahead
+        schedules = [shifted_schedule(caught_up(schedule, present), ahead) for schedule in self._readable(rows)]
         self._fired = {schedule.id: [] for schedule in schedules}
         return schedules
 
     async def release_schedules(self, scheduler_id: str, results: Sequence[ScheduleResult]) -> None:
         """Hand over the jobs of the schedules and move these on, all at once."""
         fired, self._fired = self._fired, {}
-        moves = [(result, fired.get(result.schedule_id, ())) for result in results]
+        moves = []
+        for shifted in results:
+            result, ahead = unshifted_result(shifted)
+            moves.append((result, [unshifted_job(job, ahead) for job in fired.get(result.schedule_id, ())]))
         if moves:
             events = await self._db.write(lambda c: [e for m in moves for e in _move_on(c, scheduler_id, *m)])
-            await self._publish(*events)
+            made = {event.job_id for event in events if isinstance(event, JobAdded)}
+            jobs = (job for _, jobs in moves for job in jobs if job.id in made)
+            later = self._late.put(jobs, timedelta(microseconds=self._db.offset))
+            await self._publish(*(e for e in events if not isinstance(e, JobAdded) or e.job_id not in later))
 
     async def get_next_schedule_run_time(self) -> datetime | None:
         """When the next schedule is due; None also while draining, when nothing may be acquired."""
         if self.draining:
             return None
-        query = (
-            "SELECT min(next_fire) FROM schedules"
-            " WHERE next_fire IS NOT NULL AND paused = 0 AND acquired_by IS NULL"
-        )
         # Through the writer: while the store is locked the scheduler waits here instead of failing.
-        return instant(await self._db.write(lambda c: c.execute(query).fetchone()[0]))
+        first = await self._db.write(_next_due)
+        return None if first is None else instant(first + self._db.offset)
 
     async def extend_acquired_schedule_leases(
         self, scheduler_id: str, schedule_ids: set[str], duration: timedelta
@@ -172,57 +203,68 @@ class ScheduleStore(TaskStore):
         """Hold the schedules for another `duration`."""
         if not schedule_ids:
             return
-        until = now_micros() + (span(duration) or 0)
-        query = "UPDATE schedules SET acquired_until = ? WHERE acquired_by = ? AND id = ?"
-        rows = [(until, scheduler_id, i) for i in sorted(schedule_ids)]
-        await self._db.write(lambda c: c.executemany(query, rows))
+        ids = sorted(schedule_ids)
+        await self._db.write(lambda c: hold(c, "schedules", scheduler_id, ids, span(duration) or 0))
 
 
 def _add(
-    c: sqlite3.Connection, schedule: Schedule, row: tuple[Any, ...], policy: ConflictPolicy
+    c: Session, schedule: Schedule, row: tuple[Any, ...], policy: ConflictPolicy
 ) -> ScheduleAdded | ScheduleUpdated | None:
-    taken = c.execute("SELECT 1 FROM schedules WHERE id = ?", (schedule.id,)).fetchone() is not None
-    if taken and policy is ConflictPolicy.exception:
-        raise ConflictingIdError(schedule.id)  # type: ignore[no-untyped-call]
-    if taken and policy is ConflictPolicy.do_nothing:
-        return None
-    c.execute(f"INSERT OR REPLACE INTO schedules ({SCHEDULE_COLUMNS}) VALUES ({marks(SCHEDULE_COLUMNS)})", row)
-    if taken:
+    # Inserted first and looked at afterwards: another server may add the same id at the same moment.
+    if not c.execute(_INSERT, row).rowcount:
+        if policy is ConflictPolicy.exception:
+            raise ConflictingIdError(schedule.id)  # type: ignore[no-untyped-call]
+        if policy is ConflictPolicy.do_nothing:
+            return None
+        c.execute(_REPLACE, row)
         return _updated(schedule.id, schedule.task_id, schedule.next_fire_time)
-    return ScheduleAdded(
-        schedule_id=schedule.id, task_id=schedule.task_id, next_fire_time=schedule.next_fire_time
-    )
+    return ScheduleAdded(schedule_id=schedule.id, task_id=schedule.task_id, next_fire_time=schedule.next_fire_time)
 
 
-def _remove(c: sqlite3.Connection, schedule_id: str, *, finished: bool) -> list[ScheduleRemoved]:
-    rows = select(c, "DELETE FROM schedules WHERE id = ? RETURNING task_id", schedule_id)
+def _remove(c: Session, schedule_id: str, *, finished: bool, only: str = "") -> list[ScheduleRemoved]:
+    rows = select(c, f"DELETE FROM schedules WHERE id = ?{only} RETURNING task_id", schedule_id)
     return [ScheduleRemoved(schedule_id=schedule_id, task_id=row[0], finished=finished) for row in rows]
 
 
-def remove_finished(c: sqlite3.Connection) -> list[ScheduleRemoved]:
+def remove_finished(c: Session) -> list[ScheduleRemoved]:
     """Drop the schedules that will never fire again and have no job left, inside the caller's transaction."""
     query = (
         "SELECT id FROM schedules WHERE next_fire IS NULL AND acquired_by IS NULL"
         " AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.schedule_id = schedules.id)"
     )
-    return [event for (i,) in select(c, query) for event in _remove(c, i, finished=True)]
+    # Looked at again: another server may have put a new schedule in the place of the finished one.
+    still = " AND next_fire IS NULL AND acquired_by IS NULL"
+    return [event for (i,) in select(c, query) for event in _remove(c, i, finished=True, only=still)]
 
 
-def _acquire(c: sqlite3.Connection, scheduler_id: str, lease: int, limit: int) -> list[Any]:
-    now = now_micros()
+def hold(c: Session, table: str, scheduler_id: str, ids: Sequence[str], lease: int) -> None:
+    """Prolong the leases of these rows, as far as they are still that scheduler's; `lease` in microseconds."""
+    until = now(c) + lease
+    query = f"UPDATE {table} SET acquired_until = ? WHERE acquired_by = ? AND id = ?"
+    c.executemany(query, [(until, scheduler_id, i) for i in ids])
+
+
+def _next_due(c: Session) -> int | None:
+    """When there will be something to acquire: a schedule is due, or the lease on one that is due runs out."""
+    waiting = "next_fire IS NOT NULL AND paused = 0"
+    free = select(c, f"SELECT min(next_fire) FROM schedules WHERE {waiting} AND acquired_by IS NULL")
+    held = select(c, f"SELECT min(acquired_until) FROM schedules WHERE {waiting} AND acquired_by IS NOT NULL")
+    return min((row[0] for row in (*free, *held) if row[0] is not None), default=None)
+
+
+def _acquire(c: Session, scheduler_id: str, lease: int, limit: int) -> list[Any]:
+    present = now(c)
     query = (
         f"{_SELECT} WHERE next_fire <= ? AND paused = 0"
         " AND (acquired_by IS NULL OR acquired_by = ? OR acquired_until < ?) ORDER BY next_fire, id LIMIT ?"
     )
-    rows = select(c, query, now, scheduler_id, now, limit)
+    rows = select(c, query + for_update(c), present, scheduler_id, present, limit)
     claim = "UPDATE schedules SET acquired_by = ?, acquired_until = ? WHERE id = ?"
-    c.executemany(claim, [(scheduler_id, now + lease, row[0]) for row in rows])
+    c.executemany(claim, [(scheduler_id, present + lease, row[0]) for row in rows])
     return rows
 
 
-def _move_on(
-    c: sqlite3.Connection, scheduler_id: str, result: ScheduleResult, jobs: Sequence[Job]
-) -> list[Event]:
+def _move_on(c: Session, scheduler_id: str, result: ScheduleResult, jobs: Sequence[Job]) -> list[Event]:
     try:
         trigger = trigger_text(result.trigger)
     except SerializationError:

@@ -16,7 +16,8 @@ from schedule_zero.idempotency import fingerprint
 from schedule_zero.refusals import IdempotencyConflict, UnknownMethod
 from schedule_zero.requests import RunNow, call_kwargs
 from schedule_zero.scheduler import EXECUTOR, task_id
-from schedule_zero.store import SqliteStore, build_store
+from schedule_zero.store import SqliteStore
+from schedule_zero.stores import build_store
 
 ADDRESS = "tcp://127.0.0.1:5555"
 Scene = Callable[[SqliteStore, RegistryManager, Addressees], Awaitable[None]]

@@ -10,7 +10,8 @@ import pytest
 from apscheduler import AsyncScheduler, Job
 
 from schedule_zero.scheduler import EXECUTOR, KeptScheduler, LastingBroker, build_scheduler, handler_task
-from schedule_zero.store import SqliteStore, build_store
+from schedule_zero.store import SqliteStore
+from schedule_zero.stores import build_store
 
 pytestmark = pytest.mark.unit
 

@@ -30,7 +30,8 @@ from schedule_zero.execution_log import ExecutionLog, Outcome
 from schedule_zero.refusals import IdempotencyConflict
 from schedule_zero.rows import SCHEDULE_LIMIT, SEEN
 from schedule_zero.scheduler import EXECUTOR, LastingBroker, handler_task, task_id
-from schedule_zero.store import SqliteStore, build_store
+from schedule_zero.store import SqliteStore
+from schedule_zero.stores import build_store
 
 pytestmark = pytest.mark.unit
 
@@ -372,8 +373,8 @@ def test_a_url_names_the_file(url: str, path: Path | None) -> None:
 
 def test_a_store_that_is_not_known_is_refused() -> None:
     """Other databases are told apart from a typing error by a clear message."""
-    with pytest.raises(ConfigError, match="unknown store 'postgresql://x'"):
-        build_store("postgresql://x")
+    with pytest.raises(ConfigError, match="unknown store 'mysql://x'"):
+        build_store("mysql://x")
 
 
 def result(due: Schedule, next_fire: datetime | None) -> ScheduleResult:

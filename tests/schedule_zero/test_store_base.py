@@ -12,7 +12,8 @@ import pytest
 from apscheduler import Event, TaskLookupError
 
 from schedule_zero.scheduler import LastingBroker, handler_task
-from schedule_zero.store import SqliteStore, build_store
+from schedule_zero.store import SqliteStore
+from schedule_zero.stores import build_store
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,44 @@
+"""What can be wrong with a store: a type for each thing that somebody would do something else about.
+
+All are `StoreUnusable`. `StoreTrouble` alone never reaches a caller: it is how a store says "try again".
+"""
+
+from __future__ import annotations
+
+from schedule_zero.errors import StoreUnusable
+
+__all__ = ["StoreBusy", "StoreClosed", "StoreCorrupt", "StoreForeign", "StoreTooNew", "StoreTrouble"]
+
+
+class StoreBusy(StoreUnusable):
+    """The store did not finish an operation in the time that the caller had; it may be locked or full. Try
+    again.
+    """
+
+
+class StoreClosed(StoreUnusable):
+    """The store is closed; the operation did not happen."""
+
+
+class StoreCorrupt(StoreUnusable):
+    """The database is damaged, or is no database at all: restore a backup."""
+
+
+class StoreForeign(StoreUnusable):
+    """The database belongs to another application; it was left as it is. Name another one."""
+
+
+class StoreTooNew(StoreUnusable):
+    """The database was written by a newer version of this package: use that version, or restore a backup."""
+
+
+class StoreTrouble(Exception):
+    """A condition that can pass: the whole batch was rolled back and can be run again.
+
+    `contended` says that it was somebody else's lock on a row, which concerns one piece of work of the batch and
+    not the others.
+    """
+
+    def __init__(self, cause: Exception, *, contended: bool = False) -> None:
+        super().__init__(str(cause).strip())
+        self.contended = contended
