@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from pydantic import Field
@@ -19,7 +20,8 @@ from harness.scenario.values import Duration
 
 SAME = SECOND // 200
 """µs by which a job may be off the time it is for: clocks are read one after the other."""
-MISSED = "missed_start_deadline"
+MISSED = ("missed_start_deadline", "missed")
+"""What schedulers call the outcome of a job that was not begun in time."""
 _EXTRA, _DOUBLE, _MISSING, _MISFIRE, _EARLY, _LATE = range(6)
 
 
@@ -78,7 +80,7 @@ class _OneSchedule:
         self.expected = list(self._expect())
         jobs = [job for job in case.history.of(Job) if job.schedule_id == timeline.id and job.scheduled_for is not None]
         self.jobs = sorted(jobs, key=lambda job: (job.scheduled_for or 0.0, job.job_id))
-        self._busy = _Busy(case, timeline)
+        self._busy = _Busy(case, timeline, {job.job_id for job in jobs})
 
     def _expect(self) -> Iterator[Expected]:
         fires = list(parse(self._timeline.trigger).fires(self._horizon))
@@ -127,7 +129,7 @@ class _OneSchedule:
     def _judge_run(self, item: Expected, job: Job) -> Iterator[Problem]:
         """Whether it was begun in time, or dropped for being late."""
         due = job.scheduled_for or 0.0
-        if job.outcome == MISSED:
+        if job.outcome in MISSED:
             if item.run is Demand.MUST and not self._busy.between(due, job.at):
                 text = f"dropped the job for {self._moment(item.at)} as too late, although there was time for it"
                 yield self._problem(_MISFIRE, item.at, text, job)
@@ -180,11 +182,11 @@ class _OneSchedule:
 class _Busy:
     """When as many jobs of a schedule's task ran as may run at once."""
 
-    def __init__(self, case: Case, timeline: Timeline) -> None:
+    def __init__(self, case: Case, timeline: Timeline, jobs: AbstractSet[str]) -> None:
         self._limit = timeline.max_running
         runs = case.history.of(Execution) if self._limit is not None else ()
         self._runs = [(run.start, case.history.end if run.end is None else run.end) for run in runs
-                      if run.handler == timeline.id]  # fmt: skip
+                      if run.request_id in jobs]  # fmt: skip
 
     def between(self, begin: float, end: float) -> bool:
         """Whether that was so at some moment from `begin` to `end`, in scenario seconds."""

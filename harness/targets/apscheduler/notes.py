@@ -52,14 +52,22 @@ class Notes:
     def up(self, pid: int, begun: float) -> None:
         """It works, since some moment after `begun`."""
         self._process(pid, ProcessEvent.READY)
+        self.works(begun)
+
+    def works(self, begun: float) -> None:
+        """The scheduler looks at its schedules, since some moment after `begun`."""
         self._event("scheduler-up", "scheduler", begun)
+
+    def rests(self, begun: float, how: str, error: str = "") -> None:
+        """It does so no more, at the earliest since `begun`."""
+        self._event("scheduler-down", "scheduler", begun, how=how, durable=self._durable, error=error)
 
     def down(self, pid: int, begun: float, how: str, code: int | None, error: str) -> None:
         """It ended, not before `begun`: ``stop`` and ``kill`` by our will, ``death`` by a signal, ``crash`` by its own
         error.
         """
         self._process(pid, ProcessEvent.EXITED, code)
-        self._event("scheduler-down", "scheduler", begun, how=how, durable=self._durable, error=error)
+        self.rests(begun, how, error)
 
     def _event(self, name: str, place: str, begun: float, **detail: Any) -> None:
         monotonic, clock = clocks()

@@ -18,6 +18,7 @@ from harness.agent import protocol
 from harness.errors import NeverReady, TargetError
 from harness.history.records import AnyRecord, Event, Process, ProcessEvent, Status
 from harness.scenario.model import Scenario, World
+from harness.targets.apscheduler.notes import Notes
 from harness.targets.base import OpSpec, Place, PlaceKind, Reply, StopHow, StopResult, Target, TargetContext
 from harness.targets.schedule_zero import audits, deployment, mutants, operations, records, sockets
 from harness.targets.schedule_zero.api import ApiClient
@@ -25,7 +26,7 @@ from harness.targets.schedule_zero.control import Control
 from harness.targets.schedule_zero.decoy import interpreters, write_decoy
 from harness.targets.schedule_zero.governor import Addresses, GovernorProcess, kill_tagged
 from harness.targets.schedule_zero.memory import MemoryJobs
-from harness.targets.schedule_zero.options import HandlerOptions, SchedulerOptions, TargetOptions
+from harness.targets.schedule_zero.options import AwayArgs, HandlerOptions, SchedulerOptions, TargetOptions
 
 PLUGIN = "harness.targets.schedule_zero.hooks"
 PROBE_TIMEOUT = 2.0
@@ -99,6 +100,8 @@ class ScheduleZeroTarget:
         )
         self._governor = GovernorProcess(root, root / "deployment.yaml", environment, self._agent_dir, self._logs)
         self._api = ApiClient()
+        self._notes = Notes(self._recorder, durable=self._database is not None)
+        self._operations = operations.Operations(self._api, self._notes, grace=self._options.misfire_grace)
         self._memory = MemoryJobs(self._api, self._recorder.to_scenario) if self._database is None else None
         self._addresses: Addresses | None = None
         self._ports: set[int] = set()
@@ -128,10 +131,11 @@ class ScheduleZeroTarget:
 
     async def start(self) -> None:
         """Start the governor; returns when the API answers and every handler is connected."""
-        deadline = asyncio.get_running_loop().time() + self._setup
+        deadline, begun = asyncio.get_running_loop().time() + self._setup, self._notes.now()
         self._governor.spawn()
         self._addresses = await self._governor.wait_for_addresses(deadline)
         await self._wait_for_handlers(len(self._handlers), deadline)
+        self._notes.works(begun)
         await self._note_processes()
 
     async def _wait_for_handlers(self, count: int, deadline: float) -> None:
@@ -176,9 +180,11 @@ class ScheduleZeroTarget:
     async def stop(self, how: StopHow = StopHow.TERM, *, timeout: float = 30.0, times: int = 1) -> StopResult:
         """Signal the governor; it ends its server and handlers. By force after `timeout` seconds."""
         await self._note_processes()
+        begun = self._notes.now()
         result = await self._governor.stop(how, timeout, times)
         if result.forced:
             await asyncio.to_thread(kill_tagged, self.run_tag)
+        self._notes.rests(begun, "kill" if result.forced or how is StopHow.KILL else "stop")
         for name, pid in self._seen.items():
             code = result.code if name == "governor" else None
             self._recorder.append(
@@ -191,10 +197,24 @@ class ScheduleZeroTarget:
         """Make one operation over the HTTP API."""
         if self._addresses is None:
             return Reply(Status.FAIL, error="the scheduler is not running")
-        reply = await operations.perform(self._api, self._addresses.http, op, args, timeout=timeout)
+        if op in operations.LIFE:
+            return await self._live_again(op, AwayArgs.model_validate(dict(args)).down)
+        reply = await self._operations.perform(self._addresses.http, op, args, timeout=timeout)
         if self._memory is not None and op == "job.submit" and reply.status is Status.OK:
             self._memory.accepted(reply.ref)
         return reply
+
+    async def _live_again(self, op: str, down: float) -> Reply:
+        """Stop or kill the whole deployment, and start it `down` seconds later."""
+        try:
+            if op == "scheduler.kill":
+                await asyncio.to_thread(kill_tagged, self.run_tag)
+            await self.stop(StopHow.KILL if op == "scheduler.kill" else StopHow.TERM)
+            await asyncio.sleep(down)
+            await self.start()
+        except TargetError as error:
+            return Reply(Status.FAIL, error=str(error))
+        return Reply(Status.OK)
 
     def places(self) -> Sequence[Place]:
         """Living processes, the REQ sockets of the server, and the store."""

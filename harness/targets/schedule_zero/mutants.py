@@ -17,11 +17,13 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.targets.schedule_zero import mutants_of_jobs as mutants_of_jobs
+from harness.targets.schedule_zero import mutants_of_lives as mutants_of_lives
+from harness.targets.schedule_zero import mutants_of_schedules as mutants_of_schedules
 from harness.targets.schedule_zero.mutant_registry import REGISTRY as REGISTRY
 from harness.targets.schedule_zero.mutant_registry import mutant as _mutant
 from harness.targets.schedule_zero.mutant_registry import watch
 
-MUTANTS = (__name__, mutants_of_jobs.__name__)
+MUTANTS = (__name__, mutants_of_jobs.__name__, mutants_of_lives.__name__, mutants_of_schedules.__name__)
 """The modules whose functions are mutants' code."""
 
 
@@ -217,7 +219,7 @@ def _handler_not_stopped() -> None:
 
     retire, finish = Governed.retire, Governed.finish
     Governed.retire = leave  # type: ignore[method-assign]
-    Governed.finish = lambda self, *args: None if self in kept else finish(self, *args)  # type: ignore[method-assign]
+    Governed.finish = lambda self, *args: None if self in kept else finish(self, *args)  # type: ignore[method-assign,assignment]
 
 
 @_mutant("never-restarted")
@@ -241,9 +243,9 @@ def _handler_forgets_requests() -> None:
     """A handler does not remember what it was asked, so that a repeated request runs again."""
     from schedule_zero.handler_calls import CallMemory, Claim, Decision
 
-    def claim(self: Any, request_id: str | None, method: str, route: list[bytes]) -> Decision:
+    def claim(self: Any, request_id: str | None, method: str, route: list[bytes], size: int = 0) -> Decision:
         self._by_id.pop(request_id, None)
-        return Decision(Claim.RUN, self._begin(request_id, method, route))
+        return Decision(Claim.RUN, self._begin(request_id, method, route, size))
 
     CallMemory.claim = claim  # type: ignore[method-assign]
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness.scenario.values import Duration
+from harness.targets.apscheduler.options import TriggerArgs
 
 
 class _Options(BaseModel):
@@ -56,24 +57,24 @@ class SubmitArgs(_Options):
     at_most_once: bool = False
 
 
-class AddScheduleArgs(_Options):
-    """``schedule.add``: fire at a handler every so often, once after a delay, or by cron fields."""
+class AddScheduleArgs(TriggerArgs):
+    """``schedule.add``: call a method of a handler whenever a trigger says so."""
 
     handler: str
     method: str
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default={})
     id: str | None = None
-    every: Duration | None = Field(default=None, gt=0)
-    after: Duration | None = None
-    cron: dict[str, str | int] | None = None
     misfire_grace: Duration | None = None
-    coalesce: Literal["earliest", "latest", "all"] | None = None
+    coalesce: Literal["earliest", "latest", "all"] = "latest"
     max_running: int | None = Field(default=None, gt=0)
+    jitter: Duration = Field(default=0.0, ge=0)
+    paused: bool = False
+    conflict: Literal["exception", "do_nothing", "replace"] = "exception"
 
     @model_validator(mode="after")
-    def _one_trigger(self) -> AddScheduleArgs:
-        if sum(t is not None for t in (self.every, self.after, self.cron)) != 1:
-            raise ValueError("a schedule has exactly one of `every`, `after` and `cron`")
+    def _one_that_it_knows(self) -> AddScheduleArgs:
+        if self.all_of or self.any_of:
+            raise ValueError("schedule_zero has no combined triggers: use `every`, `after`, `at`, `cron` or `calendar`")
         return self
 
 
@@ -88,3 +89,9 @@ class HealthArgs(_Options):
 
     ready: bool = False
     """Whether a part that is not well makes the call fail (503), instead of being told in the answer."""
+
+
+class AwayArgs(_Options):
+    """``scheduler.restart`` and ``scheduler.kill``: for how long nothing of the deployment runs."""
+
+    down: Duration = Field(default=0.0, ge=0)

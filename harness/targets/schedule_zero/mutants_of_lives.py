@@ -1,0 +1,148 @@
+"""Defects in how server, handlers and governor live through faults, stops and restarts (see `mutants`)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from harness.targets.schedule_zero.mutant_registry import mutant
+
+
+@mutant("heartbeat-never-expires")
+def _heartbeat_never_expires() -> None:
+    """A handler that was heard of once counts as connected for ever."""
+    from schedule_zero.handler_registry import RegistryManager
+
+    RegistryManager._is_connected = lambda self, entry: entry.heard is not None  # type: ignore[method-assign]
+
+
+@mutant("drain-skipped")
+def _drain_skipped() -> None:
+    """A stop does not let running calls end."""
+    from schedule_zero.job_executor import JobExecutor
+
+    async def skip(self: Any) -> None:
+        self._draining.set()
+
+    JobExecutor.drain = skip  # type: ignore[method-assign]
+
+
+@mutant("stop-without-bound")
+def _stop_without_bound() -> None:
+    """A stop waits for running calls however long they take."""
+    from schedule_zero.service import SchedulerService
+
+    stop_parts = SchedulerService._stop_parts
+
+    async def patient(self: Any, timeout: float) -> None:
+        await stop_parts(self, 1e6)
+
+    SchedulerService._stop_parts = patient  # type: ignore[method-assign]
+
+
+@mutant("restarts-never-forgiven")
+def _restarts_never_forgiven() -> None:
+    """A process is given up after so many restarts in all, however long it was well in between."""
+    from schedule_zero.restart_policy import Restarts
+
+    delay_after = Restarts.delay_after
+
+    def unforgiving(self: Any, exit_code: int, uptime: float) -> float | None:
+        return delay_after(self, exit_code, 0.0)
+
+    Restarts.delay_after = unforgiving  # type: ignore[method-assign]
+
+
+@mutant("socket-not-renewed")
+def _socket_not_renewed() -> None:
+    """A REQ socket is kept after a time-out, and refuses the next call."""
+    from schedule_zero import zmq_client
+    from schedule_zero.errors import Disconnected
+
+    def converse(self: Any, call: Any) -> Any:
+        try:
+            return self._exchange(call)
+        except zmq_client._Refused as refusal:
+            raise Disconnected(f"{call.method} to {self.name}: {refusal}") from refusal.error
+
+    zmq_client.ZMQClient._converse = converse  # type: ignore[method-assign]
+    zmq_client.ZMQClient._renew = lambda self, call, reason: None  # type: ignore[method-assign]
+
+
+@mutant("orphan-keeps-pid-file")
+def _orphan_keeps_pid_file() -> None:
+    """A process that ends because its governor is dead leaves its pid file behind."""
+    from schedule_zero import handler, server
+
+    for module in (handler, server):
+        vars(module)["forget_pid_file"] = lambda: None
+
+
+@mutant("own-jobs-not-reaped")
+def _own_jobs_not_reaped() -> None:
+    """A server that starts does not take up the jobs that it had begun; they wait for their lease to run out."""
+    from schedule_zero.store import JobStore
+
+    async def leave(self: Any, scheduler_id: str) -> None:
+        return None
+
+    JobStore.reap_abandoned_jobs = leave  # type: ignore[method-assign]
+
+
+@mutant("request-id-anew")
+def _request_id_anew() -> None:
+    """Each attempt of a call goes out under a request id of its own, so that a handler cannot know it again."""
+    from schedule_zero.zmq_client import ZMQClient
+
+    call, count = ZMQClient.call, 0
+
+    def anew(self: Any, method: str, params: Any = None, *args: Any, request_id: str | None = None, **more: Any) -> Any:
+        nonlocal count
+        if request_id is not None:
+            count += 1
+            request_id = f"{request_id}/{count}"
+        return call(self, method, params, *args, request_id=request_id, **more)
+
+    ZMQClient.call = anew  # type: ignore[method-assign]
+
+
+@mutant("at-most-once-forgotten")
+def _at_most_once_forgotten() -> None:
+    """A job that may run once at most is tried again like any other."""
+    from schedule_zero.job_executor import JobExecutor
+
+    run = JobExecutor.run
+
+    async def again(self: Any, call: Any) -> Any:
+        return await run(self, replace(call, at_most_once=False))
+
+    JobExecutor.run = again  # type: ignore[method-assign]
+
+
+@mutant("first-come-first-served")
+def _first_come_first_served() -> None:
+    """Free slots go to whichever jobs came first, so that handlers which never answer get them all."""
+    from schedule_zero import acquiring
+
+    def first(waiting: Any, running: Any, limits: Any, free: int) -> list[Any]:
+        return [job for _, job in sorted(waiting, key=lambda item: item[0].seq)][:free]
+
+    vars(acquiring)["admit"] = first
+
+
+@mutant("scheduler-dies-of-an-error")
+def _scheduler_dies_of_an_error() -> None:
+    """An error that ends APScheduler ends all firing: it is not started again."""
+    import asyncio
+
+    from schedule_zero.scheduler import KeptScheduler
+
+    live = KeptScheduler._live
+
+    async def once(self: Any, up: Any) -> None:
+        try:
+            await live(self, up)
+        except Exception:  # noqa: BLE001 - whatever it was: that nothing follows is the defect
+            await asyncio.Event().wait()
+
+    KeptScheduler._live = once  # type: ignore[method-assign]
