@@ -24,7 +24,6 @@ from schedule_zero.errors import ConfigError, PortTaken
 from schedule_zero.exits import ExitCode
 from schedule_zero.files import write_atomically
 from schedule_zero.lifeline import Lifeline, forget_pid_file
-from schedule_zero.security.server_keys import handler_keys
 from schedule_zero.zmq_handler_base import BaseHandler
 
 logger = logging.getLogger(__name__)
@@ -69,6 +68,9 @@ def _security(options: argparse.Namespace) -> dict[str, Any]:
     """Only what is asked for: a class that takes no keys can do without."""
     chosen: dict[str, Any] = {"advertise": options.advertise} if options.advertise else {}
     if options.keys is not None:
+        # Only here: it brings the readers of configuration files along, which cost a start some 30 ms.
+        from schedule_zero.security.server_keys import handler_keys
+
         chosen["secure"] = handler_keys(options.keys, options.handler_id)
     return {**chosen, "insecure": True} if options.insecure else chosen
 

@@ -8,11 +8,13 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 import zmq
 
-from schedule_zero.errors import Disconnected, HandlerUnavailable, RemoteError, TransportError
+from schedule_zero.errors import ConfigError, Disconnected, HandlerUnavailable, RemoteError, TransportError
 from schedule_zero.security.curve import Curve
 from schedule_zero.wire import ErrorCode
 from schedule_zero.zmq_client import ZMQClient
@@ -31,6 +33,13 @@ class RegistrationTiming:
     connects in the background, so a server that comes back is found within one attempt. An attempt that was
     answered with a refusal is repeated after `retry_delay`, and after `attempts` of them every `slow_delay`.
     `jitter` spreads every wait by that fraction, so that many handlers do not return in step.
+
+    Raises:
+        ConfigError: a wait that is not positive, no attempt, or a jitter outside 0..1.
+
+    Example:
+        >>> RegistrationTiming.of({"retry_delay": 5}).retry_delay
+        5.0
     """
 
     heartbeat: float = 2.0
@@ -38,6 +47,31 @@ class RegistrationTiming:
     attempts: int = 5
     slow_delay: float = 60.0
     jitter: float = 0.2
+
+    def __post_init__(self) -> None:
+        for name in ("heartbeat", "retry_delay", "slow_delay"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ConfigError(f"timing.{name} is more than 0 seconds, found {getattr(self, name)}")
+        if self.attempts < 1:
+            raise ConfigError(f"timing.attempts is at least 1, found {self.attempts}")
+        if not 0 <= self.jitter <= 1:
+            raise ConfigError(f"timing.jitter lies in 0..1, found {self.jitter}")
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> RegistrationTiming:
+        """The timing that a configuration describes; what it does not name is as usual.
+
+        Raises:
+            ConfigError: an unknown setting, one of a wrong type, or a value that cannot be used.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        unknown = [str(name) for name in settings if name not in known]
+        if unknown:
+            raise ConfigError(f"timing has no {', '.join(unknown)}; it has: {', '.join(known)}")
+        try:
+            return msgspec.convert(dict(settings), cls)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"timing: {error}") from error
 
 
 class Registrar:

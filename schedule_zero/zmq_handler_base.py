@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from abc import ABC
+from collections.abc import Mapping
 from typing import Any, Final
 
 import zmq
@@ -38,7 +39,8 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
     when it comes by another connection.
 
     With a `server_address` the handler registers there, sends a heartbeat every `heartbeat` seconds, and
-    registers again when the server was restarted; see `RegistrationTiming` for the pace. `port` 0 binds any
+    registers again when the server was restarted; see `RegistrationTiming` for the pace (`timing`, which may be
+    given as a mapping of its fields, and then includes the heartbeat). `port` 0 binds any
     free port; `port` and `address` are the real ones after `start`. `advertise` is the host that callers are
     told, when it is not `host`.
 
@@ -66,19 +68,21 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
         heartbeat: float = 2.0,
         call_memory: int = 4096,
         context: zmq.Context[zmq.Socket[bytes]] | None = None,
-        timing: RegistrationTiming | None = None,
+        timing: RegistrationTiming | Mapping[str, Any] | None = None,
         advertise: str | None = None,
         secure: HandlerKeys | None = None,
         insecure: bool = False,
     ) -> None:
-        _check(handler_id, port, concurrency)
+        _check(handler_id, port, concurrency, call_memory)
         self.handler_id = handler_id
         self.host = host
         self.server_address = server_address
         self.incarnation = ""
         self._wanted_port = port
         self._concurrency = concurrency
-        self._timing = timing or RegistrationTiming(heartbeat=heartbeat)
+        if timing is None:
+            timing = RegistrationTiming(heartbeat=heartbeat)
+        self._timing = timing if isinstance(timing, RegistrationTiming) else RegistrationTiming.of(timing)
         self._call_memory = call_memory
         self._given_context = context
         self._advertise = advertise
@@ -239,10 +243,12 @@ def _end_after(context: zmq.Context[zmq.Socket[bytes]], threads: list[threading.
     context.term()
 
 
-def _check(handler_id: str, port: int, concurrency: int) -> None:
+def _check(handler_id: str, port: int, concurrency: int, call_memory: int) -> None:
     if not handler_id or len(handler_id) > 200:
         raise ConfigError(f"a handler id has 1 to 200 characters, found {handler_id!r:.80}")
     if not 0 <= port <= 65535:
         raise ConfigError(f"a port lies in 0..65535 (0: any free one), found {port}")
+    if call_memory < 1:
+        raise ConfigError(f"a handler remembers at least 1 answer, found a call_memory of {call_memory}")
     if concurrency < 1:
         raise ConfigError(f"a handler needs a concurrency of at least 1, found {concurrency}")

@@ -172,3 +172,13 @@ def test_it_imports_only_what_it_needs() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True
     )
     assert found.stdout.strip() == "[]"
+
+
+def test_the_pace_of_registration_comes_with_the_configuration(spawn: Spawn, ready: Any) -> None:
+    """A governor gives it as it gives any other keyword; a pace that makes no sense is a configuration error."""
+    spawn("--config-json", '{"timing": {"heartbeat": 0.5, "retry_delay": 1}}')
+    ready()
+    process = spawn("--config-json", '{"timing": {"jitter": 7}}')
+    assert process.wait(30.0) == 2
+    assert process.stderr is not None
+    assert "timing.jitter lies in 0..1, found 7" in process.stderr.read()

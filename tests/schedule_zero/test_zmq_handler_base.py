@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import zmq
 
-from schedule_zero import barriers
+from schedule_zero import barriers, handler_socket
 from schedule_zero.errors import (
     CallTimeout,
     ConfigError,
@@ -232,7 +232,14 @@ def test_port_taken(worker: Any, worker_class: Any) -> None:
     [
         ({"handler_id": ""}, "1 to 200 characters"),
         ({"handler_id": "h", "port": 70_000}, "0..65535"),
-        ({"handler_id": "h", "concurrency": 0}, "at least 1"),
+        ({"handler_id": "h", "concurrency": 0}, "concurrency of at least 1"),
+        ({"handler_id": "h", "call_memory": 0}, "at least 1 answer"),
+        ({"handler_id": "h", "heartbeat": 0}, "timing.heartbeat is more than 0 seconds, found 0"),
+        ({"handler_id": "h", "timing": {"retry_delay": float("inf")}}, "timing.retry_delay is more than 0"),
+        ({"handler_id": "h", "timing": {"attempts": 0}}, "timing.attempts is at least 1, found 0"),
+        ({"handler_id": "h", "timing": {"jitter": 2}}, r"timing.jitter lies in 0..1, found 2"),
+        ({"handler_id": "h", "timing": {"slow_delay": "soon"}}, r"timing: Expected `float`, got `str`"),
+        ({"handler_id": "h", "timing": {"patience": 1}}, "timing has no patience; it has: heartbeat, retry_delay"),
     ],
 )
 def test_wrong_arguments(arguments: dict[str, Any], complaint: str, worker_class: Any) -> None:
@@ -252,3 +259,40 @@ def test_many_callers(worker: Any, call_alone: Any) -> None:
     ask: Callable[[int], Any] = lambda n: call_alone(worker.address, "add", {"a": n, "b": 1})  # noqa: E731
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(ask, range(40))) == list(range(1, 41))
+
+
+def test_answers_tell_in_which_start_they_ran(worker_class: Any) -> None:
+    """Every answer of a method names the incarnation, a repeated one too; after a restart it is another."""
+    worker = worker_class("w")
+    seen = []
+    for _ in range(2):
+        with worker, ZMQClient(worker.address, timeout=10_000) as client:
+            replies = [client.call_raw("add", {"a": 1}, request_id="r") for _ in range(2)]
+            replies += [client.call_raw(method) for method in ("fail", "unspeakable")]
+            assert {reply.incarnation for reply in replies} == {worker.incarnation}
+            assert client.call_raw("nothing").incarnation is None
+            assert client.incarnation == worker.incarnation
+            seen.append(worker.incarnation)
+            assert worker.stats.started == 3
+    assert seen[0] != seen[1]
+
+
+@pytest.mark.parametrize("what", ["calls", "bytes"])
+def test_a_full_handler_says_so(
+    dealer: zmq.Socket[bytes], worker: Any, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Beyond a limit of calls, or of their bytes, callers are told at once that their call did not run."""
+    monkeypatch.setattr(handler_socket, "_MAX_PENDING" if what == "calls" else "_MAX_PENDING_BYTES", 10)
+    room = 10 if what == "calls" else 1  # one call is taken however large it is
+    for n in range(room + 5):
+        request = {"method": "wait_for_gate", "params": {"n": n}, "request_id": f"r-{n}"}
+        dealer.send_multipart([b"", json.dumps(request).encode()])
+    refused = [json.loads(dealer.recv_multipart()[-1]) for _ in range(5)]
+    assert {reply["code"] for reply in refused} == {"unavailable"}
+    assert [reply["request_id"] for reply in refused] == [f"r-{n}" for n in range(room, room + 5)]
+    worker.gate.set()
+    done = [json.loads(dealer.recv_multipart()[-1])["result"] for _ in range(room)]
+    assert sorted(done) == list(range(room))
+    # What was refused has not run, and its id is free for the retry.
+    dealer.send_multipart([b"", b'{"method": "wait_for_gate", "params": {"n": 77}, "request_id": "r-%d"}' % room])
+    assert json.loads(dealer.recv_multipart()[-1])["result"] == 77
