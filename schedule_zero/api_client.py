@@ -20,13 +20,14 @@ class ServerUnreachable(ScheduleZeroError):
 
 
 class ApiClient:
-    """Calls the API at ``base_url``; each call may take ``timeout`` seconds."""
+    """Calls the API at ``base_url``; each call may take ``timeout`` seconds. ``token`` is shown where there is one."""
 
-    def __init__(self, base_url: str, timeout: float = 30.0) -> None:
+    def __init__(self, base_url: str, timeout: float = 30.0, *, token: str = "") -> None:
         if urllib.parse.urlsplit(base_url).scheme not in ("http", "https"):
             raise ScheduleZeroError(f"server URL: expected http://HOST:PORT, found {base_url!r}")
         self.base_url = base_url.rstrip("/")
         self.timeout = timeout
+        self._token = token
 
     def call(self, method: str, path: str, body: Any = None, query: dict[str, Any] | None = None) -> Any:
         """The decoded answer; None when it has no body.
@@ -37,6 +38,8 @@ class ApiClient:
         url = self.base_url + path + (f"?{urllib.parse.urlencode(wanted)}" if wanted else "")
         data = None if body is None else json.dumps(body).encode()
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
         request = urllib.request.Request(url, data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=self.timeout) as answer:
@@ -59,6 +62,23 @@ def find_server(deployment: str | None, config: Path | None, root: Path) -> str:
         from schedule_zero.ports import reachable
 
         return f"http://{reachable(loaded.service.http_host)}:{loaded.service.http_port}"
+
+
+def chosen_token(url: str | None, deployment: str | None, config: Path | None, root: Path) -> str:
+    """``SCHEDULEZERO_TOKEN``, or what the deployment's own server has left for this user; empty where there is none.
+
+    The latter is shown to no other server: neither to ``url`` nor to ``SCHEDULEZERO_URL``.
+    """
+    given = os.environ.get("SCHEDULEZERO_TOKEN")
+    if given or url or os.environ.get("SCHEDULEZERO_URL"):
+        return given or ""
+    from schedule_zero.deployment import load_deployment
+
+    loaded = load_deployment(deployment, config, root=root)
+    try:
+        return str(json.loads((loaded.directory / "server.json").read_text("utf-8"))["token"])
+    except (OSError, ValueError, KeyError):
+        return ""
 
 
 def path_of(*parts: str) -> str:

@@ -13,6 +13,7 @@ import click
 
 from schedule_zero import __version__
 from schedule_zero.cli_governor import governor
+from schedule_zero.cli_security import keys, tokens
 from schedule_zero.cli_support import api_options, fail, guarded, json_option, show
 from schedule_zero.cli_systemd import systemd
 from schedule_zero.exits import ExitCode
@@ -32,6 +33,8 @@ def main() -> None:
 
 
 main.add_command(governor)
+main.add_command(keys)
+main.add_command(tokens)
 main.add_command(systemd)
 
 

@@ -80,9 +80,10 @@ def api_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_client(
         *args: Any, url: str | None, deployment: str | None, config: Path | None, root: Path, **kwargs: Any
     ) -> Any:
-        from schedule_zero.api_client import ApiClient, chosen_url
+        from schedule_zero.api_client import ApiClient, chosen_token, chosen_url
 
-        return command(*args, api=ApiClient(chosen_url(url, deployment, config, root)), **kwargs)
+        server = (url, deployment, config, root)
+        return command(*args, api=ApiClient(chosen_url(*server), token=chosen_token(*server)), **kwargs)
 
     return click.option("--url", help="Server [default: $SCHEDULEZERO_URL or the deployment's].")(
         deployment_options(guarded(with_client))

@@ -27,6 +27,7 @@ from schedule_zero.monitor import Monitor
 from schedule_zero.ports import PortReservation, reserve_port
 from schedule_zero.readiness import Probe, ServerRuntime, health_of
 from schedule_zero.restart_policy import Restarts
+from schedule_zero.security.server_keys import Peers
 from schedule_zero.unit import Launch, Unit
 
 __all__ = ["GovernorCore"]
@@ -84,6 +85,7 @@ class GovernorCore(GovernorBase, Generic[L]):
         self._leaving: list[Governed[L]] = []
         self._reservations: dict[str, PortReservation] = {}
         self._running: Deployment = self.deployment
+        self._peers = Peers()
         self._monitor: Monitor | None = None
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._started_at = 0.0
@@ -175,6 +177,7 @@ class GovernorCore(GovernorBase, Generic[L]):
 
     def _launch_all(self) -> None:
         self._running = self._with_ports()
+        self._peers = Peers(self._running.service.security)
         self._context = zmq.Context()
         self._prepare()
         self._started_at = time.monotonic()
@@ -185,7 +188,7 @@ class GovernorCore(GovernorBase, Generic[L]):
         for config in list(self._configs.values()):
             self._services[config.handler_id].begin(self._handler_launch(config))
         self._monitor = Monitor(
-            lambda: self._services, self._probe(), self._context, interval=self._poll_interval
+            lambda: self._services, self._probe(), self._context, interval=self._poll_interval, peers=self._peers
         )
         self._monitor.start()
 
@@ -303,7 +306,7 @@ class GovernorCore(GovernorBase, Generic[L]):
 
     def health_check(self, timeout: float = 1.0) -> dict[str, bool]:
         """Whether each service answers a ping within ``timeout`` seconds; all are asked at once."""
-        return health_of(self.status(), timeout)
+        return health_of(self.status(), timeout, self._peers)
 
     def get_metrics(self) -> dict[str, Any]:
         """Uptime in seconds, totals, state and cost of each service; numbers and texts only.

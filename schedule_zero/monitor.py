@@ -13,6 +13,7 @@ import zmq
 from schedule_zero.governed import Governed
 from schedule_zero.governor_base import SERVER, ProcessStatus
 from schedule_zero.readiness import Probe, ServerRuntime, ping_all
+from schedule_zero.security.server_keys import Peers
 
 __all__ = ["Monitor"]
 
@@ -37,11 +38,13 @@ class Monitor:
         *,
         interval: float = 0.05,
         quick: float = 0.01,
+        peers: Peers | None = None,
     ) -> None:
         self.runtime: ServerRuntime | None = None
         self.looked_at = time.monotonic()
         self._services = services
         self._probe = probe
+        self._peers = peers
         self._tidy_at = 0.0
         self._context = context
         self._interval = interval
@@ -93,7 +96,7 @@ class Monitor:
         self.runtime = self._probe.server_runtime(server)
         if self.runtime is None:
             return
-        answers = ping_all(self._context, {SERVER: self.runtime.registration_address}, 0.3)
+        answers = ping_all(self._context, {SERVER: self.runtime.registration_address}, 0.3, self._peers)
         if answers[SERVER]:
             _mark_ready(server, life)
 
@@ -103,7 +106,7 @@ class Monitor:
         lives = {one.name: one.process.incarnation for one in handlers}
         registered = self._probe.registered(handlers, runtime)
         addresses = {one.name: one.launch.address for one in registered if one.launch}
-        for name, well in ping_all(self._context, addresses, 0.3).items() if addresses else ():
+        for name, well in ping_all(self._context, addresses, 0.3, self._peers).items() if addresses else ():
             if well:
                 _mark_ready(next(one for one in registered if one.name == name), lives[name])
 

@@ -7,28 +7,32 @@ import json
 import time
 import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import zmq
 
 from schedule_zero import wire
-from schedule_zero.errors import ProtocolError
+from schedule_zero.errors import HandlerUnavailable, ProtocolError
 from schedule_zero.governed import Governed
 from schedule_zero.governor_base import ProcessInfo, ProcessStatus
 from schedule_zero.ports import reachable
+from schedule_zero.security.curve import Curve
+from schedule_zero.security.server_keys import Peers
 
 __all__ = ["Probe", "ProcessProbe", "ServerRuntime", "connected_handlers", "health_of", "ping_all", "read_runtime"]
 
 
 @dataclass(frozen=True)
 class ServerRuntime:
-    """What a server that is ready says of itself."""
+    """What a server that is ready says of itself; ``token`` is for this user's requests, where tokens are asked for."""
 
     pid: int
     http_url: str
     registration_address: str
+    token: str = field(default="", repr=False)
+
 
 class Probe(Protocol):
     """Tells what services say of themselves, before they are asked by the wire."""
@@ -53,7 +57,7 @@ class ProcessProbe:
     def registered(self, handlers: list[Governed[Any]], runtime: ServerRuntime) -> list[Governed[Any]]:
         """Those that the server lists; one listed for its predecessor is told by the pid."""
         pids = {one.name: one.process.pid for one in handlers}
-        listed = connected_handlers(runtime.http_url)
+        listed = connected_handlers(runtime.http_url, token=runtime.token)
         return [one for one in handlers if one.name in listed and listed[one.name] in (None, pids[one.name])]
 
 
@@ -61,18 +65,24 @@ def read_runtime(path: Path, pid: int | None) -> ServerRuntime | None:
     """The runtime file of the server with this pid; None while that one has written none."""
     try:
         data = json.loads(path.read_text("utf-8"))
-        runtime = ServerRuntime(int(data["pid"]), str(data["http_url"]), str(data["registration_address"]))
+        runtime = ServerRuntime(
+            int(data["pid"]), str(data["http_url"]), str(data["registration_address"]), str(data.get("token", ""))
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return runtime if runtime.pid == pid else None
 
 
 def ping_all(
-    context: zmq.Context[zmq.Socket[bytes]], addresses: Mapping[str, str], timeout: float
+    context: zmq.Context[zmq.Socket[bytes]],
+    addresses: Mapping[str, str],
+    timeout: float,
+    peers: Peers | None = None,
 ) -> dict[str, bool]:
     """Ping every address at once; who answered well within ``timeout`` seconds, under the names given.
 
-    One thread asks all of them: every request is sent before the first reply is waited for.
+    One thread asks all of them: every request is sent before the first reply is waited for. ``peers`` knows by which
+    keys they are recognised.
     """
     answers = dict.fromkeys(addresses, False)
     waiting: dict[zmq.Socket[bytes], str] = {}
@@ -80,7 +90,11 @@ def ping_all(
     poller = zmq.Poller()
     try:
         for name, address in addresses.items():
-            opened.append(_asked(context, address))
+            try:
+                secure = None if peers is None else peers.secure(name)
+            except HandlerUnavailable:
+                continue  # without a key it is not to be called, by anybody
+            opened.append(_asked(context, address, secure))
             waiting[opened[-1]] = name
             poller.register(opened[-1], zmq.POLLIN)
         deadline = time.monotonic() + timeout
@@ -94,7 +108,7 @@ def ping_all(
     return answers
 
 
-def health_of(infos: Mapping[str, ProcessInfo], timeout: float) -> dict[str, bool]:
+def health_of(infos: Mapping[str, ProcessInfo], timeout: float, peers: Peers | None = None) -> dict[str, bool]:
     """Whether each service answers a ping within ``timeout`` seconds; what is not ready is not asked."""
     health = dict.fromkeys(infos, False)
     addresses = {
@@ -105,14 +119,16 @@ def health_of(infos: Mapping[str, ProcessInfo], timeout: float) -> dict[str, boo
     if addresses:
         # A context of its own: the governor may be stopped, and its context ended, at any moment.
         with zmq.Context() as context:
-            health |= ping_all(context, addresses, timeout)
+            health |= ping_all(context, addresses, timeout, peers)
     return health
 
 
-def _asked(context: zmq.Context[zmq.Socket[bytes]], address: str) -> zmq.Socket[bytes]:
+def _asked(context: zmq.Context[zmq.Socket[bytes]], address: str, secure: Curve | None) -> zmq.Socket[bytes]:
     """A REQ socket that has asked ``address`` for a sign of life."""
     socket = context.socket(zmq.REQ)
     socket.linger = 0
+    if secure is not None:
+        secure.apply(socket)
     socket.connect(address)
     socket.send(wire.encode_request("ping"))
     return socket
@@ -125,12 +141,12 @@ def _is_pong(socket: zmq.Socket[bytes]) -> bool:
         return False
 
 
-def connected_handlers(http_url: str, timeout: float = 0.5) -> dict[str, int | None]:
+def connected_handlers(http_url: str, timeout: float = 0.5, *, token: str = "") -> dict[str, int | None]:
     """The handlers that the server lists as connected, each with its pid; empty when it does not answer."""
     url = urllib.parse.urlsplit(http_url)
     connection = http.client.HTTPConnection(reachable(url.hostname or ""), url.port, timeout=timeout)
     try:
-        connection.request("GET", "/api/handlers")
+        connection.request("GET", "/api/handlers", headers={"Authorization": f"Bearer {token}"} if token else {})
         listed = json.loads(connection.getresponse().read())
     except (OSError, http.client.HTTPException, ValueError):
         return {}

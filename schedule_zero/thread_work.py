@@ -11,6 +11,7 @@ from schedule_zero.governor_base import HandlerConfig
 from schedule_zero.handler import load_class
 from schedule_zero.launch import registration_address
 from schedule_zero.readiness import ServerRuntime
+from schedule_zero.security.server_keys import handler_options
 from schedule_zero.server import Server
 from schedule_zero.service_config import ServiceConfig
 from schedule_zero.zmq_handler_base import BaseHandler
@@ -53,7 +54,9 @@ class ServerWork:
         try:
             await server.start()
             facts = server.runtime()
-            self.runtime = ServerRuntime(self._pid, str(facts["http_url"]), str(facts["registration_address"]))
+            self.runtime = ServerRuntime(
+                self._pid, str(facts["http_url"]), str(facts["registration_address"]), str(facts["token"])
+            )
             await self._stop.wait()
         finally:
             self.runtime = None
@@ -107,7 +110,7 @@ class HandlerWork:
                 self._port,
                 registration_address(self._service),
                 self._service.zmq_host,
-                **config.kwargs,
+                **{**handler_options(self._service.security, config.handler_id), **config.kwargs},
             )
         except TypeError as error:
             given = sorted(config.kwargs)

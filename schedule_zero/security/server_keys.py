@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 from schedule_zero.errors import ConfigError, HandlerUnavailable
 from schedule_zero.security.allowed_keys import AllowedKeys
@@ -11,7 +12,7 @@ from schedule_zero.security.curve import Curve, HandlerKeys
 from schedule_zero.security.key_files import SERVER, read_pair, read_public
 from schedule_zero.security.settings import SecuritySettings
 
-__all__ = ["ServerKeys", "handler_keys", "server_keys"]
+__all__ = ["Peers", "ServerKeys", "handler_keys", "handler_options", "server_keys"]
 
 
 class ServerKeys:
@@ -65,6 +66,30 @@ class ServerKeys:
 def server_keys(settings: SecuritySettings) -> ServerKeys | None:
     """The keys of a server with these settings; None when it has none. Raises ConfigError."""
     return None if settings.keys is None else ServerKeys(settings.keys)
+
+
+class Peers:
+    """How a governor reaches its server and its handlers: as who, and who they must prove to be.
+
+    Raises ConfigError when keys are configured and cannot be used.
+    """
+
+    def __init__(self, settings: SecuritySettings | None = None) -> None:
+        self._keys = None if settings is None else server_keys(settings)
+
+    def secure(self, name: str) -> Curve | None:
+        """The keys for a client of this service; None in plain text. Raises HandlerUnavailable without a key."""
+        if self._keys is None:
+            return None
+        return self._keys.to_server() if name == SERVER else self._keys.to_handler(name)
+
+
+def handler_options(settings: SecuritySettings, handler_id: str) -> dict[str, Any]:
+    """What is to be passed to a handler's class; nothing that is not asked for. Raises ConfigError."""
+    options: dict[str, Any] = {"insecure": True} if settings.insecure else {}
+    if settings.keys is not None:
+        options["secure"] = handler_keys(settings.keys, handler_id)
+    return options
 
 
 def handler_keys(folder: Path, handler_id: str) -> HandlerKeys:

@@ -29,7 +29,8 @@ class Sessions:
     def __init__(self, lifetime: float, *, clock: Callable[[], float] | None = None) -> None:
         self.lifetime = lifetime
         self._clock = clock
-        self._key = secrets.token_bytes(32)
+        # Made when it is first needed: most servers have no sessions.
+        self._key = b""
 
     def open(self, token_digest: str) -> str:
         """The value of a cookie that stands for a token, which is named by its hash."""
@@ -48,6 +49,7 @@ class Sessions:
         return time.time() if self._clock is None else self._clock()
 
     def _signature(self, content: str) -> str:
+        self._key = self._key or secrets.token_bytes(32)
         return _text(hmac.new(self._key, content.encode("utf-8", "surrogatepass"), hashlib.sha256).digest())
 
 
