@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 from schedule_zero.errors import ConfigError, PortTaken
-from schedule_zero.exits import ExitCode
+from schedule_zero.exits import ExitCode, leave
 from schedule_zero.files import write_atomically
 from schedule_zero.lifeline import Lifeline, forget_pid_file
 from schedule_zero.zmq_handler_base import BaseHandler
@@ -225,4 +225,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -27,7 +27,7 @@ from schedule_zero.api.context import ApiContext
 from schedule_zero.api.handler_watch import HandlerWatch
 from schedule_zero.deployment import load_deployment
 from schedule_zero.errors import ConfigError, PortTaken, StoreUnusable
-from schedule_zero.exits import ExitCode
+from schedule_zero.exits import ExitCode, leave
 from schedule_zero.files import write_atomically
 from schedule_zero.governor_link import GovernorLink
 from schedule_zero.lifeline import Lifeline, forget_pid_file
@@ -263,4 +263,4 @@ def _fail(code: ExitCode, error: Exception) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

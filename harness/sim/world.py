@@ -197,6 +197,7 @@ class World:
 
     def _install_own(self) -> None:
         patcher = self.patcher
+        Garbage.patch(patcher)
         wall = Wall()
         self._stack.callback(wall.remove)
         spinning = clock.Spinning()

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from harness.sim.boundary.patcher import Patcher
 from harness.sim.boundary.registry import Boundary, How
 from harness.sim.errors import Killed, SimError
 
@@ -39,6 +40,11 @@ class Garbage:
         gc.collect(MIDDLE)
         gc.disable()
         gc.freeze()
+
+    @staticmethod
+    def patch(patcher: Patcher) -> None:
+        """A simulated process that freezes its objects (before it ends, say) must not freeze those of the world."""
+        patcher.set(gc, "freeze", lambda: None)
 
     def collect(self) -> None:
         """Collect what the world left. Finalizers that reach for the world are refused, and nobody is told."""
