@@ -51,7 +51,7 @@ class Addressees:
         task = handler_task(handler_id, self._limit)
         if self._store.has_task(task):
             return
-        if not self._store.has_task_id(task.id):
+        if not self._store.has_task_id(task.id) and not self._store.elsewhere(handler_id):
             try:
                 self._find(handler_id)
             except UnknownHandler:

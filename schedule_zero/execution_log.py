@@ -16,6 +16,7 @@ import msgspec
 
 from schedule_zero.database import Database
 from schedule_zero.dialect import Session
+from schedule_zero.requests import Instant
 from schedule_zero.schema import instant, micros
 from schedule_zero.storage import Storage
 
@@ -28,7 +29,9 @@ _COLUMNS = (
 # Once outcome and job row are both there, a crash may still bring the job back: only the row stops it from
 # running again.
 _DONE = "outcome IS NOT NULL AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = executions.job_id)"
-_UPSERT = f"""INSERT INTO executions ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
+_INSERT = f"INSERT INTO executions ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+_BEGIN = f"{_INSERT} ON CONFLICT (job_id) DO NOTHING"
+_UPSERT = f"""{_INSERT}
     ON CONFLICT (job_id) DO UPDATE SET
         started_at = coalesce(executions.started_at, excluded.started_at), ended_at = excluded.ended_at,
         attempts = excluded.attempts, outcome = excluded.outcome,
@@ -63,7 +66,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     number: int
-    started_at: datetime
+    started_at: Instant
     duration: float
     error: str | None = None
     incarnation: str | None = None
@@ -77,10 +80,10 @@ class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True):
     handler_id: str
     method: str
     schedule_id: str | None = None
-    scheduled_for: datetime | None = None
-    accepted_at: datetime | None = None
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
+    scheduled_for: Instant | None = None
+    accepted_at: Instant | None = None
+    started_at: Instant | None = None
+    ended_at: Instant | None = None
     attempts: tuple[Attempt, ...] = ()
     outcome: Outcome | None = None
     error: str | None = None
@@ -135,9 +138,12 @@ class ExecutionLog:
         if self._owns:
             await self._db.close()
 
-    async def record_start(self, record: ExecutionRecord) -> None:
-        """Make it durable that the execution has begun (needed before a call that may happen once at most)."""
-        await self._db.write(lambda c: insert_record(c, record))
+    async def record_start(self, record: ExecutionRecord) -> bool:
+        """Make it durable that the execution has begun (needed before a call that may happen once at most).
+
+        False if another server has begun it: one that took the job over when this one's lease had run out.
+        """
+        return await self._db.write(lambda c: c.execute(_BEGIN, _to_row(record)).rowcount > 0)
 
     async def record_attempt(self, record: ExecutionRecord) -> None:
         """Make the attempts made so far durable; `record.outcome` is None."""

@@ -44,8 +44,8 @@ _DRAIN_LOOK = 0.02
 
 
 class GivenBack(ScheduleZeroError):
-    """The job has no outcome, because the server stops: it goes back to the store, to run after the next
-    start.
+    """The job has no outcome here, because the server stops or another server can call its handler: it goes back
+    to the store.
     """
 
 
@@ -122,7 +122,8 @@ class JobExecutor:
 
     `random_source` is the source of jitter, uniform in [0, 1). `reachable` says whether a handler is there to
     be called: an attempt waits for it, without a thread, as long as its time-out allows, instead of calling
-    into the void.
+    into the void. `elsewhere` says whether another server on the same store can call it: then the job is given
+    back, for that one to take.
     """
 
     def __init__(
@@ -133,12 +134,14 @@ class JobExecutor:
         threads: int = 16,
         random_source: Callable[[], float] | None = None,
         reachable: Callable[[str], bool] = lambda _: True,
+        elsewhere: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._registry = registry
         self._log = log
         self._size = threads
         self._random = random_source or random.random
         self._reachable = reachable
+        self._elsewhere = elsewhere
         self._threads: dict[str, CallThreads] = {}
         self._running: dict[str, ExecutionRecord] = {}
         #: Calls under way: job id -> handler and future answer.
@@ -247,9 +250,9 @@ class JobExecutor:
                 None,
                 f"handler {call.handler_id!r} stayed disconnected for {timeout:g} s",
             )
-        if call.at_most_once:
-            # Not earlier: a job that has only waited for its handler has not begun, and may begin after a stop.
-            await self._log.record_start(record)
+        # Not earlier: a job that has only waited for its handler has not begun, and may begin after a stop.
+        if call.at_most_once and not await self._log.record_start(record):
+            raise GivenBack(f"job {call.job_id} was taken over, and begun, by another server")
         try:
             return Outcome.SUCCESS, await self._answer(call, end, sight), None
         except GivenBack:
@@ -281,6 +284,8 @@ class JobExecutor:
             left = end - time.monotonic()
             if left <= 0:
                 return False
+            if self._elsewhere(call.handler_id):
+                raise GivenBack(f"another server can call handler {call.handler_id!r}")
             await self._rest(call, min(pause, left))
             pause = min(pause * 2, _SLOWEST_LOOK)
         return True

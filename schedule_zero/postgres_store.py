@@ -2,8 +2,9 @@
 
 Who runs a job: a server to which its handler is connected. Each server says every second which handlers are
 connected to it (the table `presence`); the jobs of a handler that is connected elsewhere are left to the servers
-there. The jobs of one that is connected nowhere may be taken by any server, and end there as they would on a
-server alone. So a handler is registered with every server that should be able to call it.
+there, and given back to them. The jobs of one that is connected nowhere are taken by any server after a few
+seconds, and end there as they would on a server alone. So a handler is registered with every server that should be
+able to call it.
 
 The limits of handlers and schedules hold over all servers together: a round of acquiring locks the tasks that it
 takes from, passes over those that another server is taking from, and counts what runs in the table of jobs.
@@ -39,6 +40,8 @@ __all__ = ["PostgresStore", "build_postgres_store"]
 WATCH: Final = 1.0
 #: Seconds for which a server's word that a handler is connected to it holds.
 PRESENT: Final = 5.0
+#: Seconds that a job waits for a server to which its handler is connected, before another takes it.
+GRACE: Final = 3.0
 #: Seconds until a task that another server was taking from is looked at again.
 _AGAIN: Final = 0.05
 _PREFIX: Final = "handler:"
@@ -56,6 +59,7 @@ class PostgresStore(JobStore):
         super().__init__(database)
         self._postgres = database
         self._shared = PostgresBroker(database)
+        self._elsewhere: frozenset[str] = frozenset()
 
     def broker(self) -> LastingBroker:
         """The broker that tells the other servers."""
@@ -64,6 +68,10 @@ class PostgresStore(JobStore):
     def runs(self, job: Job) -> bool:
         """Whether a stored job is running, here or at another server."""
         return self.holds(job.id) or job.acquired_by not in (None, self._postgres.identity)
+
+    def elsewhere(self, handler_id: str) -> bool:
+        """Whether the handler is connected to another server, as of the last look."""
+        return handler_id in self._elsewhere
 
     async def start(self, exit_stack: AsyncExitStack, event_broker: EventBroker, logger: Logger) -> None:
         """Take the broker, read the tasks, and watch what the other servers do."""
@@ -94,11 +102,11 @@ class PostgresStore(JobStore):
         here = () if self.draining else tuple(sorted(self.connected()))
         server = self._postgres.identity
 
-        def look(c: Session) -> tuple[list[Event], list[tuple[object, ...]]]:
+        def look(c: Session) -> tuple[list[Event], list[tuple[object, ...]], frozenset[str]]:
             _say_who_is_here(c, server, here)
-            return clean(c, held), select(c, f"SELECT {TASK_COLUMNS} FROM tasks")
+            return clean(c, held), select(c, f"SELECT {TASK_COLUMNS} FROM tasks"), _who_is_elsewhere(c, server)
 
-        events, rows = await self._db.write(look)
+        events, rows, self._elsewhere = await self._db.write(look)
         self._tasks = {str(row[0]): task_of(row) for row in rows}
         await self._publish(*events)
 
@@ -147,9 +155,10 @@ class _SharedChoice(Choice):
     def _claimable(self, c: Session, waiting: list[str]) -> list[str]:
         if not waiting:
             return []
-        query = "SELECT DISTINCT handler_id FROM presence WHERE server <> ? AND until > ?"
-        elsewhere = {f"{_PREFIX}{row[0]}" for row in select(c, query, self.server, now(c))}
-        wanted = [task for task in waiting if task in self.connected or task not in elsewhere]
+        elsewhere = {f"{_PREFIX}{handler}" for handler in _who_is_elsewhere(c, self.server)}
+        wanted = [
+            task for task in waiting if task in self.connected or (task not in elsewhere and _has_waited(c, task))
+        ]
         lock = "SELECT id, max_running_jobs FROM tasks WHERE id IN ({}) ORDER BY id FOR UPDATE SKIP LOCKED"
         locked = dict(every(c, lock, wanted))
         self.passed_over = any(task in self.limits and task not in locked for task in wanted)
@@ -160,6 +169,16 @@ class _SharedChoice(Choice):
             if schedule is not None:
                 self.by_schedule[schedule] += count
         return [task for task in wanted if task in locked]
+
+
+def _has_waited(c: Session, task: str) -> bool:
+    query = "SELECT created_at FROM jobs WHERE acquired_by IS NULL AND task_id = ? ORDER BY seq LIMIT 1"
+    return any(row[0] < now(c) - int(GRACE * 1_000_000) for row in select(c, query, task))
+
+
+def _who_is_elsewhere(c: Session, server: str) -> frozenset[str]:
+    query = "SELECT DISTINCT handler_id FROM presence WHERE server <> ? AND until > ?"
+    return frozenset(row[0] for row in select(c, query, server, now(c)))
 
 
 def _say_who_is_here(c: Session, server: str, handlers: Iterable[str]) -> None:

@@ -116,7 +116,11 @@ class SchedulerService:
             secure=keys,
         )
         self._executor = JobExecutor(
-            self._registry, self._log, threads=config.per_handler_jobs, reachable=self._is_connected
+            self._registry,
+            self._log,
+            threads=config.per_handler_jobs,
+            reachable=self._is_connected,
+            elsewhere=self._store.elsewhere,
         )
         self._registration = RegistrationServer(
             self._registry,

@@ -69,6 +69,10 @@ class JobStore(ScheduleStore):
         """Whether a stored job is running, here or at another server."""
         return self.holds(job.id)
 
+    def elsewhere(self, handler_id: str) -> bool:
+        """Whether the handler is connected to another server on this store, which can call it."""
+        return False
+
     def broker(self) -> LastingBroker:
         """The event broker that belongs to this kind of store."""
         return LastingBroker()

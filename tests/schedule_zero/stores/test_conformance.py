@@ -82,7 +82,7 @@ def on_store(
             await store.start(stack, broker, getLogger("test"))
             await store.add_task(task())
             events: list[Event] = []
-            broker.publish = told(events)  # type: ignore[method-assign]
+            broker.publish = told(events)  # type: ignore[method-assign,assignment]
             await scene(store, events)
 
     return lambda scene: within(lambda: play(scene))
