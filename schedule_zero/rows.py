@@ -1,7 +1,7 @@
 """APScheduler's structures as rows of our tables.
 
-Arguments of calls are plain JSON. Only triggers go through APScheduler's JSON serializer: it can name classes,
-so it must never see what a client sent.
+Arguments of calls are plain JSON. Only triggers go through APScheduler's JSON serializer, which can name classes: it
+never sees what a client sent, and takes no other classes than triggers. Which code a task runs is not read at all.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from uuid import UUID
 import msgspec
 from apscheduler import CoalescePolicy, Job, JobOutcome, JobResult, Schedule, Task
 from apscheduler.abc import Trigger
-from apscheduler.serializers.json import JSONSerializer
 
 from schedule_zero.execution_log import ExecutionRecord, Outcome
 from schedule_zero.schema import instant, micros, span
+from schedule_zero.security.stored_triggers import StoredTriggers
 
 #: Key in a job's metadata (in memory only): the log may already know this job, look before calling.
 SEEN = "seen"
 #: Key in a schedule's and its jobs' metadata: how many jobs of this schedule may run at once.
 SCHEDULE_LIMIT = "max_running_jobs"
+
+#: The function of every task, whatever a store says: APScheduler imports what a task names before it runs anything.
+TASK_FUNCTION = "schedule_zero.scheduler:call_handler"
 
 # APScheduler's attrs converters hide from mypy that these classes take None: hence the casts below.
 TASK_COLUMNS = "id, func, job_executor, max_running_jobs, misfire_grace, metadata"
@@ -60,7 +63,7 @@ def task_of(row: Sequence[Any]) -> Task:
     """The task of a row of `TASK_COLUMNS`."""
     task: Task = cast("Any", Task)(
         id=row[0],
-        func=row[1],
+        func=TASK_FUNCTION,
         job_executor=row[2],
         max_running_jobs=row[3],
         misfire_grace_time=_span_of(row[4]),
@@ -71,7 +74,7 @@ def task_of(row: Sequence[Any]) -> Task:
 
 def trigger_text(trigger: Trigger) -> str:
     """A trigger with its state as JSON text; raises APScheduler's SerializationError."""
-    text: str = JSONSerializer().serialize(trigger).decode()
+    text: str = StoredTriggers().serialize(trigger).decode()
     return text
 
 
@@ -102,7 +105,7 @@ def schedule_of(row: Sequence[Any]) -> Schedule:
     schedule: Schedule = cast("Any", Schedule)(
         id=row[0],
         task_id=row[1],
-        trigger=JSONSerializer().deserialize(row[2].encode()),
+        trigger=StoredTriggers().deserialize(row[2].encode()),
         kwargs=msgspec.json.decode(row[3]),
         paused=bool(row[4]),
         coalesce=CoalescePolicy[row[5]],
