@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from harness.errors import UsageError
-from harness.reference import commands, registries, types
+from harness.reference import commands, http_api, registries, types
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "scenario": types.scenario,
@@ -30,6 +30,10 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "files": types.files,
     "records": types.records,
     "exit-codes": types.exit_codes,
+    "http-routes": http_api.routes,
+    "http-operations": http_api.operations,
+    "http-bodies": http_api.bodies,
+    "http-problems": http_api.problems,
 }
 """What can be generated."""
 

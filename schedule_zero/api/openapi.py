@@ -121,9 +121,9 @@ def _tidy(schema: dict[str, Any]) -> None:
 
 
 def _text(docstring: str) -> str:
-    """A docstring as running text, without its examples."""
+    """A docstring as running text in Markdown, without its examples."""
     text = re.split(r"\n\s*Example", inspect.cleandoc(docstring))[0]
-    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n")).strip()
+    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n")).strip().replace("``", "`")
 
 
 def _operation(route: Route, verb: str, declared: Operation, schemas: _Schemas) -> dict[str, Any]:
