@@ -180,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--list", action="store_true", help="list the suites and how many tests each holds")
     parser.add_argument("-m", metavar="EXPR", default="", help="only tests whose markers match")
     parser.add_argument("-k", metavar="EXPR", default="", help="only tests whose names match")
-    parser.add_argument("-n", metavar="N", default="auto", help="workers (default: auto, one more than processors)")
+    parser.add_argument("-n", metavar="N", default="auto", help="workers (default: auto, two more than processors)")
     parser.add_argument("-q", dest="quiet", action="store_true", help="say less")
     return parser
 

@@ -101,6 +101,7 @@ def run(
     from harness.playing import How, run_all
 
     both = world == BOTH
+    left_out: list[str] = []
     planned = session.plan(
         paths,
         world=world_of(world),
@@ -109,7 +110,10 @@ def run(
         overrides=overrides,
         mutant=mutant,
         only=only,
+        on_left_out=lambda loaded: left_out.append(loaded.scenario.name),
     )
+    if left_out:
+        click.echo(f"left out, as they do not run in {world}: {', '.join(left_out)}", err=True)
     if not planned:
         raise UsageError(f"--only: no scenario in these files is called {only!r}")
     if twice and not any(run.world.value == "sim" for run in planned):

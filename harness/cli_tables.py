@@ -23,7 +23,7 @@ def print_table(rows: Sequence[Row], *, as_json: bool) -> None:
     if as_json:
         click.echo(dumps(list(rows)))
         return
-    if not rows:
+    if not rows or sys.stdout is None:
         return
     from rich.console import Console
     from rich.table import Table

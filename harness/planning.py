@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,24 +83,42 @@ def plan(
     overrides: Sequence[str] = (),
     mutant: str = "",
     only: str = "",
+    on_left_out: Callable[[LoadedScenario], object] = lambda loaded: None,
 ) -> list[PlannedRun]:
     """Every run that these files ask for. Raises `ScenarioError` with all problems of all files before anything is
     played.
 
     `only` names the one scenario to take. Without `world` it is the first world that a file names and that its driver
     knows; with `both` it is each of those, one run after the other. Without `seeds` they are those of the file.
+
+    What lies in a folder and does not run in `world` is left out, and `on_left_out` told. Raises `UsageError` for a
+    file that is named itself and does not run there, and when nothing is left.
     """
     words = vocabulary.build()
-    runs = []
+    runs: list[PlannedRun] = []
+    left_out: list[LoadedScenario] = []
     for loaded in load_all(find_files(paths), words, overrides):
         if only not in ("", loaded.scenario.name):
+            continue
+        if world is not None and world not in _worlds(loaded):
+            if loaded.source.path in paths:
+                raise UsageError(_lacking(loaded, world))
+            left_out.append(loaded)
+            on_left_out(loaded)
             continue
         if mutant:
             drivers()[loaded.scenario.target.driver].require_mutant(mutant)
         chosen = [world] if world else _worlds(loaded)[: None if both else 1]
         wanted = seeds if seeds is not None else loaded.scenario.all_seeds()
         runs += [PlannedRun(loaded, seed, where, tuple(overrides), mutant) for seed in wanted for where in chosen]
+    if left_out and not runs and world is not None:
+        raise UsageError("; ".join(_lacking(loaded, world) for loaded in left_out))
     return runs
+
+
+def _lacking(loaded: LoadedScenario, world: World) -> str:
+    names = ", ".join(known.value for known in _worlds(loaded))
+    return f"{loaded.source.path}: {loaded.scenario.name} runs in: {names}; asked for: {world.value}"
 
 
 class WrongFiles(ScenarioError):

@@ -117,6 +117,8 @@ class Run:
         except Exception as raised:  # noqa: BLE001 - any error must become a verdict: the machine is clean by now
             error = raised
         # Also when the teardown was all that an interrupt could hit, or when something else broke on the way down.
+        if self._interrupts > 1:
+            return Interrupted("interrupted twice; what was left was killed")
         if self._interrupts:
             return Interrupted("interrupted; everything was healed and torn down")
         return error

@@ -39,8 +39,13 @@ class Teardown:
                 "kill", lambda: self._target.stop(StopHow.KILL, timeout=HURRIED), HURRIED + FORCE
             )
         await self._attempt("collect files", lambda: self._take(self._target.collect_files()))
-        await self._attempt("audit", lambda: self._take(self._target.audit("final")))
+        await self._attempt("audit", lambda: self._take(self._audit()))
         await self._attempt("close", self._target.close)
+
+    def _audit(self) -> Awaitable[Iterable[AnyRecord]]:
+        if self._hurried():  # what was killed has left things lying, and nobody will clear them away
+            return self._target.audit("final", timeout=0.0)
+        return self._target.audit("final")
 
     async def _stop(self) -> None:
         await self._target.stop(StopHow.KILL if self._hurried() else StopHow.TERM, timeout=self._limit)
@@ -54,8 +59,10 @@ class Teardown:
     ) -> None:
         """Run one step; an interrupt never skips it, and cuts it short once everything is to be killed."""
         given = self._limit if limit is None else limit
+        if self._hurried():
+            given = min(given, HURRIED)
         task = asyncio.ensure_future(action())
-        cut = await self._wait(task, min(given, HURRIED) if self._hurried() else given)
+        cut = await self._wait(task, given)
         if not task.done():
             error = f"not done after {given:g} s, and could not be cancelled"
         elif task.cancelled():

@@ -148,14 +148,25 @@ def plain(lines: Iterable[Line]) -> str:
     return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines)
 
 
-def coloured(file: TextIO) -> bool:
-    """Whether `file` is a terminal that wants colours (https://no-color.org)."""
-    return file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+def coloured(file: TextIO | None) -> bool:
+    """Whether `file` is a terminal that wants colours (https://no-color.org). None: it was closed before the start."""
+    return file is not None and file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def show(lines: Sequence[Line], file: TextIO | None = None) -> None:
     """Print the lines: in colour on a terminal, plain anywhere else."""
     file = file or sys.stdout
+    if file is None:
+        return  # standard output is closed: nobody wants to read
+    try:
+        _write(lines, file)
+    except BrokenPipeError:
+        raise  # the reader has seen enough
+    except OSError as error:
+        _give_up(file, error)
+
+
+def _write(lines: Sequence[Line], file: TextIO) -> None:
     if not coloured(file):
         file.write(_encodable(plain(lines), file))
         file.flush()
@@ -166,6 +177,18 @@ def show(lines: Sequence[Line], file: TextIO | None = None) -> None:
     console = Console(file=file, highlight=False, soft_wrap=True)
     for line in lines:
         console.print(Text.assemble(*line))
+
+
+def _give_up(file: TextIO, error: OSError) -> None:
+    """A full disk behind the output changes no verdict. What is still in its buffer goes nowhere, or it would fail
+    again at the end."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, file.fileno())
+    finally:
+        os.close(null)
+    if sys.stderr is not None:
+        print(f"harness: the output cannot be written: {error.strerror}", file=sys.stderr)
 
 
 def _encodable(text: str, file: TextIO) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from harness.scenario.model import Scenario, World
 from harness.targets.apscheduler.notes import Notes
 from harness.targets.base import OpSpec, Place, PlaceKind, Reply, StopHow, StopResult, Target, TargetContext
 from harness.targets.schedule_zero import audits, deployment, mutants, operations, records, sockets
+from harness.targets.schedule_zero.agent_folder import AgentFolder
 from harness.targets.schedule_zero.api import ApiClient
 from harness.targets.schedule_zero.control import Control
 from harness.targets.schedule_zero.decoy import interpreters, write_decoy
@@ -86,7 +86,8 @@ class ScheduleZeroTarget:
         # Unix socket paths hold 107 bytes, and a report folder may lie deep:
         # the agents' sockets get a short place of their own.
         # It is made when nothing can fail any more: who never had a target cannot close it.
-        self._agent_dir = agent_folder()
+        self._agents = AgentFolder()
+        self._agent_dir = self._agents.path
         environment = protocol.child_environment(
             base,
             **{
@@ -357,16 +358,7 @@ class ScheduleZeroTarget:
         await asyncio.to_thread(kill_tagged, self.run_tag)
         self._governor.release()
         self._api.close()
-        shutil.rmtree(self._agent_dir, ignore_errors=True)
-
-
-def agent_folder() -> Path:
-    """A new folder for agents' sockets, named by this process; those of processes that were killed are cleared away."""
-    for left in Path(tempfile.gettempdir()).glob("hx-*-*"):
-        owner = left.name.split("-")[1]
-        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"hx-{os.getpid()}-"))
+        self._agents.close()
 
 
 async def _ended(name: str, process: psutil.Process, *, timeout: float = 3.0) -> None:

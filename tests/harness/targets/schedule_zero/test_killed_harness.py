@@ -7,13 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from harness.targets.schedule_zero.driver import agent_folder
+from harness.sim import World
+from harness.targets.schedule_zero.agent_folder import AgentFolder
 
 pytestmark = pytest.mark.integration
 
@@ -65,19 +67,30 @@ def test_nothing_of_a_run_survives_a_harness_that_was_killed(tmp_path: Path) -> 
     assert left == []
 
 
-def test_folders_of_killed_runs_are_cleared_away_and_those_of_living_ones_stay(tmp_path: Path) -> None:
+def test_folders_of_killed_runs_are_cleared_away_and_those_of_living_ones_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next run sweeps what a killed one could not."""
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait(10.0)
-    base = agent_folder()
-    dead, alive_one = base.parent / f"hx-{ended.pid}-dead", base.parent / f"hx-{os.getpid()}-alive"
-    dead.mkdir()
-    alive_one.mkdir()
-    try:
-        made = agent_folder()
-        made.rmdir()
-        assert not dead.exists()
-        assert alive_one.exists()
-    finally:
-        alive_one.rmdir()
-        base.rmdir()
+    with tempfile.TemporaryDirectory() as place:
+        monkeypatch.setattr(tempfile, "tempdir", place)
+        living, left = AgentFolder(), Path(place) / "hx-left"
+        left.mkdir()
+        (left / "1.sock").touch()
+        (Path(place) / "hx-a-file").touch()
+
+        AgentFolder().close()
+
+        assert sorted(path.name for path in Path(place).iterdir()) == sorted(["hx-a-file", living.path.name])
+        living.close()
+        assert not living.path.exists()
+
+
+def test_a_simulated_run_leaves_the_folders_of_real_ones_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its processes are others, its locks are the machine's."""
+    with tempfile.TemporaryDirectory() as place:
+        monkeypatch.setattr(tempfile, "tempdir", place)
+        living = AgentFolder()
+
+        with World():
+            AgentFolder().close()
+
+        assert living.path.is_dir()
+        living.close()
