@@ -19,11 +19,13 @@ import asyncio
 import contextlib
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from schedule_zero.errors import StoreUnusable
 from schedule_zero.schema import create_tables, require_ours
+from schedule_zero.sqlite_backup import Contents, write_backup
 from schedule_zero.storage import Done, Storage, Work
 from schedule_zero.store_errors import StoreBusy, StoreClosed, StoreCorrupt, StoreTrouble
 
@@ -91,6 +93,29 @@ class Database(Storage):
             f"cannot use the database {self.name}: {error}; if it was a database of this package, keep the file"
             " and restore the latest backup, else name another file"
         )
+
+    async def backup(self, target: Path) -> Contents:
+        """Copy the database, as it is at one moment, into the new file `target`, while it goes on working.
+
+        Raises `StoreUnusable` when that file exists already or cannot be written, `StoreCorrupt` when the copy shows
+        that the database is damaged.
+        """
+        self._require_open()
+        if self._writer is not None and self.path is None:
+            return write_backup(self._writer, target)
+        # A thread of its own: neither reads nor writes wait for a long copy.
+        thread = ThreadPoolExecutor(1, thread_name_prefix="store-backup")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(thread, self._copy, target)
+        finally:
+            thread.shutdown(wait=False)
+
+    def _copy(self, target: Path) -> Contents:
+        try:
+            with contextlib.closing(_connect(self.path, self.name)) as source:
+                return write_backup(source, target)
+        except sqlite3.Error as error:
+            raise StoreBusy(f"the store cannot be read: {error}") from error
 
     # -- in the threads ------------------------------------------------------------------------------------------
 
