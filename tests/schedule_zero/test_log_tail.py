@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,24 +63,18 @@ def test_following_goes_on_after_a_rotation(sim_world: Any, tmp_path: Path) -> N
     log = tmp_path / "a.log"
     log.write_text("old and long enough to be seen to shrink\n")
 
-    def renamed() -> None:
-        log.rename(tmp_path / "a.log.1")
-
-    steps = iter(
-        [
-            lambda: rotate(log, max_bytes=1),
-            lambda: log.write_text("one\n"),
-            renamed,
-            lambda: log.write_text("two\n"),
-            lambda: None,
-        ]
-    )
+    steps: list[Callable[[], object]] = [
+        lambda: rotate(log, max_bytes=1),
+        lambda: log.write_text("one\n"),
+        lambda: log.rename(tmp_path / "a.log.1"),
+        lambda: log.write_text("two\n"),
+        lambda: None,
+    ]
 
     def ended() -> bool:
-        try:
-            next(steps)()
-        except StopIteration:
-            return True
-        return False
+        if steps:
+            steps.pop(0)()
+            return False
+        return True
 
     assert list(follow(log, end_of(log), ended)) == ["one", "two"]
