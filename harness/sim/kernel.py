@@ -26,6 +26,8 @@ __all__ = ["Kernel", "current_thread", "us"]
 EPOCH = 1_767_225_600_000_000
 """2026-01-01T00:00:00Z in microseconds since 1970."""
 
+_start_real_thread = _thread.start_new_thread
+
 GRAVES = 200
 """Threads of dead processes that are kept as they are; beyond that they are unwound before the end of the world."""
 
@@ -195,7 +197,7 @@ class Kernel(Scheduler):
         if process.main is None:
             process.main = made
         self.record("spawn", made.label)
-        made.ident = _thread.start_new_thread(self._bootstrap, (made, run))
+        made.ident = _start_real_thread(self._bootstrap, (made, run))
         made.lane.append(made)
         return made
 

@@ -44,6 +44,7 @@ def install(patcher: Setter, kernel: Kernel) -> None:
     outside the world the real thing.
     """
     put = patcher.set
+    kernel.main.thread = threading.current_thread()
     for name in ("Lock", "_allocate_lock"):
         put(threading, name, Lock)
     put(threading, "RLock", RLock)
