@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from logging import Logger
@@ -19,6 +20,27 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 class LastingBroker(LocalEventBroker):  # type: ignore[misc, unused-ignore]
     """A broker that lives as long as the service, over all incarnations of the scheduler."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._listeners: list[Callable[[Event], None]] = []
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Have `listener` called with every event, at once and in order.
+
+        A subscriber costs a task an event, which is a fifth of what a job costs in all; a listener costs a call. It
+        must not take long, and what it raises is logged.
+        """
+        self._listeners.append(listener)
+
+    async def publish_local(self, event: Event) -> None:
+        """Tell listeners, then subscribers."""
+        for listener in self._listeners:
+            try:
+                listener(event)
+            except Exception:
+                logging.getLogger(__name__).exception("a listener failed at %s", type(event).__name__)
+        await super().publish_local(event)
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Begin to deliver; ends with `stack`."""

@@ -37,7 +37,7 @@ from schedule_zero.scheduler import EXECUTOR, KeptScheduler, build_scheduler, ta
 from schedule_zero.schedules import Schedules
 from schedule_zero.security.server_keys import server_keys
 from schedule_zero.service_config import ServiceConfig
-from schedule_zero.service_events import HEARD, ServiceEvent, event_of, finished
+from schedule_zero.service_events import ServiceEvent, event_of, finished
 from schedule_zero.store import JobStore
 from schedule_zero.stores import build_store
 from schedule_zero.views import HandlerView, Health, JobView, PartHealth, ScheduleView, handler_view, job_view
@@ -107,7 +107,7 @@ class SchedulerService:
         keys = server_keys(config.security)
         await self._store.database.start()
         await self._broker.open(self._stack)
-        self._broker.subscribe(self._hear, HEARD)
+        self._broker.listen(self._hear)
         self._registry = RegistryManager(
             config.registry_path,
             heartbeat_timeout=config.heartbeat_timeout,

@@ -24,10 +24,7 @@ from apscheduler import (
 from schedule_zero.execution_log import ExecutionRecord, Outcome
 from schedule_zero.scheduler import TASK_PREFIX
 
-__all__ = ["HEARD", "EventKind", "ServiceEvent", "event_of", "finished"]
-
-#: The events of APScheduler that `event_of` can put into words.
-HEARD = (JobAcquired, JobAdded, JobReleased, ScheduleAdded, ScheduleRemoved, ScheduleUpdated)
+__all__ = ["EventKind", "ServiceEvent", "event_of", "finished"]
 
 #: What APScheduler releases without the executor having had a word. Success is told by `finished`; a cancelled job
 #: goes back to the store and has not ended.

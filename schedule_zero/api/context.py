@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from schedule_zero.api.event_stream import EventStream
 from schedule_zero.api.exposition import Exposition
 from schedule_zero.execution_log import ExecutionRecord
@@ -43,7 +41,7 @@ class ApiContext:
     def tell(self, event: ServiceEvent) -> None:
         """Count an event, and tell it to those who read the stream."""
         self.metrics.heard(event)
-        self.stream.publish(event.kind.value, msgspec.json.encode(event))
+        self.stream.publish(event.kind.value, event)
 
     def close(self) -> None:
         """End the stream at once, and let threads end."""

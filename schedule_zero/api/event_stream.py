@@ -10,6 +10,9 @@ import asyncio
 import uuid
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from schedule_zero.errors import ScheduleZeroError
 
@@ -35,6 +38,26 @@ class Passage:
     lost: int | None = 0
 
 
+class _Event:
+    """An event, put into words when somebody first reads it: mostly nobody does, and a job should not pay for it."""
+
+    __slots__ = ("_data", "_kind", "_number", "_text")
+
+    def __init__(self, number: int, kind: str, data: Any) -> None:
+        self._number = number
+        self._kind = kind
+        self._data = data
+        self._text: bytes | None = None
+
+    def text(self, run: str) -> bytes:
+        """What is sent."""
+        if self._text is None:
+            head = f"id: {run}-{self._number}\nevent: {self._kind}\ndata: ".encode()
+            self._text = head + msgspec.json.encode(self._data) + b"\n\n"
+            self._data = None
+        return self._text
+
+
 class EventStream:
     """The latest `kept` events, numbered from 1; ids are ``RUN-NUMBER``, where RUN is another one in each process.
 
@@ -44,7 +67,7 @@ class EventStream:
 
         stream = EventStream()
         reader = stream.open(None)
-        stream.publish("job.added", b'{"job_id": "..."}')
+        stream.publish("job.added", {"job_id": "..."})
         passage = await reader.next(timeout=15.0)
         reader.close()
     """
@@ -53,7 +76,7 @@ class EventStream:
         self.run = uuid.uuid4().hex[:12]
         self.number = 0
         self._most = readers
-        self._events: deque[bytes] = deque(maxlen=kept)
+        self._events: deque[_Event] = deque(maxlen=kept)
         self._readers: dict[int, Reader] = {}
         self._opened = 0
         self._wanted = asyncio.Event()
@@ -77,13 +100,12 @@ class EventStream:
         """Wait until somebody reads."""
         await self._wanted.wait()
 
-    def publish(self, kind: str, data: bytes) -> None:
-        """Append an event for all readers; `data` is one line of JSON."""
+    def publish(self, kind: str, data: Any) -> None:
+        """Append an event for all readers; `data` is anything that JSON can say, and is not changed afterwards."""
         if self.closed:
             return
         self.number += 1
-        head = f"id: {self.id_of(self.number)}\nevent: {kind}\ndata: ".encode()
-        self._events.append(head + data + b"\n\n")
+        self._events.append(_Event(self.number, kind, data))
         for reader in self._readers.values():
             reader.wake()
 
@@ -119,7 +141,8 @@ class EventStream:
         oldest = self.number - len(self._events) + 1
         begin = oldest if place is None else max(place, oldest)
         skipped = begin - oldest
-        chosen = [self._events[i] for i in range(skipped, min(len(self._events), skipped + MOST_AT_ONCE))]
+        end = min(len(self._events), skipped + MOST_AT_ONCE)
+        chosen = [self._events[i].text(self.run) for i in range(skipped, end)]
         lost = None if place is None else begin - place
         return Passage(tuple(chosen), lost), begin + len(chosen)
 
