@@ -155,7 +155,13 @@ class Session:
                 parts = (place, *driver.parts())
                 run = self._run(planned, folder, place.path)
                 with (
-                    worlds.entered(planned.world, planned.seed, parts=parts, simulation=simulation),
+                    worlds.entered(
+                        planned.world,
+                        planned.seed,
+                        parts=parts,
+                        simulation=simulation,
+                        begins=planned.loaded.scenario.begins,
+                    ),
                     asyncio.Runner() as runner,
                 ):
                     result = self._until_it_fails(runner, run, simulation)

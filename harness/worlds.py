@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from harness.report.simulated import SimRecord
@@ -55,16 +56,26 @@ class Simulation:
 
 @contextlib.contextmanager
 def entered(
-    world: World, seed: int, *, parts: Sequence[Any] = (), simulation: Simulation | None = None
+    world: World,
+    seed: int,
+    *,
+    parts: Sequence[Any] = (),
+    simulation: Simulation | None = None,
+    begins: str | None = None,
 ) -> Iterator[None]:
-    """Be in `world` while the block runs; of a simulated one `simulation` keeps what happened, also when it fails."""
+    """Be in `world` while the block runs; of a simulated one `simulation` keeps what happened, also when it fails.
+
+    `begins` is what the clocks of a simulated one show at first, in ISO 8601 with its offset.
+    """
     if world is not World.SIM:
         yield
         return
     from harness.sim import World as SimWorld
+    from harness.sim.world import EPOCH
 
     wanted = simulation or Simulation()
-    wanted.world = sim = SimWorld(seed, tape=wanted.tape, trace=wanted.trace or False, parts=tuple(parts))
+    epoch = EPOCH if begins is None else datetime.fromisoformat(begins)
+    wanted.world = sim = SimWorld(seed, tape=wanted.tape, epoch=epoch, trace=wanted.trace or False, parts=tuple(parts))
     try:
         with sim:
             yield

@@ -22,7 +22,7 @@ SAME = SECOND // 200
 """µs by which a job may be off the time it is for: clocks are read one after the other."""
 MISSED = ("missed_start_deadline", "missed")
 """What schedulers call the outcome of a job that was not begun in time."""
-_EXTRA, _DOUBLE, _MISSING, _MISFIRE, _EARLY, _LATE = range(6)
+_EXTRA, _DOUBLE, _MISSING, _MISFIRE, _EARLY, _CROWD, _LATE = range(7)
 
 
 class FireArgs(Args):
@@ -64,7 +64,7 @@ def judge(case: Case, args: FireArgs) -> Finding:
 
 
 def _summary(problems: Sequence[Problem], told: Told) -> str:
-    words = ("fired without reason", "fired twice", "missing", "wrongly run or dropped", "run too early", "begun late")
+    words = ("fired without reason", "fired twice", "missing", "wrongly run or dropped", "run too early", "run at once", "begun late")
     counts = [(sum(problem.rank == rank for problem in problems), word) for rank, word in enumerate(words)]
     crashed = f"; the scheduler crashed: {told.crashes[0]}" if told.crashes else ""
     return ", ".join(f"{count} {word}" for count, word in counts if count) + crashed
@@ -109,6 +109,13 @@ class _OneSchedule:
                 seen.setdefault(index, []).append(job)
         for index, item in enumerate(self.expected):
             yield from self._compare(item, seen.get(index, []), blind=blind)
+        yield from self._crowds()
+
+    def _crowds(self) -> Iterator[Problem]:
+        limit = self._timeline.max_running
+        for start, count in self._busy.crowds():
+            text = f"has {count} jobs that run at once at {moment(start)}, expected {limit} at most"
+            yield self._problem(_CROWD, self._told.clock.wall(start), text)
 
     def _compare(self, item: Expected, jobs: list[Job], *, blind: bool) -> Iterator[Problem]:
         if not jobs:
@@ -183,10 +190,20 @@ class _Busy:
     """When as many jobs of a schedule's task ran as may run at once."""
 
     def __init__(self, case: Case, timeline: Timeline, jobs: AbstractSet[str]) -> None:
-        self._limit = timeline.max_running
+        self._limit, self._end = timeline.max_running, case.history.end
         runs = case.history.of(Execution) if self._limit is not None else ()
         self._runs = [(run.start, case.history.end if run.end is None else run.end) for run in runs
                       if run.request_id in jobs]  # fmt: skip
+
+    def crowds(self) -> Iterator[tuple[float, int]]:
+        """When more ran at once than may, and how many; runs that nobody saw end are left out."""
+        if self._limit is None:
+            return
+        ended = [(start, stop) for start, stop in self._runs if stop < self._end]
+        for start, _ in ended:
+            count = sum(a <= start < b for a, b in ended)
+            if count > self._limit:
+                yield start, count
 
     def between(self, begin: float, end: float) -> bool:
         """Whether that was so at some moment from `begin` to `end`, in scenario seconds."""

@@ -80,6 +80,9 @@ class ReportSpec(Model):
     formats: tuple[Literal["html", "junit", "jsonl"], ...] = ("html", "junit", "jsonl")
 
 
+_UTC = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?Z$"
+
+
 class Scenario(Model):
     """One scenario: what is done to which target, and what must hold."""
 
@@ -90,6 +93,7 @@ class Scenario(Model):
     worlds: tuple[World, ...] = Field(default=(World.REAL,), min_length=1)
     seed: Whole | None = Field(default=None, ge=0)
     seeds: Seeds | None = None
+    begins: str | None = Field(default=None, pattern=_UTC)
     limits: Limits = Limits()
     target: TargetSpec
     topology: Topology = Topology()
@@ -111,6 +115,8 @@ class Scenario(Model):
     def _holds_together(self) -> Self:
         if self.seed is not None and self.seeds is not None:
             raise Misfit("give `seed` or `seeds`, not both", at=("seeds",), key=True)
+        if self.begins is not None and World.REAL in self.worlds:
+            raise Misfit("only in `sim` can it be another time than it is", expected="`worlds: [sim]`", at=("begins",))
         if self.kind is Kind.CYCLES and self.cycles is None:
             raise Misfit("a scenario of kind `cycles` needs `cycles`", at=("kind",))
         if self.kind is not Kind.CYCLES and self.cycles is not None:

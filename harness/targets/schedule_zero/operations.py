@@ -101,7 +101,7 @@ class Operations:
         grace = parsed.misfire_grace if parsed.misfire_grace is not None else self._grace
         return {
             "id": parsed.id or f"s{self._count}",
-            "trigger": specs.trigger(parsed, wall()),
+            "trigger": specs.trigger(parsed, wall() - specs.micros(parsed.since)),
             "coalesce": parsed.coalesce,
             "misfire_grace": None if grace is None else specs.micros(grace),
             "jitter": specs.micros(parsed.jitter),

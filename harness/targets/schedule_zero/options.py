@@ -70,6 +70,8 @@ class AddScheduleArgs(TriggerArgs):
     jitter: Duration = Field(default=0.0, ge=0)
     paused: bool = False
     conflict: Literal["exception", "do_nothing", "replace"] = "exception"
+    since: Duration = Field(default=0.0, ge=0)
+    """For how long it would have fired already, had it been there: its trigger begins so long ago."""
 
     @model_validator(mode="after")
     def _one_that_it_knows(self) -> AddScheduleArgs:
