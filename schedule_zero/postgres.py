@@ -39,7 +39,7 @@ T = TypeVar("T")
 #: Seconds that one transaction, or one look, may take before its connection is broken.
 PATIENCE: Final = 8.0
 #: Seconds for the making of one connection.
-_CONNECT: Final = 5.0
+_CONNECT: Final = 3.0
 #: Clocks that agree to so many microseconds are taken to be one.
 _SAME: Final = 1000
 _END_FORMER: Final = (

@@ -244,11 +244,12 @@ class Storage(ABC):
 
     async def _commit_batch(self) -> None:
         batch = self._take()
+        # The same functions at every attempt: a database may have to tell later what became of one.
+        works: dict[int, Work[Any]] = {id(item): partial(_unless_withdrawn, item) for item in batch}
         pause = self._retry_base
         while batch:
-            works: list[Work[Any]] = [partial(_unless_withdrawn, item) for item in batch]
             try:
-                outcomes = await self._timed(works)
+                outcomes = await self._timed([works[id(item)] for item in batch])
             except StoreTrouble as trouble:
                 if trouble.contended:
                     # One of them waits for a lock of somebody else: alone, and behind the others, it holds up none.

@@ -137,6 +137,17 @@ class ScheduleStore(TaskStore):
         rows = await self._db.read(lambda c: select(c, query, *values))
         return self._readable(rows), rows[-1][0] if rows and len(rows) == limit else None
 
+    async def next_schedules(self, limit: int) -> list[Schedule]:
+        """Up to `limit` schedules that are not paused, the next to fire first."""
+        query = f"{_SELECT} WHERE next_fire IS NOT NULL AND paused = 0 ORDER BY next_fire, id LIMIT {int(limit)}"
+        return self._readable(await self._db.read(lambda c: select(c, query)))
+
+    async def count_schedules(self) -> tuple[int, int]:
+        """How many schedules there are, and how many of them are paused."""
+        query = "SELECT count(*), coalesce(sum(paused), 0) FROM schedules"
+        [row] = await self._db.read(lambda c: select(c, query))
+        return int(row[0]), int(row[1])
+
     def _readable(self, rows: Iterable[Sequence[Any]]) -> list[Schedule]:
         schedules = []
         for row in rows:
