@@ -48,7 +48,7 @@ def find_governor(deployment: Deployment) -> GovernorRuntime | None:
 
 def order(running: GovernorRuntime, method: str, params: dict[str, Any] | None = None) -> Any:
     """The governor's answer to an order. Raises RemoteError when it refuses, CallTimeout when none comes in 90 s."""
-    client = ZMQClient(running.control, timeout=_ORDER_MS)
+    client = ZMQClient(running.control, timeout=_ORDER_MS, secure=running.secure())
     try:
         return client.call(method, params)
     finally:

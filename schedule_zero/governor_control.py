@@ -1,7 +1,8 @@
 """The address at which a running governor takes orders: same wire as handlers, loopback only.
 
 Orders name handlers by id. What such a handler is comes from the deployment's file, which is read again for
-``add_handler``; never from the network. ``governor.json`` in the deployment's folder says where the address is.
+``add_handler``; never from the network. ``governor.json`` in the deployment's folder says where the address is. Where
+the deployment has CURVE keys, orders are taken from who has the server's own pair.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from schedule_zero.deployment import load_deployment
 from schedule_zero.errors import ConfigError, ProtocolError, ScheduleZeroError, UnknownHandler
 from schedule_zero.governor_core import GovernorCore
 from schedule_zero.governor_runtime import write_governor
+from schedule_zero.security.curve import protect
+from schedule_zero.security.server_keys import ServerKeys, server_keys
+from schedule_zero.security.zap import Zap
 from schedule_zero.wire import ErrorCode, Reply, Request
 
 __all__ = ["ControlServer"]
@@ -47,6 +51,7 @@ class ControlServer:
         self._on_stop = on_stop
         self._paths = [governor.deployment.directory / "governor.json", *([extra_file] if extra_file else [])]
         self._wrote = False
+        self._keys: ServerKeys | None = None
         self._ended = threading.Event()
         self._bound = threading.Event()
         self._failure: BaseException | None = None
@@ -56,7 +61,10 @@ class ControlServer:
         self._thread = threading.Thread(target=self._run, name="governor-control", daemon=True)
 
     def start(self, timeout: float = 5.0) -> None:
-        """Listen, and write the file that says where. Raises ScheduleZeroError when that fails in time."""
+        """Listen, and write the file that says where. Raises ScheduleZeroError when that fails, ConfigError for keys
+        that cannot be used.
+        """
+        self._keys = server_keys(self.governor.deployment.service.security)
         self._thread.start()
         if not self._bound.wait(timeout) or self._failure is not None:
             raise ScheduleZeroError(
@@ -68,7 +76,8 @@ class ControlServer:
         """Write ``governor.json`` anew, with the server's addresses as they are now."""
         self._wrote = True
         for path in self._paths:
-            write_governor(path, self.governor.deployment.name, self.address, self.governor.runtime)
+            keys = None if self._keys is None else self._keys.folder
+            write_governor(path, self.governor.deployment.name, self.address, self.governor.runtime, keys)
 
     def stop(self, timeout: float = 5.0) -> None:
         """Remove the file and end the thread, waited for ``timeout`` seconds; orders not begun are dropped."""
@@ -81,9 +90,23 @@ class ControlServer:
         self._workers.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:
-        with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
+        keys = self._keys
+        with zmq.Context() as context:
+            zap = None if keys is None else Zap(context, lambda public: public == keys.own.public)
+            try:
+                if zap is not None:
+                    zap.start()
+                self._listen(context)
+            finally:
+                if zap is not None:
+                    zap.stop()
+
+    def _listen(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+        with context.socket(zmq.ROUTER) as socket:
             socket.linger = 500  # the answer to the last order may still be on its way
             try:
+                if self._keys is not None:
+                    protect(socket, self._keys.own)
                 socket.maxmsgsize = wire.MAX_BYTES
                 port = socket.bind_to_random_port("tcp://127.0.0.1")
                 self.address = f"tcp://127.0.0.1:{port}"

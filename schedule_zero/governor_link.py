@@ -74,7 +74,7 @@ class GovernorLink:
 
     async def _order(self, governor: GovernorRuntime, method: str, params: dict[str, Any] | None, timeout: int) -> Any:
         try:
-            return await self._in_thread(lambda: _ask(governor.control, method, params, timeout))
+            return await self._in_thread(lambda: _ask(governor, method, params, timeout))
         except RemoteError as error:
             if error.code == ErrorCode.UNKNOWN_HANDLER:
                 raise UnknownHandler(str(error)) from None
@@ -92,8 +92,8 @@ class GovernorLink:
             self._waiting -= 1
 
 
-def _ask(address: str, method: str, params: dict[str, Any] | None, timeout: int) -> Any:
-    client = ZMQClient(address, timeout=timeout)
+def _ask(governor: GovernorRuntime, method: str, params: dict[str, Any] | None, timeout: int) -> Any:
+    client = ZMQClient(governor.control, timeout=timeout, secure=governor.secure())
     try:
         return client.call(method, params)
     finally:

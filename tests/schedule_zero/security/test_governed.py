@@ -10,12 +10,17 @@ import pytest
 
 from schedule_zero.api_client import ApiClient, chosen_token, chosen_url
 from schedule_zero.deployment import Deployment
-from schedule_zero.errors import RemoteError
+from schedule_zero.errors import CallTimeout, RemoteError
 from schedule_zero.governor_base import HandlerConfig
+from schedule_zero.governor_client import order
+from schedule_zero.governor_control import ControlServer
+from schedule_zero.governor_runtime import read_governor
 from schedule_zero.process_governor import ProcessGovernor, StartFailed
 from schedule_zero.security.allowed_keys import revoke_key
+from schedule_zero.security.curve import Curve
 from schedule_zero.security.key_files import make_pair, write_pair
 from schedule_zero.security.scopes import Scope
+from schedule_zero.security.server_keys import ServerKeys
 from schedule_zero.security.settings import SecuritySettings
 from schedule_zero.security.tokens import add_token
 from schedule_zero.service_config import ServiceConfig
@@ -151,3 +156,21 @@ def test_a_pair_that_is_not_allowed_is_of_no_use(deployment: Deployment, folder:
         assert not governor.status()["h1"].ready
     finally:
         governor.stop(10.0)
+
+
+def test_orders_to_a_governor_need_the_servers_pair(deployment: Deployment, tmp_path: Path) -> None:
+    """Who finds its address and has no key gets no answer; a command that may read the keys does."""
+    governor = ProcessGovernor(deployment)
+    control = ControlServer(governor, lambda: None)
+    control.start()
+    try:
+        running = read_governor(tmp_path / "t" / "governor.json")
+        assert running is not None
+        assert order(running, "ping") == "pong"
+        with ZMQClient(running.control, timeout=200) as stranger, pytest.raises(CallTimeout):
+            stranger.call("stop")
+        other = Curve(make_pair(), ServerKeys(deployment.service.security.keys or tmp_path).own.public)
+        with ZMQClient(running.control, timeout=200, secure=other) as stranger, pytest.raises(CallTimeout):
+            stranger.call("stop")
+    finally:
+        control.stop()
