@@ -144,8 +144,12 @@ class ProcessManager:
         # The child is a session leader: its number stays taken as long as a member of its group lives.
         _signal_group(pid, signal.SIGKILL)
         self._cut_lifeline()
-        self.pid_file.remove()
         self._process = None
+        try:
+            self.pid_file.remove()
+        except OSError as error:
+            # It names a process that is dead: no harm, and no reason not to notice the end.
+            _log.warning("%s: the pid file stays behind: %s", self.name, error)
 
     def _cut_lifeline(self) -> None:
         if self._writer is not None:

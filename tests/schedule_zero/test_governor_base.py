@@ -30,32 +30,40 @@ class ListGovernor(GovernorBase):
         self.calls: list[Any] = []
 
     def start(self) -> bool:
+        """All run."""
         self.calls.append("start")
         self.services = dict.fromkeys(self.services, ProcessStatus.RUNNING)
         return True
 
     def stop(self, timeout: float = 30.0) -> bool:
+        """Told by `stops`."""
         self.calls.append(("stop", timeout))
         return self.stops
 
     def status(self) -> dict[str, ProcessInfo]:
+        """Name and status."""
         return {name: ProcessInfo(name, None, status) for name, status in self.services.items()}
 
     def add_handler(self, config: HandlerConfig) -> bool:
+        """It has crashed."""
         self.services[config.handler_id] = ProcessStatus.CRASHED
         return True
 
     def remove_handler(self, handler_id: str, timeout: float = 10.0) -> bool:
+        """Forgotten."""
         return self.services.pop(handler_id, None) is not None
 
     def restart_handler(self, handler_id: str, timeout: float = 10.0) -> bool:
+        """Known or not."""
         return handler_id in self.services
 
     @property
     def is_running(self) -> bool:
+        """Once started."""
         return "start" in self.calls
 
     def get_metrics(self) -> dict[str, Any]:
+        """None."""
         return {}
 
 

@@ -178,3 +178,30 @@ def test_a_child_that_stands_still_hears_of_its_end(manager: ProcessManager, unt
     manager.terminate()
 
     assert manager.wait(10.0) == -signal.SIGTERM
+
+
+def test_a_child_whose_pid_file_cannot_be_written_does_not_run(tmp_path: Path) -> None:
+    """On a full disk the start fails whole: an orphan without a pid file is found by no later governor."""
+    (tmp_path / "file").touch()
+    manager = ProcessManager("child", log_path=tmp_path / "child.log", pid_path=tmp_path / "file" / "child.pid")
+    before = (psutil.Process().num_fds(), psutil.Process().children())
+
+    with pytest.raises(OSError, match="file"):
+        manager.spawn(python(SLEEPER))
+
+    assert (psutil.Process().num_fds(), psutil.Process().children(), manager.pid) == (*before, None)
+
+
+def test_what_a_child_costs_is_known(manager: ProcessManager, until: Until) -> None:
+    """Memory, time and threads while it runs, nothing before and after."""
+    assert manager.usage() == {}
+    manager.spawn(python(SLEEPER))
+    until(lambda: "up" in output(manager), what="the child is up")
+
+    usage = manager.usage()
+
+    assert 1_000_000 < usage["rss"] < 1_000_000_000
+    assert 0.0 <= usage["cpu"] < 60.0
+    assert usage["threads"] >= 1
+    manager.stop()
+    assert manager.usage() == {}

@@ -180,3 +180,35 @@ def test_a_deployment_has_one_governor(sim_world: Any, stage: Any) -> None:
             second.start()
         assert second.stop()
         assert (stage.lives(first), first.health_check()) == (before, {"server": True, "h1": True})
+
+
+def test_trouble_is_what_a_new_start_would_mend(sim_world: Any, stage: Any) -> None:
+    """Not running, and a server that does not answer, are trouble; starting, stopping and being well are not."""
+    with stage.governor() as one:
+        assert one.trouble() == "it is not running"
+        one.start()
+        assert one.trouble() is None
+        before = one.health_check
+        one.health_check = lambda: {"server": False}
+        assert one.trouble() == "the server does not answer"
+        one.health_check = before
+        one._monitor.looked_at -= 60.0
+        one._monitor._ended.set()
+        assert str(one.trouble()).startswith("the monitor has not looked at anything for ")
+        one.stop()
+        assert one.trouble() == "it is not running"
+
+
+def test_an_error_in_a_look_does_not_end_the_watch(sim_world: Any, stage: Any, caplog: Any) -> None:
+    """The monitor says what it met and goes on: a crash after that is noticed all the same."""
+    with stage.governor(stage.echo()) as one:
+        one.start()
+        service = one._services["h1"]
+        attend, failures = service.attend, [ValueError("a bug")]
+        service.attend = lambda now: attend(now) if not failures else (_ for _ in ()).throw(failures.pop())
+
+        stage.until(lambda: not failures, "the look has failed")
+        stage.crash(one, "h1")
+
+        stage.until(lambda: one.status()["h1"].restart_count == 1 and one.status()["h1"].ready, "it is back")
+        assert "the monitor met an unexpected error and goes on" in caplog.text

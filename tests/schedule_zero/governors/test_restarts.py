@@ -134,3 +134,33 @@ def test_a_handler_that_does_not_import_is_not_restarted(sim_world: Any, stage: 
         assert (bad.status, bad.exit_code, bad.restart_count) == (ProcessStatus.CRASHED, 2, 0)
         assert "has no class 'Absent'" in str(bad.last_error)
         stage.until(lambda: one.health_check() == {"server": True, "bad": False, "good": True}, "the others are well")
+
+
+def test_settings_that_a_class_does_not_take_are_told(sim_world: Any, stage: Any) -> None:
+    """Exit code 2 and no restart, as for every mistake of configuration."""
+    with stage.governor(stage.echo("bad", volume=11)) as one:
+        assert one.start() is False
+
+        bad = one.status()["bad"]
+        assert (bad.exit_code, bad.restart_count) == (2, 0)
+        assert "stage_handlers.Echo cannot be made with " in str(bad.last_error)
+        assert "volume" in str(bad.last_error)
+
+
+def test_a_start_that_the_system_refuses_is_tried_again(sim_world: Any, stage: Any) -> None:
+    """No process, or no thread, to be had: that is a crash like any other, with back-off."""
+    with stage.governor(stage.echo()) as one:
+        one.start()
+        process = one._services["h1"].process
+        begin, refusals = process.begin, [OSError("no more"), OSError("no more")]
+
+        def refuse(launch: Any) -> int:
+            if refusals:
+                raise refusals.pop()
+            return int(begin(launch))
+
+        process.begin = refuse
+        stage.crash(one, "h1")
+        stage.until(lambda: one.status()["h1"].status is ProcessStatus.CRASHED, "it is given up")
+        assert one.status()["h1"].last_error == "cannot be started: no more"
+        assert one.restart_handler("h1")
