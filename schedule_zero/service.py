@@ -23,10 +23,11 @@ from apscheduler import Event, Job
 
 from schedule_zero.addressees import Addressees
 from schedule_zero.bounded import Bounded
-from schedule_zero.call_threads import CallThreads
+from schedule_zero.closing import close_in_thread
 from schedule_zero.errors import UnknownHandler
 from schedule_zero.execution_log import ExecutionLog, ExecutionRecord, Filters
 from schedule_zero.handler_registry import HandlerRecord, HandlerStatus, RegistryManager
+from schedule_zero.health import health_of
 from schedule_zero.idempotency import fingerprint, forget_old_keys
 from schedule_zero.job_calls import call_of
 from schedule_zero.job_executor import GivenBack, JobExecutor
@@ -40,7 +41,7 @@ from schedule_zero.service_config import ServiceConfig
 from schedule_zero.service_events import ServiceEvent, event_of, finished
 from schedule_zero.store import JobStore
 from schedule_zero.stores import build_store
-from schedule_zero.views import HandlerView, Health, JobView, PartHealth, ScheduleView, handler_view, job_view
+from schedule_zero.views import HandlerView, Health, JobView, ScheduleView, handler_view, job_view
 from schedule_zero.waiting_jobs import page_of_jobs, view_of_job
 
 T = TypeVar("T")
@@ -78,8 +79,6 @@ class SchedulerService:
         #: Called with every event, and with the record of every job that its executor has brought to its outcome.
         self.on_event: Callable[[ServiceEvent], None] = lambda _: None
         self.on_executed: Callable[[ExecutionRecord], None] = lambda _: None
-
-    # -- life --------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> SchedulerService:
         await self.start()
@@ -171,19 +170,10 @@ class SchedulerService:
         if self._executor is not None and (left := self._executor.close()):
             logging.getLogger(__name__).info("%d calls are abandoned; their jobs run after the next start", left)
         if self._registry is not None:
-            await self._close_registry(self._registry)
+            await close_in_thread("close registry", self._registry.close, 2.0)
         with suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await self._stack.aclose()
-
-    @staticmethod
-    async def _close_registry(registry: RegistryManager) -> None:
-        # It waits for its clients, so it waits in a thread; a daemon, because this stop is bounded.
-        closer = CallThreads("close registry", 1)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(2.0):
-                await closer.run(registry.close)
-        closer.close()
 
     @property
     def abandoned_threads(self) -> int:
@@ -196,8 +186,6 @@ class SchedulerService:
         if self._registration is None:
             raise RuntimeError("the service has not been started")
         return str(self._registration.address)
-
-    # -- jobs --------------------------------------------------------------------------------------------------
 
     async def run_now(self, request: RunNow, *, idempotency_key: str | None = None) -> str:
         """Accept a job; returns its id once it is durable.
@@ -280,8 +268,6 @@ class SchedulerService:
         if told is not None:
             self.on_event(told)
 
-    # -- schedules ---------------------------------------------------------------------------------------------
-
     async def add_schedule(self, request: NewSchedule, *, idempotency_key: str | None = None) -> str:
         """Add a schedule; returns its id once it is durable. Raises as `Schedules.add`, `StoreBusy`,
         `Stopping`.
@@ -346,22 +332,14 @@ class SchedulerService:
 
     async def health(self) -> Health:
         """How the parts are; answers within half a second even if the store is locked."""
-        trouble = await self._store.database.probe()
-        up = self._kept.is_running
         listening = self._registration is not None and not self._stopping
-        parts = {
-            "store": PartHealth(trouble is None, trouble or ""),
-            "scheduler": PartHealth(up, "" if up else self._kept.last_error or "not running"),
-            "registration": PartHealth(listening, self.registration_address if listening else "not listening"),
-        }
-        well = all(part.ok for part in parts.values())
-        return Health(
-            status="stopping" if self._stopping else "ok" if well else "degraded",
+        return await health_of(
+            self._store,
+            self._kept,
+            registration=self.registration_address if listening else None,
             deployment=self.config.deployment,
             uptime=time.monotonic() - self._begun,
-            running_jobs=self._store.running_jobs,
-            scheduler_restarts=self._kept.restarts,
-            parts=parts,
+            stopping=self._stopping,
         )
 
     def registration_counts(self) -> dict[str, int]:
@@ -396,7 +374,12 @@ class SchedulerService:
     def _build_scheduler(self) -> Any:
         config = self.config
         return build_scheduler(
-            self._store, self._broker, self._run_job, identity=config.identity, lease=config.lease, max_jobs=config.max_jobs
+            self._store,
+            self._broker,
+            self._run_job,
+            identity=config.identity,
+            lease=config.lease,
+            max_jobs=config.max_jobs,
         )
 
     async def _keep_house(self) -> None:
