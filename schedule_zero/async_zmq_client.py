@@ -306,7 +306,7 @@ class AsyncZMQClient:
         self._learn(Manner.ANONYMOUS)
         self._flights.settle(self._flights.along(lane)[0], reply)
 
-    def _fail(self, lane: DealerLane, error: Exception) -> None:
+    def _fail(self, lane: DealerLane, error: BaseException) -> None:
         """The lane's socket is of no use any more."""
         ended = isinstance(error, zmq.ContextTerminated)
         why = "the ZeroMQ context was ended" if ended else f"the socket failed: {error}"

@@ -27,7 +27,7 @@ _SPARE: Final = 1000
 """Requests beyond those in flight that may wait for a peer that is away: those of calls that were cancelled."""
 
 OnMessage = Callable[["DealerLane", bytes], None]
-OnFailure = Callable[["DealerLane", Exception], None]
+OnFailure = Callable[["DealerLane", BaseException], None]
 
 
 class DealerLane:
@@ -103,8 +103,6 @@ class DealerLane:
             return False
         error = done.exception()
         if error is not None:
-            if not isinstance(error, Exception):
-                raise error
             self._on_failure(self, error)
             return False
         # A peer that sends no delimiter, or more frames than one, is answered for by its last frame.

@@ -284,7 +284,7 @@ def real_victim(kind: str, worker_class: Callable[..., Any]) -> Iterator[tuple[V
         yield victim, socket
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(messages=st.lists(MESSAGES, min_size=1, max_size=8))
 def fuzz(pair: tuple[Victim, zmq.Socket[bytes]], messages: list[list[bytes]]) -> None:
     """Send them all, then one that is known: the answers are as many, each of them JSON, and the last is known."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 from collections.abc import Coroutine
 from typing import Any
@@ -12,6 +13,7 @@ import zmq
 import zmq.asyncio
 
 from schedule_zero.async_zmq_client import AsyncZMQClient
+from schedule_zero.dealer_lane import DealerLane
 from schedule_zero.errors import (
     CallTimeout,
     ConfigError,
@@ -294,16 +296,17 @@ def test_silence_costs_a_connection_but_no_call(arm: Any) -> None:
 
 
 def test_a_killed_peer_comes_back(arm: Any) -> None:
-    """Calls in flight when the peer dies time out; those that follow are answered by its successor."""
+    """The call that the dead peer took times out; those that wait for their turn are answered by its successor."""
 
     async def body() -> None:
         async with arm.peer(arm.keep) as peer:
-            client = AsyncZMQClient(peer.address, timeout=300)
-            lost = [asyncio.create_task(client.call("echo", {"n": n})) for n in range(50)]
+            client = AsyncZMQClient(peer.address, timeout=20_000)
+            lost = asyncio.create_task(client.call("echo", timeout=300))
             await peer.has(1)
+            waiting = [asyncio.create_task(client.call("echo", {"n": n})) for n in range(50)]
         async with arm.peer(address=peer.address):
-            assert await kinds(*lost) == ["CallTimeout"] + [{"n": n} for n in range(1, 50)]
-            assert await client.call("echo", {"n": 50}, timeout=5000) == {"n": 50}
+            assert await kinds(lost) == ["CallTimeout"]
+            assert await asyncio.gather(*waiting) == [{"n": n} for n in range(50)]
             await client.terminate()
 
     run(body())
@@ -423,6 +426,34 @@ def test_a_context_that_was_handed_in(arm: Any) -> None:
             with pytest.raises(Disconnected):
                 await other.call("echo")
             await other.terminate()
+
+    run(body())
+
+
+def test_a_socket_that_fails(arm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A send that the socket refuses fails its call, a receive that fails all in flight; the next call is served."""
+
+    async def body() -> None:
+        async with arm.peer() as peer, AsyncZMQClient(peer.address) as client:
+            with monkeypatch.context() as patch:
+                patch.setattr(DealerLane, "send", fail)
+                with pytest.raises(Disconnected, match="Bad address"):
+                    await client.call("echo")
+            assert await client.call("echo", {"n": 1}) == {"n": 1}
+            peer.respond = arm.keep
+            calls = [asyncio.create_task(client.call("echo")) for _ in range(3)]
+            await peer.has(4)
+            lane = client._lane
+            assert lane is not None
+            failed: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
+            failed.set_exception(zmq.ZMQError(errno.EFAULT))
+            lane._take(failed)
+            assert await kinds(*calls) == ["Disconnected"] * 3
+            peer.respond = arm.echo
+            assert await client.call("echo", {"n": 2}) == {"n": 2}
+
+    def fail(*_: object) -> None:
+        raise zmq.ZMQError(errno.EFAULT)
 
     run(body())
 
