@@ -5,18 +5,23 @@ silent, and the clock runs from the moment the time-out was due, so that noticin
 to a machine that has slept for 20 ms finds cold caches and sleeping cores, which makes the same steps by hand
 two or three times as slow; so the time-out is held against steps by hand after an equal sleep.
 
+The asyncio client has no such state to be stuck in; it has time-outs. Its steps by hand are those of a program with
+a `zmq.asyncio` REQ.
+
 Run: python benchmarks/recovery.py
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
 import time
 from pathlib import Path
 
 import zmq
+import zmq.asyncio
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -27,6 +32,7 @@ TIMEOUT_MS = 20
 ROUNDS = 200
 BARE, EFSM = "bare close, connect, round trip", "after EFSM"
 SLEPT, TIMEOUT = "bare, after a sleep as long", "after time-out"
+ASYNC_SLEPT, ASYNC_TIMEOUT = "bare zmq.asyncio, after a sleep", "AsyncZMQClient after time-out"
 
 
 def serve_mock() -> None:
@@ -70,13 +76,67 @@ class Bare:
         self._socket.close(linger=0)
 
 
+class InLoop:
+    """The two sides in an event loop that is kept between the rounds."""
+
+    def __init__(self, address: str) -> None:
+        from schedule_zero.async_zmq_client import AsyncZMQClient
+
+        self._address = address
+        self._runner = asyncio.Runner()
+        self._client = AsyncZMQClient(address, timeout=5000)
+        self._context = zmq.asyncio.Context()
+        self._socket = self._connected()
+
+    def _connected(self) -> zmq.asyncio.Socket:
+        socket = self._context.socket(zmq.REQ)
+        socket.connect(self._address)
+        return socket
+
+    def by_hand(self) -> float:
+        """Milliseconds for closing, connecting and asking, after a sleep."""
+
+        async def steps() -> float:
+            await asyncio.sleep(TIMEOUT_MS / 1000)
+            begin = time.perf_counter()
+            self._socket.close(linger=0)
+            self._socket = self._connected()
+            await self._socket.send(REQUEST)
+            await self._socket.recv()
+            return (time.perf_counter() - begin) * 1000
+
+        return self._runner.run(steps())
+
+    def after_timeout(self) -> float:
+        """Milliseconds from the moment the time-out was due until the next call's answer is there."""
+        from schedule_zero.errors import CallTimeout
+
+        async def calls() -> float:
+            await self._client.call("work")
+            begin = time.perf_counter()
+            try:
+                await self._client.call("silent", timeout=TIMEOUT_MS)
+            except CallTimeout:
+                await self._client.call("work")
+                return (time.perf_counter() - begin) * 1000 - TIMEOUT_MS
+            raise AssertionError("the silent method answered")
+
+        return self._runner.run(calls())
+
+    def close(self) -> None:
+        """Close both sides."""
+        self._runner.run(self._client.terminate())
+        self._context.destroy(linger=0)
+        self._runner.close()
+
+
 def main() -> int:
     """Measure, print, and say by the exit code whether the target is met."""
     from schedule_zero.errors import CallTimeout
     from schedule_zero.zmq_client import ZMQClient
 
     with served(Path(__file__), "mock") as address, zmq.Context() as context:
-        bare = Bare(context, address)
+        bare, in_loop = Bare(context, address), InLoop(address)
         with ZMQClient(address, timeout=5000) as client:
 
             def after_efsm() -> float:
@@ -99,15 +159,18 @@ def main() -> int:
                 raise AssertionError("the silent method answered")
 
             by_hand = {BARE: bare.recover, SLEPT: bare.recover_after_sleep}
-            sides = interleaved({**by_hand, EFSM: after_efsm, TIMEOUT: after_timeout}, ROUNDS)
+            looped = {ASYNC_SLEPT: in_loop.by_hand, ASYNC_TIMEOUT: in_loop.after_timeout}
+            sides = interleaved({**by_hand, **looped, EFSM: after_efsm, TIMEOUT: after_timeout}, ROUNDS)
             recovered = client.stats.efsm_recoveries
         bare.close()
+        in_loop.close()
     if recovered < ROUNDS:
         raise AssertionError(f"only {recovered} of {ROUNDS} states were EFSM: the measurement is void")
     goals = [Goal("S4", EFSM, BARE, at_most=1.5), Goal("S4", TIMEOUT, SLEPT, at_most=1.5)]
+    goals.append(Goal("S4", ASYNC_TIMEOUT, ASYNC_SLEPT, at_most=1.5))
     met = show("S4 recovery of a stuck REQ to the next good reply", "ms", sides, goals)
-    worst = max(sides[EFSM].median, sides[TIMEOUT].median)
-    print(f"  the user's document allows 100 ms; the slower median is {worst:.2f} ms")
+    worst = max(sides[EFSM].median, sides[TIMEOUT].median, sides[ASYNC_TIMEOUT].median)
+    print(f"  the user's document allows 100 ms; the slowest median is {worst:.2f} ms")
     return 0 if met else 1
 
 
