@@ -14,7 +14,7 @@ from schedule_zero.security.scopes import Scope, scope_of_verb
 if TYPE_CHECKING:
     from schedule_zero.api.context import ApiContext
 
-__all__ = ["Refused", "authorize", "clear_session", "cookie_name", "guard_of", "keep_session"]
+__all__ = ["Refused", "authorize", "clear_session", "cookie_name", "guard_of", "keep_session", "request_of"]
 
 _log = logging.getLogger(__name__)
 
