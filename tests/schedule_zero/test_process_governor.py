@@ -1,4 +1,4 @@
-"""The governor's contract, with real processes: start, stop, handlers that come and go, what it knows."""
+"""The process governor with real processes: what only they can show. The rest is in the folder governors."""
 
 from __future__ import annotations
 
@@ -15,24 +15,11 @@ import psutil
 import pytest
 
 from schedule_zero.deployment_dump import write_deployment
-from schedule_zero.errors import ConfigError
 from schedule_zero.governor_base import ProcessStatus
 from schedule_zero.ports import reserve_port
 from schedule_zero.process_governor import GovernorAlreadyRunning, ProcessGovernor, StartFailed
 
 pytestmark = [pytest.mark.integration, pytest.mark.governor]
-
-
-def test_starting_twice_starts_once(world: Any, govern: Any, echo: Any) -> None:
-    """A second start is a no-op."""
-    one = govern(echo())
-    one.start()
-    before = {name: info.pid for name, info in one.status().items()}
-
-    assert one.start()
-
-    assert {name: info.pid for name, info in one.status().items()} == before
-    assert len(world.processes()) == 2
 
 
 def test_a_second_governor_of_a_deployment_is_refused(govern: Any, echo: Any) -> None:
@@ -77,14 +64,6 @@ def test_left_over_processes_are_ended_before_the_start(govern: Any, echo: Any) 
         orphan.wait()
 
 
-def test_stopping_what_never_ran_succeeds(govern: Any, echo: Any) -> None:
-    """stop is idempotent, also before the first start."""
-    one = govern(echo())
-
-    assert [one.stop(), one.stop()] == [True, True]
-    assert not one.is_running
-
-
 def test_stop_leaves_nothing(world: Any, govern: Any, echo: Any) -> None:
     """No process, no pid file, no descriptor, no thread, no taken port is left."""
     warm = govern()
@@ -122,112 +101,6 @@ def test_many_threads_may_stop_at_once(world: Any, govern: Any, echo: Any) -> No
     assert seen == [(True, 0)] * 8
 
 
-def test_a_stop_interrupts_a_start(world: Any, govern: Any, echo: Any, until: Any) -> None:
-    """Whoever stops does not wait for a start to finish first; the start fails and leaves nothing."""
-    one = govern(echo())
-    failures: list[BaseException] = []
-
-    def start() -> None:
-        try:
-            one.start()
-        except StartFailed as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=start)
-    thread.start()
-    until(lambda: world.pid_files() != [], "the start has begun")
-
-    assert one.stop()
-
-    thread.join(10.0)
-    assert [str(failure) for failure in failures] == ["stopped while it was starting"]
-    assert (world.processes(), world.pid_files()) == ([], [])
-
-
-def test_it_can_be_started_again(govern: Any, echo: Any) -> None:
-    """A stopped governor starts anew, all counts at zero."""
-    one = govern(echo())
-    one.start()
-    first = one.status()["h1"].pid
-    one.stop()
-
-    assert one.start()
-
-    assert one.status()["h1"].pid != first
-    assert one.health_check() == {"server": True, "h1": True}
-
-
-def test_restart_replaces_every_process(govern: Any, echo: Any) -> None:
-    """restart ends with all services ready in new processes."""
-    one = govern(echo())
-    one.start()
-    before = {info.pid for info in one.status().values()}
-
-    assert one.restart(timeout=10.0)
-
-    assert before.isdisjoint({info.pid for info in one.status().values()})
-    assert one.health_check() == {"server": True, "h1": True}
-
-
-def test_handlers_come_and_go(world: Any, govern: Any, echo: Any, call: Any) -> None:
-    """A handler is added, listed, and removed again with its process and pid file."""
-    one = govern(echo("h1"))
-    one.start()
-
-    assert one.add_handler(echo("h2"))
-    assert one.list_handlers() == ["h1", "h2"]
-    info = one.get_handler_status("h2")
-    assert info is not None
-    assert call(info.address, "echo", value=1) == 1
-
-    assert one.remove_handler("h2")
-    assert (one.list_handlers(), one.get_handler_status("h2")) == (["h1"], None)
-    assert world.pid_files() == ["h1.pid", "server.pid"]
-    assert len(world.processes()) == 2
-
-
-def test_adding_again_is_harmless_unless_it_differs(world: Any, govern: Any, echo: Any) -> None:
-    """The same handler again is a no-op; another one under its id is an error that changes nothing."""
-    one = govern(echo("h1"))
-    one.start()
-    pid = one.status()["h1"].pid
-
-    assert one.add_handler(echo("h1"))
-    with pytest.raises(ConfigError, match="'h1' exists with another configuration"):
-        one.add_handler(echo("h1", "Deaf"))
-    with pytest.raises(ConfigError, match="handler id: expected"):
-        one.add_handler(echo("../evil"))
-
-    assert (one.status()["h1"].pid, len(world.processes())) == (pid, 2)
-
-
-def test_handlers_added_before_the_start_are_started_with_it(govern: Any, echo: Any) -> None:
-    """add_handler configures a governor that does not run yet."""
-    one = govern()
-    assert one.add_handler(echo("h1"))
-    assert one.status()["h1"].status is ProcessStatus.STOPPED
-
-    assert one.start()
-
-    assert one.health_check() == {"server": True, "h1": True}
-
-
-def test_unknown_handlers_are_answered_with_false(govern: Any) -> None:
-    """Nothing raises for a handler that is not there, and the server is no handler."""
-    one = govern()
-    one.start()
-
-    assert (one.remove_handler("x"), one.restart_handler("x"), one.get_handler_status("x")) == (
-        False,
-        False,
-        None,
-    )
-    assert (one.remove_handler("server"), one.restart_handler("server"), one.get_handler_status("server")) == (
-        False, False, None,
-    )  # fmt: skip
-    assert one.health_check() == {"server": True}
-
-
 def test_metrics_count_services_and_restarts(govern: Any, echo: Any) -> None:
     """Totals agree with the services, and everything is plain data."""
     one = govern(echo("h1"))
@@ -240,6 +113,9 @@ def test_metrics_count_services_and_restarts(govern: Any, echo: Any) -> None:
     assert (metrics["deployment"], metrics["total_services"], metrics["healthy_services"]) == ("t", 2, 2)
     assert (metrics["restarts"], metrics["services"]["h1"]["restart_count"]) == (1, 1)
     assert 0.0 < metrics["uptime"] < 60.0
+    for usage in (metrics["governor"], *(one["usage"] for one in metrics["services"].values())):
+        assert 5_000_000 < usage["rss"] < 2_000_000_000
+        assert 0.0 < usage["cpu"] < 600.0
     assert json.loads(json.dumps(metrics))["services"]["server"]["status"] == "running"
 
 
