@@ -147,8 +147,6 @@ class JobExecutor:
         #: Calls under way: job id -> handler and future answer.
         self._calls: dict[str, tuple[str, asyncio.Future[Any]]] = {}
         self._draining = asyncio.Event()
-        #: Executions that may have done their work twice, as their handler was restarted between two attempts.
-        self.maybe_twice = 0
 
     @property
     def running(self) -> dict[str, ExecutionRecord]:
@@ -312,7 +310,6 @@ class JobExecutor:
         self, record: ExecutionRecord, outcome: Outcome, *, result: Any = None, error: str | None = None
     ) -> ExecutionRecord:
         final = _evolve(record, outcome=outcome, ended_at=datetime.now(UTC), result=result, error=error)
-        self.maybe_twice += any(attempt.maybe_again for attempt in final.attempts)
         barriers.reached("executor.before_record", job_id=final.job_id)
         await self._log.record_outcome(final)
         barriers.reached("executor.after_record", job_id=final.job_id)

@@ -67,6 +67,8 @@ class Metrics:
         self.jobs_added: Counter[str] = Counter()
         #: Jobs that ended, by handler and outcome.
         self.jobs_finished: Counter[tuple[str, str]] = Counter()
+        #: Jobs whose work may have been done twice: their handler was restarted between two attempts.
+        self.jobs_maybe_twice = 0
         #: Attempts at a handler, by handler.
         self.calls: dict[str, Spread] = {}
         #: Seconds from when a job was due (or accepted) to when it was begun.
@@ -90,6 +92,7 @@ class Metrics:
         calls = self.calls.setdefault(self._label(record.handler_id), Spread(JOB_SECONDS))
         for attempt in record.attempts:
             calls.add(attempt.duration)
+        self.jobs_maybe_twice += any(attempt.maybe_again for attempt in record.attempts)
         due = record.scheduled_for or record.accepted_at
         if record.started_at is not None and due is not None:
             self.lateness.add((record.started_at - due).total_seconds())

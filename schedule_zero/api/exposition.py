@@ -99,6 +99,8 @@ class Exposition:
         yield _counter("jobs_finished", "Jobs that ended, by handler and outcome.", ["handler", "outcome"], [
             (labels, count) for labels, count in sorted(metrics.jobs_finished.items())
         ])  # fmt: skip
+        about = "Jobs whose work may have been done twice, as their handler was restarted between two attempts."
+        yield _counter("jobs_maybe_twice", about, [], [((), metrics.jobs_maybe_twice)])
         yield _gauge("jobs_running", "Jobs that are being called.", now.health.running_jobs)
         if now.waiting is not None:
             yield _gauge("jobs_waiting", "Jobs that wait to be called: the depth of the queue.", now.waiting)

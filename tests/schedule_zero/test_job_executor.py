@@ -386,18 +386,3 @@ def test_work_that_may_have_been_done_twice_is_marked(
     """A call that may have run in one start of the handler and ran in another says so, and no other does."""
     record = play(Restarts(*answers), JobCall("j", "h", "add", policy=QUICK))
     assert [(attempt.incarnation, attempt.maybe_again) for attempt in record.attempts] == expected
-
-
-def test_executions_that_may_have_run_twice_are_counted() -> None:
-    """One such execution counts once, however many of its attempts are marked."""
-
-    async def scene(log: ExecutionLog) -> ExecutionRecord | None:
-        answers = [("a", CallTimeout("slow")), ("b", CallTimeout("slow")), ("c", 1), ("c", 2)]
-        executor = JobExecutor(Restarts(*answers), log, random_source=lambda: 0.5)
-        await executor.run(JobCall("j", "h", "add", policy=QUICK))
-        await executor.run(JobCall("k", "h", "add", policy=QUICK))
-        executor.close()
-        assert executor.maybe_twice == 1
-        return None
-
-    with_log(scene)

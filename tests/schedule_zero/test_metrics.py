@@ -48,6 +48,15 @@ def test_every_attempt_is_a_call_and_lateness_counts_from_when_it_was_due() -> N
     assert [count for bound, count in metrics.lateness.cumulated() if bound in ("0.1", "0.25")] == [0, 1]
 
 
+def test_jobs_that_may_have_run_twice_are_counted_once() -> None:
+    """However many of its attempts are marked, a job counts once; one of which none is marked does not."""
+    metrics = Metrics()
+    marked = [Attempt(number, NOON, 0.1, maybe_again=number > 1) for number in (1, 2, 3)]
+    for attempts in (marked, marked[:1]):
+        metrics.executed(ExecutionRecord(job_id="j", handler_id="h", method="m", attempts=tuple(attempts)))
+    assert metrics.jobs_maybe_twice == 1
+
+
 def test_ends_are_counted_by_handler_and_outcome() -> None:
     """Only ends count, each once."""
     metrics = Metrics()
