@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -193,3 +194,25 @@ def test_no_host_at_all(live: Any) -> None:
     connection.endheaders()
     assert connection.getresponse().status == 401
     connection.close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /api/health HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ",
+        b"POST /api/run_now HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\n{",
+    ],
+    ids=["nothing", "half a header", "half a body"],
+)
+def test_who_sends_slowly_is_cut_off(
+    serve: Callable[[SecuritySettings], Any], monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    """A connection that says nothing, or not all, does not stay for ever; others are answered meanwhile."""
+    monkeypatch.setattr("schedule_zero.server._PATIENCE", 0.2)
+    client = serve(SecuritySettings()).client
+    with socket.create_connection(("127.0.0.1", client.port), timeout=10.0) as slow:
+        slow.sendall(sent)
+        assert client.ask("GET", "/api/health").status == 200
+        received = slow.recv(1000)
+    assert received == b"" or b" 408 " in received or b" 400 " in received
