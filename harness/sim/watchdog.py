@@ -6,18 +6,19 @@ import _thread
 import sys
 from typing import TYPE_CHECKING
 
-from harness.sim.reports import stuck
+from harness.sim.reports import busy, stuck
 
 if TYPE_CHECKING:
     from harness.sim.kernel import Kernel
 
 
 class Watchdog:
-    """A thread outside the world that looks whether steps are made.
+    """A thread outside the world that looks whether steps are made, and time passes.
 
-    It only tells, on the real stderr: long computing is allowed. Once for each time the world stands still.
+    It only tells, on the real stderr: long computing is allowed. Once for each time the world stands still, and once
+    for each instant at which step follows step.
 
-    :param patience: real seconds without a step that are too long; 0: do not watch.
+    :param patience: real seconds without a step, or at one instant, that are too long; 0: do not watch.
     """
 
     def __init__(self, kernel: Kernel, patience: float) -> None:
@@ -38,20 +39,19 @@ class Watchdog:
             self._stop.release()
 
     def _watch(self) -> None:
-        seen, told = -1, False
+        kernel = self._kernel
+        seen, instant, told = -1, -1, ""
         while not self._stop.acquire(timeout=self._patience):
-            if self._kernel.unwinding:
+            if kernel.unwinding:
                 return
-            now = self._kernel.steps
-            if now != seen:
-                seen, told = now, False
-            elif not told:
-                told = True
-                self.reports += 1
-                self._tell()
+            what = "a step" if kernel.steps == seen else "an instant" if kernel.now == instant else ""
+            if what and what != told:
+                self._tell(stuck(kernel) if what == "a step" else busy(kernel))
+            seen, instant, told = kernel.steps, kernel.now, what
 
-    def _tell(self) -> None:
+    def _tell(self, text: str) -> None:
+        self.reports += 1
         stream = sys.__stderr__
         if stream is not None:
-            stream.write(stuck(self._kernel) + "\n")
+            stream.write(text + "\n")
             stream.flush()

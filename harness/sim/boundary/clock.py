@@ -34,11 +34,13 @@ BOUNDARY = (
 )
 
 SPINS = 20_000
-"""Reads of a clock in one turn of a thread after which further reads cost virtual time.
+"""Reads of a clock in one turn of a thread, and turns with reads at one instant, after which more cost virtual time.
 
-Time stands still while code computes, so ``while time.monotonic() < end: pass`` would never end. No code that waits in
-earnest asks this often without parking.
+Time stands still while code computes, so ``while time.monotonic() < end: pass`` would never end, nor a loop that polls
+until its deadline is past, and not only come. No code that waits in earnest asks this often.
 """
+POLLS = 100
+"""Turns beyond that which cost a microsecond together: so many may as well be those of a crowd."""
 DEAREST = 1_000
 """Microseconds that a read costs at most: the price rises by one for every hundred reads, up to here."""
 
@@ -46,22 +48,36 @@ DEAREST = 1_000
 class Spinning:
     """Notices loops that wait by reading a clock over and over."""
 
-    __slots__ = ("count", "turn")
+    __slots__ = ("count", "instant", "polls", "turn")
 
     def __init__(self) -> None:
+        self.instant = -1
+        self.polls = 0
+        """Turns at this instant in which a clock was read."""
         self.turn = -1
         self.count = 0
+        """Reads in this turn of a thread."""
 
     def read(self, kernel: Kernel) -> None:
         """Count one read of the thread whose turn it is; past `SPINS` let time pass."""
         if kernel.steps != self.turn:
             self.turn = kernel.steps
             self.count = 0
+            self._poll(kernel)
         self.count += 1
         if self.count > SPINS and kernel.current is not None:
             kernel.sleep(min(1 + (self.count - SPINS) // 100, DEAREST))
             # Its next read, a turn later, costs again: it is the same loop.
             self.turn = kernel.steps
+
+    def _poll(self, kernel: Kernel) -> None:
+        if kernel.now != self.instant:
+            self.instant = kernel.now
+            self.polls = 0
+        self.polls += 1
+        if self.polls > SPINS and self.polls % POLLS == 0 and kernel.current is not None:
+            kernel.sleep(1)
+            self.turn, self.instant = kernel.steps, kernel.now
 
 
 def install(patcher: Patcher, spinning: Spinning) -> None:

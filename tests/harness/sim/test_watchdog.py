@@ -45,6 +45,26 @@ def test_who_holds_the_baton_is_told(opened: Opened, monkeypatch: pytest.MonkeyP
     assert text.count("stands still") == 1
 
 
+def test_dear_turns_at_one_instant_are_told(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who they are, once: they may be work, or a livelock that would take long to be one."""
+    err = io.StringIO()
+    monkeypatch.setattr(sys, "__stderr__", err)
+    with opened(patience=0.05) as kernel:
+
+        def works() -> None:
+            while not err.getvalue():
+                sum(range(20_000))
+                kernel.yield_()
+
+        for name in ("one", "two"):
+            threading.Thread(target=works, name=name).start()
+        kernel.sleep(1000)
+    text = err.getvalue()
+    assert text.startswith("the simulation computes at 0.000000 s without time passing:\n")
+    assert "\n    two: " in text
+    assert text.count("without time passing") == 1
+
+
 def test_a_busy_world_is_left_in_peace(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as steps are made, nothing is said, however long the world lasts."""
     err = io.StringIO()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import contextlib
+import selectors
 import sys
 import threading
 import time
@@ -150,3 +152,21 @@ def test_a_clock_that_drifts_sleeps_by_its_own_time() -> None:
 
         assert time.monotonic() - before == pytest.approx(1.1, abs=3e-6)
         assert world.elapsed == pytest.approx(1.0, abs=3e-6)
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["sim", "real"])
+def test_a_deadline_may_be_waited_for_until_it_is_past(inside: bool) -> None:
+    """A loop that polls as long as it is not later than that ends, whatever it polls."""
+    ended = []
+    with World() if inside else contextlib.nullcontext():
+        event, poller = threading.Event(), selectors.DefaultSelector()
+        for wait in (time.sleep, event.wait, poller.select):
+            end = time.monotonic() + 0.02
+            while (left := end - time.monotonic()) >= 0:
+                wait(left)
+            ended.append(time.monotonic() - end < 1)
+        end = time.time() + 0.02
+        while time.time() <= end:
+            time.sleep(max(0, end - time.time()))
+        poller.close()
+    assert ended == [True, True, True]
