@@ -10,8 +10,9 @@ from typing import Any, Generic, TypeVar
 
 from harness.errors import ExitCode
 from harness.sim.errors import SimError
+from harness.sim.results import result_difference
 from harness.sim.tape import Tape
-from harness.sim.trace import Difference, Trace, first_difference
+from harness.sim.trace import Difference, Event, Trace, first_difference
 from harness.sim.world import World
 
 T = TypeVar("T")
@@ -69,9 +70,10 @@ def run(function: Callable[..., Any], *args: Any, seed: int = 0, **options: Any)
 
 
 def check_determinism(function: Callable[..., Any], *args: Any, seed: int = 0, **options: Any) -> RunResult[Any]:
-    """`run` twice, and compare the histories event by event; the result of the second run.
+    """`run` twice, and compare the histories event by event, then the results; the result of the second run.
 
-    An error that `function` raises is part of the history: both runs must end with it, and then it is raised.
+    The results show what no event does: a clock or a source of chance below the simulation. An error that `function`
+    raises is part of the history: both runs must end with it, and then it is raised.
 
     :raises Nondeterministic: the runs differ; its text shows the first different event of both, and where each
     happened.
@@ -84,10 +86,23 @@ def check_determinism(function: Callable[..., Any], *args: Any, seed: int = 0, *
         told = "".join(_who_was_it(side, world.trace, difference.at) for side, world in zip(SIDES, worlds, strict=True))
         told += "".join(f"\n  real, and not replaced: {escape}" for escape in worlds[1].patcher.escapes())
         raise Nondeterministic(f"seed {seed} does not give one history: {difference}{told}", difference)
+    _compare_results(seed, *((world, value) for world, value, _ in runs))
     world, value, error = runs[1]
     if error is not None:
         raise error
     return RunResult(value, world.digest, len(world.trace), world.tape, world.elapsed, world.trace)
+
+
+def _compare_results(seed: int, *runs: tuple[World, Any]) -> None:
+    """Raise `Nondeterministic` when the values that the two runs returned differ."""
+    found = result_difference(*(value for _, value in runs))
+    if found is None:
+        return
+    told = "".join(f"\n  real, and not replaced: {escape}" for escape in runs[1][0].patcher.escapes())
+    events = [Event(world.kernel.now, "-", "result", (repr(value)[:200],)) for world, value in runs]
+    raise Nondeterministic(
+        f"seed {seed} gives one history, but two results: {found}{told}", Difference(len(runs[1][0].trace), *events)
+    )
 
 
 def _who_was_it(side: str, trace: Trace, index: int) -> str:

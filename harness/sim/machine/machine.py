@@ -16,6 +16,7 @@ from harness.sim.machine.network import Network
 from harness.sim.machine.programs import Programs
 from harness.sim.machine.signals import Signalled
 from harness.sim.machine.sqlite import abandon
+from harness.sim.machine.sqlite_functions import SqlFunctions
 from harness.sim.machine.state import OsState
 from harness.sim.machine.streams import Endpoint
 from harness.sim.process import ProcessState, SimProcess
@@ -39,6 +40,7 @@ class Machine:
 
     :ivar programs: what can be started besides Python: ``machine.programs.register("true", lambda argv: 0)``.
     :ivar disk: faults of the file system.
+    :ivar sql: what SQLite takes for the time, and for chance.
     :ivar network: stream sockets and their addresses.
     :ivar start_up: seconds, from and to, that the start of an interpreter takes.
     """
@@ -53,6 +55,7 @@ class Machine:
         self.numbers = itertools.count(FIRST)
         self.programs = Programs(self)
         self.disk = Disk(self)
+        self.sql = SqlFunctions()
         self.network = Network(self)
         self.lock_waiters = WaitQueue(kernel, "a lock of a file")
         self.ghosts: set[int] = set()
@@ -209,4 +212,5 @@ class Machine:
         if self._null >= 0:
             REAL_CLOSE(self._null)
             self._null = -1
+        self.sql.close()
         self.disk.close()

@@ -35,6 +35,7 @@ from harness.sim.machine.readiness import Selects, SimEpoll, SimPoll
 from harness.sim.machine.signal_calls import SignalCalls
 from harness.sim.machine.socket_factory import socket_class, socket_pair
 from harness.sim.machine.sqlite import connecting
+from harness.sim.machine.sqlite_functions import BOUNDARY as SQL
 from harness.sim.machine.startup import MainModule, new_main
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ BOUNDARY = (
     *(Boundary(f"psutil.{name}", How.SIMULATED, "knows the processes of the world, and no other") for name in _PSUTIL),
     *(Boundary(f"psutil.{name}", How.PASSED, "a fact of the real machine") for name in ("virtual_memory", "cpu_count")),
     Boundary("sqlite3.connect", How.SIMULATED, "SQLite is real, waits for its locks are virtual"),
+    *SQL,
     Boundary("atexit.register", How.SIMULATED, "each simulated process has its own functions"),
 )
 

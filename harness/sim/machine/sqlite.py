@@ -252,6 +252,7 @@ def connecting(machine: Machine) -> Callable[..., sqlite3.Connection]:
         path = _path(connection)
         session = Session(machine, path, timeout, threading.get_ident() if own_thread else None)
         session.hurry(connection)
+        machine.sql.give(connection)
         connection._session = session
         machine.state().connections[id(connection)] = connection
         return connection  # type: ignore[no-any-return]

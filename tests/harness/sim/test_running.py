@@ -116,6 +116,24 @@ def test_the_first_difference_is_shown_with_both_stacks() -> None:
     assert caught.value.exit_code is ExitCode.NONDETERMINISTIC
 
 
+def test_a_result_that_differs_is_a_difference() -> None:
+    """Chance from below the simulation leaves no event, and is noticed by what the runs returned."""
+    calls: list[int] = []
+
+    def fickle() -> dict[str, list[int]]:
+        calls.append(1)
+        time.sleep(1)
+        return {"rows": [7, len(calls)]}
+
+    with pytest.raises(Nondeterministic) as caught:
+        check_determinism(fickle, seed=5)
+
+    text = str(caught.value)
+    assert "seed 5 gives one history, but two results: the result['rows'][1] is 1 in one run, 2 in the other" in text
+    assert caught.value.difference.at == 3
+    assert caught.value.exit_code is ExitCode.NONDETERMINISTIC
+
+
 def test_an_error_that_comes_only_once_is_a_difference() -> None:
     """How a run ends is part of its history."""
     calls: list[int] = []

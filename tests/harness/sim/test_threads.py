@@ -151,6 +151,17 @@ def test_each_process_sees_its_own_threads(kernel: Kernel) -> None:
     assert [t for t in threading.enumerate() if t.name == "Thread-1 (nap)"] == []
 
 
+def test_the_main_thread_is_one_of_the_threads(kernel: Kernel) -> None:
+    """Whoever waits until no other thread is left counts the main thread, as in reality."""
+    assert threading.enumerate() == [threading.main_thread()]
+    thread = threading.Thread(target=nap, args=(kernel, 1))
+    thread.start()
+    assert threading.enumerate() == [threading.main_thread(), thread]
+    while threading.active_count() > 1:
+        nap(kernel, 0.3)
+    assert kernel.now == 1_200_000
+
+
 def test_a_process_that_ends_waits_for_its_threads(kernel: Kernel) -> None:
     """`shut_down` ends executors and joins what is no daemon, as CPython does; daemons die with the process."""
     process = kernel.new_process("child")
