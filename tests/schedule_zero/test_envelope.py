@@ -28,3 +28,11 @@ pytestmark = pytest.mark.unit
 def test_unpack(frames: list[bytes], expected: Parcel) -> None:
     """Any frames give a parcel; what is wrong with them is said, not raised."""
     assert unpack(frames) == expected
+
+
+def test_a_route_is_no_place_to_leave_a_megabyte() -> None:
+    """A hop longer than a routing id can be is a problem, and is not kept for the answer."""
+    parcel = unpack([b"peer", b"h" * 256, b"", b"{}"])
+    assert (parcel.route, parcel.payload) == ([b"peer"], b"")
+    assert parcel.problem == "a routing id has at most 255 bytes"
+    assert unpack([b"peer", b"h" * 255, b"", b"{}"]).problem == ""

@@ -76,3 +76,17 @@ def test_waiters_of_one_call_are_bounded() -> None:
     assert len(waiters) == 64
     assert waiters[-1] == [b"99"]
     assert memory.finish(number, b"again") == []
+
+
+def test_requests_weigh_while_they_run() -> None:
+    """Their sizes are known until they are answered or withdrawn; a repetition weighs nothing."""
+    memory = CallMemory(limit=10)
+    first = memory.claim("r-1", "m", [b"a"], 100).number
+    second = memory.claim(None, "m", [b"a"], 20).number
+    memory.claim("r-1", "m", [b"b"], 100)
+    assert memory.running_bytes == 120
+    memory.finish(first, b"answer")
+    assert memory.running_bytes == 20
+    memory.withdraw(second)
+    memory.withdraw(second)
+    assert memory.running_bytes == 0

@@ -144,3 +144,25 @@ def test_request_id_of_a_malformed_request() -> None:
     assert wire.find_request_id(b'{"method": 5, "request_id": "r-1"}') == "r-1"
     assert wire.find_request_id(b'{"request_id": 5}') is None
     assert wire.find_request_id(b"{") is None
+
+
+def test_a_request_id_has_a_length() -> None:
+    """200 characters are sent and taken, 201 neither; a reply to them names no id."""
+    fits, long = "r" * 200, "r" * 201
+    assert wire.decode_request(wire.encode_request("m", None, fits)).request_id == fits
+    with pytest.raises(ProtocolError, match="at most 200 characters, found 201"):
+        wire.encode_request("m", None, long)
+    data = json.dumps({"method": "m", "request_id": long}).encode()
+    with pytest.raises(ProtocolError, match="length <= 200"):
+        wire.decode_request(data)
+    assert wire.find_request_id(data) is None
+
+
+def test_the_incarnation_comes_along_where_it_is_told() -> None:
+    """A reply that names its start of the handler is read as it was sent; a ping's answer keeps it among the rest."""
+    told = Reply(True, 1, request_id="r", incarnation="a")
+    assert wire.decode_reply(wire.encode_reply(told)) == told
+    assert wire.decode_reply(wire.encode_reply(Reply(True, 1))).incarnation is None
+    ping = wire.decode_reply(b'{"success": true, "message": "pong", "incarnation": "a"}')
+    assert (ping.incarnation, ping.extra["incarnation"]) == ("a", "a")
+    assert wire.decode_reply(b'{"success": true, "incarnation": 5}').incarnation is None

@@ -12,6 +12,7 @@ import pytest
 import zmq
 import zmq.asyncio
 
+from harness.sim.world import World
 from schedule_zero.async_zmq_client import AsyncZMQClient
 from schedule_zero.dealer_lane import DealerLane
 from schedule_zero.errors import (
@@ -600,3 +601,44 @@ def test_room_for_no_call() -> None:
     """A client that could never call is refused when it is made."""
     with pytest.raises(ConfigError, match="at least 1 call in flight, found 0"):
         AsyncZMQClient(NOBODY, max_in_flight=0)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_restarts_and_cancellations_leave_nothing(worker_class: Any, seed: int) -> None:
+    """A handler restarted twice under calls of every patience, some of them cancelled: no answer goes astray, and in
+    the end nothing is in flight, no connection is left over, and all is served.
+    """
+    chance = random.Random(seed)
+
+    async def body() -> None:
+        workers = [worker_class("w")]
+        workers[0].start()
+        client = AsyncZMQClient(workers[0].address, max_in_flight=chance.choice([1, 5, 64]))
+
+        async def call(n: int) -> None:
+            await asyncio.sleep(chance.random() * 1.5)
+            method = chance.choice(["add", "add_later"])
+            assert await client.call(method, {"a": n, "b": 0}, timeout=chance.choice([20, 200, 1000])) == n
+
+        async def restart() -> None:
+            for _ in range(2):
+                await asyncio.sleep(0.4)
+                await asyncio.to_thread(workers[-1].stop, chance.choice([0.0, 0.5]))
+                await asyncio.sleep(chance.random() * 0.2)
+                workers.append(worker_class("w", workers[0].port))
+                workers[-1].start()
+
+        calls = [asyncio.create_task(call(n)) for n in range(120)]
+        for task in chance.sample(calls, 10):
+            asyncio.get_running_loop().call_later(chance.random(), task.cancel)
+        ends = await kinds(*calls, restart())
+        assert set(ends) <= {None, "CallTimeout", "HandlerUnavailable", "CancelledError"}
+        assert ends[-1] is None
+        later = [client.call("add", {"a": n}, timeout=20_000) for n in range(20)]
+        assert await asyncio.gather(*later) == list(range(20))
+        assert (client.in_flight, client._retired) == (0, [])
+        await client.terminate()
+        await asyncio.to_thread(workers[-1].stop)
+
+    with World(seed=seed):
+        run(body())
