@@ -19,7 +19,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from schedule_zero.api.app import make_app
@@ -30,6 +29,7 @@ from schedule_zero.errors import ConfigError, PortTaken, StoreUnusable
 from schedule_zero.exits import ExitCode, leave
 from schedule_zero.files import write_atomically
 from schedule_zero.governor_link import GovernorLink
+from schedule_zero.http_server import PatientServer
 from schedule_zero.lifeline import Lifeline, forget_pid_file
 from schedule_zero.logs import configure_logging
 from schedule_zero.ports import reachable
@@ -40,10 +40,6 @@ from schedule_zero.service_config import ServiceConfig
 
 OnReady = Callable[[int, int], object]
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-#: Tornado cuts a connection off at so many times the largest body; between the two the client is told why (413).
-_HARD_LIMIT = 2
-#: Seconds that a client may take to send its headers, or a body, and that an idle connection is kept.
-_PATIENCE = 60.0
 #: Seconds that running calls get when the governor is dead: a server that lives on is in its successor's way.
 _ORPHAN_STOP = 2.0
 
@@ -66,7 +62,7 @@ class Server:
         self.service = SchedulerService(config)
         self.context = ApiContext(self.service, GovernorLink(governor_directory))
         self._watch = HandlerWatch(self.context)
-        self._http: HTTPServer | None = None
+        self._http: PatientServer | None = None
         self.http_port = 0
 
     async def start(self) -> None:
@@ -78,14 +74,7 @@ class Server:
         sockets = _listen(self.config.http_host, self.config.http_port)
         try:
             await self.service.start()
-            limit = _HARD_LIMIT * self.config.security.max_body
-            self._http = HTTPServer(
-                make_app(self.context),
-                max_body_size=limit,
-                max_buffer_size=2 * limit,
-                body_timeout=_PATIENCE,
-                idle_connection_timeout=_PATIENCE,
-            )
+            self._http = PatientServer(make_app(self.context), self.config.security.max_body)
             self._http.add_sockets(sockets)
         except BaseException:
             for listener in sockets:
