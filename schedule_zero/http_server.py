@@ -14,10 +14,8 @@ __all__ = ["PatientServer", "most_connections"]
 _HARD_LIMIT = 2
 #: The largest head of a request, in bytes.
 _MAX_HEAD = 32 * 1024
-#: Seconds in which a request's head must be there, counted from the end of the one before it.
-_HEAD_TIMEOUT = 60.0
-#: Seconds in which its body must be there.
-_BODY_TIMEOUT = 30.0
+#: Seconds in which a request's head must be there, counted from the end of the one before it, and then its body.
+PATIENCE = 60.0
 #: Connections at the same time, where the process may have that many.
 _MOST_CONNECTIONS = 2000
 
@@ -44,8 +42,8 @@ class PatientServer(HTTPServer):
             max_body_size=_HARD_LIMIT * max_body,
             max_buffer_size=2 * _HARD_LIMIT * max_body,
             max_header_size=_MAX_HEAD,
-            idle_connection_timeout=_HEAD_TIMEOUT,
-            body_timeout=_BODY_TIMEOUT,
+            idle_connection_timeout=PATIENCE,
+            body_timeout=PATIENCE,
         )
         self.most = most_connections() if most is None else most
         self.refused = 0

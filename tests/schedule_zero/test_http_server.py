@@ -98,16 +98,14 @@ def test_a_head_without_end_is_cut_off() -> None:
 
 @pytest.mark.sim
 @pytest.mark.parametrize(
-    ("sent", "seconds"),
-    [(b"", 60), (b"GET / HT", 60), (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n{", 30)],
+    "sent",
+    [b"", b"GET / HT", b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n{"],
     ids=["nothing", "half a head", "half a body"],
 )
-def test_slow_senders_are_cut_off(sent: bytes, seconds: int) -> None:
-    """A head must be there in 60 s, a body in 30 s; a second before that the connection is open, a second after it
-    is closed.
-    """
+def test_slow_senders_are_cut_off(sent: bytes) -> None:
+    """A head must be there in 60 s, then a body in 60 s: the connection is closed then, not before and not later."""
     with World(seed=1), serving() as (_, port), socket.create_connection(("127.0.0.1", port), 200.0) as connection:
         begun = time.monotonic()
         connection.sendall(sent)
         assert answer(connection) == b""
-        assert abs(time.monotonic() - begun - seconds) < 1.0
+        assert abs(time.monotonic() - begun - 60.0) < 1.0
