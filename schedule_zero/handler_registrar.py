@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 _FASTEST: Final = 0.02
 _FAREWELL_MS: Final = 500
+_SILENCE: Final = "; a server that does not know this handler's key says nothing: ask it with `schedule-zero keys list`"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class Registrar:
         self._interval = timing.heartbeat
         self._server_incarnation: str | None = None
         self._stopping = threading.Event()
+        self._hint = "" if secure is None else _SILENCE
         self._client = ZMQClient(
             server, self._patience_ms(), context, name=f"registration server at {server}", secure=secure
         )
@@ -140,7 +142,7 @@ class Registrar:
                 answer = self._client.call("register", self._record)
             except TransportError as error:
                 if time.monotonic() - began >= self._timing.retry_delay:
-                    logger.warning("handler %s is not registered: %s", self._record["handler_id"], error)
+                    logger.warning("handler %s is not registered: %s%s", self._record["handler_id"], error, self._hint)
                     began = time.monotonic()
                 self._stopping.wait(random.uniform(0, self._timing.jitter) * self._interval)
             except (RemoteError, HandlerUnavailable) as error:
