@@ -22,11 +22,10 @@ pytestmark = pytest.mark.governor
 
 
 @contextmanager
-def foreground(stage: Any, *handlers: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """`schedule-zero governor start` until all is up; killed at the end where it still runs."""
-    deployment = stage.deployment(*handlers)
+def spawned(stage: Any, *handlers: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """`schedule-zero governor start`; killed at the end where it still runs."""
     stage.folder.mkdir(exist_ok=True)
-    write_deployment(deployment, stage.folder / "t.json")
+    write_deployment(stage.deployment(*handlers), stage.folder / "t.json")
     where = ["--deployment", "t", "--config", str(stage.folder / "t.json"), "--root", str(stage.folder)]
     with (stage.folder / "out").open("ab") as out:
         process = subprocess.Popen(
@@ -35,16 +34,24 @@ def foreground(stage: Any, *handlers: Any) -> Iterator[subprocess.Popen[bytes]]:
             stderr=out,
             stdin=subprocess.DEVNULL,
         )
-    ready = deployment.directory / "governor.json"
-    ours = f'"pid": {process.pid},'
     try:
-        stage.until(lambda: (ready.exists() and ours in ready.read_text()) or process.poll() is not None, "it is up")
-        assert process.poll() is None, (stage.folder / "out").read_text()
         yield process
     finally:
         if process.poll() is None:
             process.kill()
         process.wait(10.0)
+
+
+@contextmanager
+def foreground(stage: Any, *handlers: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """The same, when all is up."""
+    with spawned(stage, *handlers) as process:
+        ready, ours = stage.folder / "t" / "governor.json", f'"pid": {process.pid},'
+        stage.until(
+            lambda: (ready.exists() and ours in ready.read_text()) or process.poll() is not None, "it is up"
+        )
+        assert process.poll() is None, (stage.folder / "out").read_text()
+        yield process
 
 
 def others() -> list[int]:
@@ -134,3 +141,24 @@ def test_one_log_or_one_each(sim_world: Any, stage: Any) -> None:
     assert sorted(logs) == (["governor.log"] if stage.threads else ["governor.log", "h1.log", "server.log"])
     assert "handler h1 is registered" in logs["governor.log" if stage.threads else "h1.log"]
     assert json.loads((stage.folder / "t.json").read_text())["governor"]["kind"] == "process"
+
+
+def test_orphans_that_had_not_begun_end_too(sim_world: Any, stage: Any) -> None:
+    """A governor that is killed while its children's interpreters still start leaves nothing either."""
+    with spawned(stage, stage.echo()) as process:
+        stage.until(lambda: stage.threads or len(pid_files(stage)) == 2, "the children are there")
+        process.kill()
+        process.wait(10.0)
+        stage.until(lambda: others() == [], "the orphans are gone")
+        assert pid_files(stage) == []
+
+
+def test_a_signal_while_it_starts_stops_the_start(sim_world: Any, stage: Any) -> None:
+    """Exit code 0 and nothing left, without waiting for services to become ready."""
+    with spawned(stage, stage.echo("slow", "Slow"), stage.echo()) as process:
+        lock = stage.folder / "t" / "governor.lock"
+        stage.until(lambda: lock.exists() and lock.read_text(), "the start has begun")
+        process.terminate()
+
+        assert process.wait(40.0) == 0, (stage.folder / "out").read_text()
+        assert (others(), pid_files(stage)) == ([], [])
