@@ -39,7 +39,7 @@ def busy(kernel: Scheduler) -> str:
     """Step follows step in real time, and virtual time does not pass."""
     return (
         f"the simulation computes at {_seconds(kernel.now)} without time passing:\n{describe(kernel)}\n"
-        "That may be much work for one instant. A loop that only looks whether time has passed is reported as a livelock"
+        "That may be much work for one instant. A loop that only looks whether time has passed is a livelock"
         f" after {kernel.livelock} steps; with step_cost=… every step takes time, as it does in reality."
     )
 
