@@ -64,7 +64,8 @@ def judge(case: Case, args: FireArgs) -> Finding:
 
 
 def _summary(problems: Sequence[Problem], told: Told) -> str:
-    words = ("fired without reason", "fired twice", "missing", "wrongly run or dropped", "run too early", "run at once", "begun late")
+    words = ("fired without reason", "fired twice", "missing", "wrongly run or dropped", "run too early", "run at once",
+             "begun late")  # fmt: skip
     counts = [(sum(problem.rank == rank for problem in problems), word) for rank, word in enumerate(words)]
     crashed = f"; the scheduler crashed: {told.crashes[0]}" if told.crashes else ""
     return ", ".join(f"{count} {word}" for count, word in counts if count) + crashed

@@ -20,11 +20,16 @@ def _heartbeat_never_expires() -> None:
 def _drain_skipped() -> None:
     """A stop does not let running calls end."""
     from schedule_zero.job_executor import JobExecutor
+    from schedule_zero.store import JobStore
 
     async def skip(self: Any) -> None:
         self._draining.set()
 
+    async def idle(self: Any) -> None:
+        return None
+
     JobExecutor.drain = skip  # type: ignore[method-assign]
+    JobStore.wait_idle = idle  # type: ignore[method-assign]
 
 
 @mutant("stop-without-bound")
@@ -72,10 +77,10 @@ def _socket_not_renewed() -> None:
 @mutant("orphan-keeps-pid-file")
 def _orphan_keeps_pid_file() -> None:
     """A process that ends because its governor is dead leaves its pid file behind."""
-    from schedule_zero import handler, server
+    from schedule_zero import lifeline
 
-    for module in (handler, server):
-        vars(module)["forget_pid_file"] = lambda: None
+    # Server and handlers are run as main modules, which take it from there.
+    vars(lifeline)["forget_pid_file"] = lambda: None
 
 
 @mutant("own-jobs-not-reaped")
