@@ -8,7 +8,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 import msgspec
-from apscheduler import CoalescePolicy, ConflictingIdError, ConflictPolicy, Schedule
+from apscheduler import CoalescePolicy, ConflictingIdError, ConflictPolicy, Job, Schedule
 from apscheduler.abc import Trigger
 
 from schedule_zero.addressees import Addressees
@@ -57,6 +57,22 @@ class Schedules:
         task = None if handler_id is None else task_id(handler_id)
         found, last = await self._store.page_schedules(task=task, after=after, limit=limit)
         return [schedule_view(schedule) for schedule in found], last
+
+    async def ahead(self, limit: int) -> tuple[list[ScheduleView], int, int]:
+        """Up to `limit` schedules that are not paused, the next to fire first; how many there are, and paused ones."""
+        views = [schedule_view(schedule) for schedule in await self._store.next_schedules(limit)]
+        return views, *await self._store.count_schedules()
+
+    async def run(self, schedule_id: str, *, idempotency_key: str) -> str:
+        """Accept a job that does at once what the schedule does, beside its fire times; returns the job's id.
+
+        Jitter and `max_running_jobs` of the schedule do not count for it. Raises `NotFound`, `IdempotencyConflict`.
+        """
+        schedule = await self._find(schedule_id)
+        job = Job(task_id=schedule.task_id, kwargs=dict(schedule.kwargs), schedule_id=schedule_id, executor=EXECUTOR)
+        # Never without a key: a plain job of a schedule that fires at this moment would count as one of its firing.
+        wanted = fingerprint(["run", schedule_id])
+        return str(await self._store.accept(job, key=idempotency_key, fingerprint=wanted))
 
     async def all(self) -> list[ScheduleView]:
         """All schedules by id."""

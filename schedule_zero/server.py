@@ -37,6 +37,7 @@ from schedule_zero.security.binding import check_zmq_binding
 from schedule_zero.security.http_hook import guard_of
 from schedule_zero.service import SchedulerService
 from schedule_zero.service_config import ServiceConfig
+from schedule_zero.web.rules import web_rules
 
 OnReady = Callable[[int, int], object]
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
@@ -74,7 +75,7 @@ class Server:
         sockets = _listen(self.config.http_host, self.config.http_port)
         try:
             await self.service.start()
-            self._http = PatientServer(make_app(self.context), self.config.security.max_body)
+            self._http = PatientServer(make_app(self.context, web_rules()), self.config.security.max_body)
             self._http.add_sockets(sockets)
         except BaseException:
             for listener in sockets:

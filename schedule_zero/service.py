@@ -286,6 +286,15 @@ class SchedulerService:
         async with self._bounded():
             return await self._schedules.page(**wanted)
 
+    async def schedules_ahead(self, limit: int) -> tuple[list[ScheduleView], int, int]:
+        """The schedules that fire next, and how many there are, see `Schedules.ahead`."""
+        async with self._bounded():
+            return await self._schedules.ahead(limit)
+
+    async def run_schedule(self, schedule_id: str, *, idempotency_key: str) -> str:
+        """Accept a job that does at once what a schedule does, see `Schedules.run`; returns its id."""
+        return await self._changed(self._schedules.run(schedule_id, idempotency_key=idempotency_key))
+
     async def schedule(self, schedule_id: str) -> ScheduleView:
         """One schedule; raises `NotFound`."""
         async with self._bounded():

@@ -34,7 +34,7 @@ class ExecutionsHandler(ApiHandler):
         query = self.query(ExecutionsQuery)
         records = await self.service.executions(_filters(query), limit=query.limit, offset=query.offset)
         more = bool(records) and len(records) == query.limit
-        self.answer(ExecutionPage(records, _cursor_text(records[-1]) if more else None))
+        self.answer(ExecutionPage(records, record_cursor(records[-1]) if more else None))
 
     @operation(
         tag="executions",
@@ -82,16 +82,18 @@ def _filters(query: ExecutionsQuery) -> Filters:
         schedule_id=query.schedule_id,
         outcome=query.outcome,
         since=None if query.since is None else instant_of(query.since, "since"),
-        after=None if query.cursor is None else _cursor(query.cursor),
+        after=None if query.cursor is None else cursor_of_record(query.cursor),
         newest=query.order == "newest",
     )
 
 
-def _cursor_text(record: ExecutionRecord) -> str:
+def record_cursor(record: ExecutionRecord) -> str:
+    """The cursor that goes on after this record."""
     return cursor_text(Cursor(micros(record.ended_at) or 0, record.job_id))
 
 
-def _cursor(text: str) -> Cursor:
+def cursor_of_record(text: str) -> Cursor:
+    """The place that `record_cursor` wrote; raises `InvalidRequest`."""
     cursor = cursor_of(text, Cursor)
     if abs(cursor.ended_at) > MOST:
         raise InvalidRequest("cursor", "expected the next_cursor of an earlier answer")

@@ -1,0 +1,36 @@
+// Times in the browser's zone; those with data-relative also say how far away they are.
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const far = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "short" });
+const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+
+function distance(seconds) {
+  const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? UNITS[3];
+  const amount = Math.trunc(seconds / size);
+  return amount === 0 ? "now" : far.format(amount, unit);
+}
+
+function put(element) {
+  const at = new Date(element.dateTime);
+  const today = at.toDateString() === new Date().toDateString();
+  element.textContent = (today ? clock : full).format(at);
+  element.dataset.local = "";
+  if ("relative" in element.dataset) {
+    element.append(" ", document.createElement("small"));
+    tick(element);
+  }
+}
+
+function tick(element) {
+  const text = distance((new Date(element.dateTime) - Date.now()) / 1000);
+  const small = element.lastElementChild;
+  if (small && small.textContent !== text) small.textContent = text;
+}
+
+export function localise(root) {
+  for (const element of root.querySelectorAll("time:not([data-local])")) put(element);
+}
+
+setInterval(() => {
+  if (!document.hidden) document.querySelectorAll("time[data-relative][data-local]").forEach(tick);
+}, 1000);
