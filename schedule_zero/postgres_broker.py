@@ -50,6 +50,7 @@ class PostgresBroker(LastingBroker):
         self._outbox: deque[Event] = deque(maxlen=_KEPT)
         self._lost = False
         self._waiting = asyncio.Event()
+        self._listening = asyncio.Event()
         #: How often the listening has begun.
         self.connections = 0
         self.malformed = 0
@@ -68,6 +69,10 @@ class PostgresBroker(LastingBroker):
             await asyncio.wait(tasks, timeout=1.0)
 
         stack.push_async_callback(end)
+        # Who comes up hears everything from then on; a store that is in trouble keeps nobody from coming up.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SILENCE):
+                await self._listening.wait()
 
     async def publish(self, event: Event) -> None:
         """Deliver here, and soon at the other servers."""
@@ -120,6 +125,7 @@ class PostgresBroker(LastingBroker):
             async with asyncio.timeout(_SILENCE):
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._db.channel)))
             self.connections += 1
+            self._listening.set()
             self.nudge()  # what was told while nobody listened is lost
             while True:
                 async for note in connection.notifies(timeout=_SILENCE):

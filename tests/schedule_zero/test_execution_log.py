@@ -30,9 +30,7 @@ async def opened(path: Path | str = ":memory:") -> AsyncIterator[ExecutionLog]:
         await log.close()
 
 
-def record(
-    job_id: str, outcome: Outcome | None = Outcome.SUCCESS, minute: int = 0, **fields: Any
-) -> ExecutionRecord:
+def record(job_id: str, outcome: Outcome | None = Outcome.SUCCESS, minute: int = 0, **fields: Any) -> ExecutionRecord:
     """An execution that ended `minute` minutes after twelve."""
     values: dict[str, Any] = {"handler_id": "h", "method": "m", "started_at": NOW, **fields}
     ended = None if outcome is None else NOW + timedelta(minutes=minute)
@@ -47,6 +45,17 @@ def run(scene: Callable[[], Awaitable[None]]) -> None:
             await scene()
 
     asyncio.run(bounded())
+
+
+def test_an_execution_is_begun_once() -> None:
+    """Of two servers that begin the same job, the second is told that it is not the first."""
+
+    async def scene() -> None:
+        async with opened() as log:
+            assert await log.record_start(record("a", None)) is True
+            assert await log.record_start(record("a", None)) is False
+
+    run(scene)
 
 
 def test_the_first_outcome_of_a_job_stays() -> None:

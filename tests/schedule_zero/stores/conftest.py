@@ -116,6 +116,10 @@ class Postgres:
             cursor = connection.execute(query.encode())
             return [] if cursor.description is None else cursor.fetchall()
 
+    def new_schema(self) -> str:
+        """The URL of a store in a schema of its own, which is made sooner than a database."""
+        return f"{self.url('postgres')}&schema=s{next(self._names)}"
+
     def new_database(self) -> str:
         """The name of an empty database."""
         name = f"t{next(self._names)}"

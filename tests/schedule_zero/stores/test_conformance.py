@@ -1,7 +1,7 @@
 """What every data store of APScheduler must do, asked of APScheduler's own memory store and of all of ours.
 
 Where ours keep more promises than the interface asks for (nothing accepted is abandoned, results lie in the
-execution log), the tests for that are in test_shared_stores.py.
+execution log), the tests for that are in test_promises.py.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from schedule_zero.stores import build_store
 
 pytestmark = pytest.mark.integration
 
+T = "handler:t"
 LEASE = timedelta(seconds=30)
 SHORT = timedelta(milliseconds=40)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -63,8 +64,7 @@ def on_store(
     """Plays a scene on a started store, with the events that it publishes."""
     kind = request.param
     if kind == "postgres":
-        server = postgres_if_wanted()
-        url = server.url(server.new_database())
+        url = postgres_if_wanted().new_schema()
     else:
         url = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/jobs.db"}.get(kind, "")
 
@@ -77,6 +77,7 @@ def on_store(
                 store = MemoryDataStore()
             else:
                 store = build_store(url)
+                store.connected = lambda: ("t",)
                 await store.database.start()
                 stack.push_async_callback(store.database.close)
             await store.start(stack, broker, getLogger("test"))
@@ -97,7 +98,7 @@ def told(events: list[Event]) -> Callable[[Event], Awaitable[None]]:
     return publish
 
 
-def task(name: str = "t", **fields: Any) -> Task:
+def task(name: str = T, **fields: Any) -> Task:
     """A task at which two jobs may run."""
     values = {"func": "builtins:print", "job_executor": "async", "max_running_jobs": 2, **fields}
     return cast("Task", cast("Any", Task)(id=name, **values))
@@ -105,13 +106,13 @@ def task(name: str = "t", **fields: Any) -> Task:
 
 def job(**fields: Any) -> Job:
     """A job of the task."""
-    values = {"task_id": "t", "executor": "async", "kwargs": {"handler_id": "h", "method": "m"}, **fields}
+    values = {"task_id": T, "executor": "async", "kwargs": {"handler_id": "h", "method": "m"}, **fields}
     return cast("Job", cast("Any", Job)(**values))
 
 
 def schedule(name: str = "s", due: datetime | None = NOW, **fields: Any) -> Schedule:
     """A schedule that has been due since `due`."""
-    values = {"task_id": "t", "trigger": IntervalTrigger(hours=1, start_time=NOW), "job_executor": "async", **fields}
+    values = {"task_id": T, "trigger": IntervalTrigger(hours=1, start_time=NOW), "job_executor": "async", **fields}
     made: Schedule = cast("Any", Schedule)(id=name, **values)
     made.next_fire_time = due
     return made
@@ -149,7 +150,7 @@ def test_a_task_is_added_replaced_and_removed(on_store: Stores) -> None:
         await store.add_task(task("u", max_running_jobs=7))
         assert kinds(events) == [TaskAdded, TaskUpdated]
         assert (await store.get_task("u")).max_running_jobs == 7
-        assert [item.id for item in await store.get_tasks()] == ["t", "u"]
+        assert [item.id for item in await store.get_tasks()] == [T, "u"]
         await store.remove_task("u")
         assert kinds(events) == [TaskRemoved]
         with pytest.raises(TaskLookupError):
@@ -175,7 +176,7 @@ def test_a_schedule_comes_back_as_it_was_given(on_store: Stores) -> None:
         [found] = await store.get_schedules({"s"})
         assert (found.kwargs, found.paused, found.metadata) == (given.kwargs, True, {"note": "x"})
         assert (found.misfire_grace_time, found.max_jitter) == (timedelta(seconds=3), timedelta(seconds=2))
-        assert (found.next_fire_time, found.coalesce, found.task_id) == (NOW, given.coalesce, "t")
+        assert (found.next_fire_time, found.coalesce, found.task_id) == (NOW, given.coalesce, T)
         assert kinds(events) == [ScheduleAdded]
 
     on_store(scene)

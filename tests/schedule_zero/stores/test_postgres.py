@@ -13,7 +13,7 @@ import pytest
 from schedule_zero.dialect import select
 from schedule_zero.errors import ConfigError, StoreUnusable
 from schedule_zero.postgres import PostgresDatabase
-from schedule_zero.postgres_session import PostgresSession
+from schedule_zero.postgres_session import LIMITS, PostgresSession
 from schedule_zero.postgres_url import parse
 from schedule_zero.store_errors import StoreBusy, StoreClosed, StoreForeign, StoreTooNew
 from schedule_zero.stores import build_store
@@ -120,8 +120,11 @@ def test_a_transaction_that_was_not_committed_is_done_again(
     within(scene)
 
 
-def test_a_lock_that_somebody_holds_keeps_only_its_own_piece_waiting(url: str, within: Within) -> None:
+def test_a_lock_that_somebody_holds_keeps_only_its_own_piece_waiting(
+    url: str, within: Within, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While another session holds a row, work on it waits, and all other work is done."""
+    monkeypatch.setitem(LIMITS, "lock_timeout", "100ms")
 
     async def scene() -> None:
         async with opened(url) as db:
@@ -139,6 +142,7 @@ def test_a_lock_that_somebody_holds_keeps_only_its_own_piece_waiting(url: str, w
     within(scene)
 
 
+@pytest.mark.thorough
 def test_a_silent_network_breaks_the_connection_and_not_the_store(
     url: str, postgres_server: Any, database: str, wire: Any, within: Within, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ def test_the_jobs_of_a_killed_server_are_taken_over_after_the_lease(
     """After kill -9 another server calls the job again under its id, when the lease has run out and not before."""
 
     async def scene() -> None:
-        lease = 2.0
+        lease = 1.0
         other = server_process("other", lease=lease)
         async with cluster.handler(await other.address()), cluster.server("b", lease=lease) as b:
             await cluster.until(lambda: b._store.elsewhere("h"), "the other server's handler")
@@ -43,7 +43,7 @@ def test_the_jobs_of_a_killed_server_are_taken_over_after_the_lease(
     within(scene, 40.0)
 
 
-@pytest.mark.parametrize("ahead", [5.0, -5.0])
+@pytest.mark.parametrize("ahead", [5.0, pytest.param(-5.0, marks=pytest.mark.thorough)])
 def test_a_wrong_clock_does_no_harm(
     ahead: float, cluster: Any, server_process: Callable[..., Any], within: Within
 ) -> None:
@@ -53,7 +53,7 @@ def test_a_wrong_clock_does_no_harm(
         wrong = server_process("wrong", lease=2.0, ahead=ahead)
         async with cluster.server("right", "h", lease=2.0) as right, cluster.handler(await wrong.address()):
             await right.add_schedule(cluster.every(0.1, misfire_grace_time=2.0))
-            await cluster.until(lambda: cluster.count["s"] >= 30, "thirty firings")
+            await cluster.until(lambda: cluster.count["s"] >= 20, "twenty firings")
             await right.remove("s")
             await cluster.until(lambda: idle(right), "all outcomes")
             records = await right.executions(Filters(schedule_id="s"), limit=1000)
