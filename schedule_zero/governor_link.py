@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from schedule_zero.call_threads import CallThreads
-from schedule_zero.errors import RemoteError, ScheduleZeroError, TransportError, UnknownHandler
+from schedule_zero.errors import ConfigError, RemoteError, ScheduleZeroError, TransportError, UnknownHandler
 from schedule_zero.governor_runtime import GovernorRuntime, read_governor
 from schedule_zero.wire import ErrorCode
 from schedule_zero.zmq_client import ZMQClient
@@ -79,6 +79,8 @@ class GovernorLink:
             if error.code == ErrorCode.UNKNOWN_HANDLER:
                 raise UnknownHandler(str(error)) from None
             raise GovernorSilent(f"the governor refused {method}: {error}") from None
+        except ConfigError as error:
+            raise GovernorSilent(f"the governor cannot be asked: {error}") from None
         except (TransportError, OSError) as error:
             raise GovernorSilent(f"the governor did not answer {method} within {timeout / 1000:g} s") from error
 

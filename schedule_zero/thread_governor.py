@@ -8,6 +8,7 @@ import os
 import threading
 from typing import Any
 
+from schedule_zero.awaiting import StartFailed
 from schedule_zero.deployment import Deployment
 from schedule_zero.governed import Governed
 from schedule_zero.governor_base import SERVER, HandlerConfig
@@ -32,7 +33,8 @@ class ThreadGovernor(GovernorCore[ThreadLaunch]):
     global lock, does so to all; a handler's module is imported once, so that a restart does not read it anew; all
     write into one log; and a thread that hangs cannot be killed. Such a thread is given up after the time-out: it is
     told with the place where it hangs, `stop` answers False, :attr:`abandoned` and the metrics count it until it
-    ends, and a restarted handler gets another port when the old one is still held.
+    ends, and a restarted handler gets another port when the old one is still held. While it is a server's, `start`
+    raises StartFailed.
 
     Parameters are those of `GovernorCore`.
 
@@ -69,9 +71,15 @@ class ThreadGovernor(GovernorCore[ThreadLaunch]):
         unit = self._units.get(name)
         return None if unit is None else unit.work
 
+    def _prepare(self) -> None:
+        # Two servers of one deployment would take each other's jobs for abandoned ones.
+        if self._units[SERVER].abandoned:
+            raise StartFailed("the server of an earlier start was told to stop and has not ended yet; try again later")
+
     def _server_launch(self) -> ThreadLaunch:
         service = self._running.service
-        return ThreadLaunch(functools.partial(ServerWork, service, os.getpid()), registration_address(service))
+        work = functools.partial(ServerWork, service, os.getpid(), self.deployment.directory)
+        return ThreadLaunch(work, registration_address(service))
 
     def _handler_launch(self, config: HandlerConfig) -> ThreadLaunch:
         service = self._running.service

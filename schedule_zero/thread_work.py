@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+from pathlib import Path
 
 from schedule_zero.errors import ConfigError, ScheduleZeroError
 from schedule_zero.governor_base import HandlerConfig
@@ -23,13 +24,17 @@ _LOOK = 0.1  # seconds between two looks whether a handler answers still
 
 
 class ServerWork:
-    """A server in an event loop of its own. :attr:`runtime` says where it listens; None while it does not."""
+    """A server in an event loop of its own. :attr:`runtime` says where it listens; None while it does not.
 
-    def __init__(self, service: ServiceConfig, pid: int) -> None:
+    ``directory`` is the deployment's folder, where the server finds its governor.
+    """
+
+    def __init__(self, service: ServiceConfig, pid: int, directory: Path | None = None) -> None:
         self.runtime: ServerRuntime | None = None
         self.left: list[threading.Thread] = []
         self._service = service
         self._pid = pid
+        self._directory = directory
         self._wanted = True
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -50,7 +55,7 @@ class ServerWork:
         self._loop = asyncio.get_running_loop()
         if not self._wanted:  # asked to end before there was a loop to be told so
             return
-        server = Server(self._service)
+        server = Server(self._service, governor_directory=self._directory)
         try:
             await server.start()
             facts = server.runtime()
