@@ -18,6 +18,7 @@ from schedule_zero.security.settings import SecuritySettings
 from schedule_zero.security.tokens import add_token, revoke_token
 from schedule_zero.server import run_server
 from schedule_zero.service_config import ServiceConfig
+from schedule_zero.web.rules import PAGES
 
 pytestmark = pytest.mark.integration
 
@@ -216,3 +217,15 @@ def test_who_sends_slowly_is_cut_off(
         assert client.ask("GET", "/api/health").status == 200
         received = slow.recv(1000)
     assert received == b"" or b" 408 " in received or b" 400 " in received
+
+
+def test_pages_lead_to_the_login_and_change_nothing(live: Any) -> None:
+    """Without a token every page but that to log in says so, and no form is taken, whatever it holds."""
+    pages = [path for path in PAGES if path not in ("/login", "/logout")]
+    assert len(pages) > 5
+    for path in pages:
+        seen = live.client.ask("GET", path)
+        assert (seen.status, seen.headers.get("location", "")[:7]) in ((303, "/login?"), (405, "")), path
+        assert live.client.ask("POST", path).status == 401, path
+    assert live.client.ask("POST", "/login").status == 403
+    assert live.client.ask("GET", "/login").status == 200

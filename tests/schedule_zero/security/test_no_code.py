@@ -16,6 +16,7 @@ import anyio
 import pytest
 from apscheduler import DeserializationError
 
+from schedule_zero.errors import StoreUnusable
 from schedule_zero.execution_log import Outcome
 from schedule_zero.requests import NewSchedule, RunNow
 from schedule_zero.rows import TASK_FUNCTION, task_of, trigger_text
@@ -238,3 +239,23 @@ async def test_code_that_was_planted_in_a_store_is_not_run(tmp_path: Path, monke
     assert {(one.schedule_id, one.outcome) for one in done} == {("sound", Outcome.SUCCESS), (None, Outcome.SUCCESS)}
     assert not (tmp_path / "ran").exists()
     assert "planted" not in sys.modules
+
+
+@pytest.mark.integration
+@pytest.mark.anyio
+async def test_a_store_of_pickles_is_refused_unread(tmp_path: Path) -> None:
+    """APScheduler's own store pickles by default: one is not opened, and left as it is."""
+    database = tmp_path / "apscheduler.db"
+    with sqlite3.connect(database) as store:
+        store.execute("CREATE TABLE metadata (schema_version INTEGER NOT NULL)")
+        store.execute('CREATE TABLE schedules (id VARCHAR(500) PRIMARY KEY, task_id VARCHAR(500), "trigger" BLOB)')
+        store.execute("INSERT INTO schedules VALUES ('s', 't', ?)", (pickle.dumps(Bomb(tmp_path / "ran")),))
+    store.close()
+    before = database.read_bytes()
+
+    with pytest.raises(StoreUnusable, match="belongs to another application"):
+        async with SchedulerService(ServiceConfig(database=database)):
+            pytest.fail("it was opened")
+
+    assert database.read_bytes() == before
+    assert not (tmp_path / "ran").exists()
