@@ -355,10 +355,6 @@ class SchedulerService:
         """What the registration server was asked, see `RegistrationStats`."""
         return dataclasses.asdict(self._registration.stats) if self._registration else {}
 
-    def subscribe(self, callback: Callable[[Event], Any]) -> Callable[[], None]:
-        """Call `callback` with every event of the scheduler; returns the function that ends this."""
-        return self._broker.subscribe(callback).unsubscribe
-
     def _admit(self) -> None:
         if self._stopping:
             raise Stopping("the service is stopping and takes nothing new; try again when it is back")

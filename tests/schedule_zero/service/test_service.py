@@ -119,16 +119,19 @@ def test_a_job_has_its_own_retries(kit: Any) -> None:
 
 
 def test_events_tell_what_happens(kit: Any) -> None:
-    """A listener hears of a job's arrival, acquisition and release."""
+    """A listener hears of a job's arrival, start and outcome, once each; of the end with the job's record."""
 
     async def scene() -> None:
         async with kit.serving() as service, kit.handling(service):
             await kit.registered(service, "h")
-            names: list[str] = []
-            unsubscribe = service.subscribe(lambda event: names.append(type(event).__name__))
-            await kit.done(service, await service.run_now(kit.request()))
-            await kit.until(lambda: "JobReleased" in names, "the release")
-            unsubscribe()
-            assert [n for n in names if n.startswith("Job")] == ["JobAdded", "JobAcquired", "JobReleased"]
+            events: list[Any] = []
+            records: list[Any] = []
+            service.on_event, service.on_executed = events.append, records.append
+            job_id = await service.run_now(kit.request())
+            await kit.done(service, job_id)
+            await kit.until(lambda: len(events) >= 3, "the end")
+            assert [event.kind.value for event in events] == ["job.added", "job.started", "job.finished"]
+            assert {event.job_id for event in events} == {job_id}
+            assert [record.outcome for record in records] == [events[-1].outcome] == [Outcome.SUCCESS]
 
     kit.run(scene)
