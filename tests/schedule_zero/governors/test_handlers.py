@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import threading
@@ -13,6 +14,7 @@ import pytest
 from schedule_zero.errors import ConfigError
 from schedule_zero.governor_base import ProcessStatus
 from schedule_zero.process_governor import StartFailed
+from schedule_zero.server import Server
 
 pytestmark = pytest.mark.governor
 
@@ -247,3 +249,26 @@ def test_a_storm_of_orders_ends_in_order(sim_world: Any, stage: Any) -> None:
         assert [thread.name for thread in threads if thread.is_alive()] == []
         assert one.stop(10.0)
         assert stage.left(one) == []
+
+
+@pytest.mark.parametrize("stage", ["thread"], indirect=True)
+def test_there_are_never_two_servers_of_one_deployment(
+    sim_world: Any, stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that hangs in its stop is given up; as long as it lives no other is started."""
+    stop = Server.stop
+
+    async def hang(server: Server, timeout: float | None = None) -> None:
+        await asyncio.sleep(60.0)
+        await stop(server, timeout)
+
+    with stage.governor(stage.echo()) as one:
+        one.start()
+        with monkeypatch.context() as patch:
+            patch.setattr(Server, "stop", hang)
+            assert one.stop(2.0) is False
+        with pytest.raises(StartFailed, match="has not ended yet; try again later"):
+            one.start()
+        assert stage.lives(one) == {"server": None, "h1": None}
+        time.sleep(65.0)
+        assert one.start()
