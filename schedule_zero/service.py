@@ -264,7 +264,7 @@ class SchedulerService:
         self.on_event(finished(record))
 
     def _hear(self, event: Event) -> None:
-        told = event_of(event)
+        told = event_of(event, self.config.identity)
         if told is not None:
             self.on_event(told)
 

@@ -67,15 +67,25 @@ class ServiceEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     next_fire_time: datetime | None = None
     #: A handler's status: Connected or Disconnected; None when it was forgotten.
     status: str | None = None
+    #: The job was at another server on the same store, which alone knows how it ended: ask for the job.
+    elsewhere: bool = False
 
 
-def event_of(event: Event) -> ServiceEvent | None:
-    """The event in our words; None for what is not told, or told by `finished`."""
+def event_of(event: Event, identity: str) -> ServiceEvent | None:
+    """The event in our words; None for what is not told, or told by `finished`.
+
+    `identity` is this server's own: events of others on the same store are heard too.
+    """
     match event:
         case JobAdded():
             return _of_job(EventKind.JOB_ADDED, event)
         case JobAcquired():
-            return _of_job(EventKind.JOB_STARTED, event)
+            elsewhere = event.scheduler_id != identity
+            return msgspec.structs.replace(_of_job(EventKind.JOB_STARTED, event), elsewhere=elsewhere)
+        case JobReleased() if event.scheduler_id != identity and event.outcome is not JobOutcome.cancelled:
+            return msgspec.structs.replace(
+                _of_job(EventKind.JOB_FINISHED, event), ended_at=event.timestamp, elsewhere=True
+            )
         case JobReleased() if event.outcome in _ENDED:
             return msgspec.structs.replace(
                 _of_job(EventKind.JOB_FINISHED, event),

@@ -156,7 +156,7 @@ def test_what_happens_at_one_server_is_heard_at_the_other(
     async def scene() -> None:
         async with cluster.server("a", "h") as a, cluster.server("b") as b:
             heard: list[str] = []
-            b.subscribe(lambda event: heard.append(type(event).__name__))
+            b._broker.subscribe(lambda event: heard.append(type(event).__name__))
             await a.add_schedule(cluster.every(3600.0))
             await cluster.done(a, await a.run_now(cluster.request(value=1)))
             await a.remove("s")
