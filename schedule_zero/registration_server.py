@@ -64,6 +64,8 @@ class RegistrationStats:
     malformed: int = 0
     refused: int = 0
     """Understood, and answered with an error."""
+    strangers: int = 0
+    """Connections that were refused for a key that is not allowed."""
     failures: int = 0
     """Defects of this server that a request brought to light; the log has their tracebacks."""
     unsent: int = 0
@@ -160,9 +162,12 @@ class RegistrationServer:
     def _protect(self, context: zmq.asyncio.Context, socket: zmq.asyncio.Socket) -> None:
         if self._secure is not None:
             # The ZAP handler first: libzmq refuses whoever comes before it.
-            self._zap = Zap(context, self._secure.accepts)
+            self._zap = Zap(context, self._secure.accepts, self._count_stranger)
             self._zap.start()
             protect(socket, self._secure.own)
+
+    def _count_stranger(self) -> None:
+        self.stats.strangers += 1
 
     async def stop(self) -> None:
         """Stop answering and close. Stopping twice is harmless; never waits for a peer."""

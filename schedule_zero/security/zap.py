@@ -36,13 +36,20 @@ class Zap:
     """A thread that answers ZAP requests in one context; ``accepts`` is asked in it for each public key (Z85).
 
     One at most in a context, and before its first CURVE socket is bound. An error in ``accepts`` refuses.
+    ``on_refusal`` is called in the thread too, after each refusal.
     """
 
-    def __init__(self, context: zmq.Context[Any], accepts: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        context: zmq.Context[Any],
+        accepts: Callable[[str], bool],
+        on_refusal: Callable[[], object] = lambda: None,
+    ) -> None:
         self.accepted = 0
         self.refused = 0
         self._context = context
         self._accepts = accepts
+        self._on_refusal = on_refusal
         self._ready = threading.Event()
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="zap", daemon=True)
@@ -121,6 +128,7 @@ class Zap:
         user, reason = self._judge(frames)
         if reason:
             self.refused += 1
+            self._on_refusal()
             level = logging.WARNING if self.refused <= _LOUD else logging.DEBUG
             _log.log(level, "a peer is refused: %s", reason)
             return [b"1.0", request_id, b"400", b"refused", b"", b""]

@@ -81,6 +81,19 @@ async def test_only_known_keys_register_and_only_as_themselves(folder: Path) -> 
 
 
 @pytest.mark.anyio
+async def test_strangers_are_counted(folder: Path) -> None:
+    """Each connection that was refused for its key is one more in the server's counts, which the metrics tell."""
+    async with SchedulerService(ServiceConfig(store="memory", security=SecuritySettings(keys=folder))) as service:
+        stranger = Curve(make_pair(), read_public(folder, "server"))
+        assert await asked(service.registration_address, stranger) == "silence"
+        assert await asked(service.registration_address, own(folder, "h1"), "h2") == "not_admitted"
+        counts = service.registration_counts()
+    # The client has made a new socket after its time-out, so there may be two.
+    assert counts["strangers"] in (1, 2)
+    assert (counts["refused"], counts["requests"]) == (1, 1)
+
+
+@pytest.mark.anyio
 async def test_a_revoked_key_is_refused_and_may_be_allowed_again(folder: Path) -> None:
     """Revoking counts for connections that stand, and for new ones; the server is not restarted."""
     async with secured(folder) as (_, address):
