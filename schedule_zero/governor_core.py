@@ -19,7 +19,7 @@ from schedule_zero.deployment import Deployment, RestartSettings, check_handler_
 from schedule_zero.deployment_lock import DeploymentLock
 from schedule_zero.errors import ConfigError
 from schedule_zero.governed import Governed
-from schedule_zero.governor_base import SERVER, GovernorBase, HandlerConfig, ProcessInfo, ProcessStatus
+from schedule_zero.governor_base import SERVER, GovernorBase, HandlerConfig, ProcessInfo
 from schedule_zero.governor_metrics import metrics_of
 from schedule_zero.launch import pinned
 from schedule_zero.leftovers import clear_leftovers
@@ -28,6 +28,7 @@ from schedule_zero.ports import PortReservation, reserve_port
 from schedule_zero.readiness import Probe, ServerRuntime, health_of
 from schedule_zero.restart_policy import Restarts
 from schedule_zero.security.server_keys import Peers
+from schedule_zero.trouble import trouble_of
 from schedule_zero.unit import Launch, Unit
 
 __all__ = ["GovernorCore"]
@@ -36,7 +37,6 @@ L = TypeVar("L", bound=Launch)
 
 _HANDLERS_SHARE = 0.7  # of a stop's time-out, for handlers to drain; the rest is the server's
 
-_BLIND = 10.0  # seconds without a look after which the monitor counts as stuck
 
 
 class _State(enum.Enum):
@@ -319,23 +319,16 @@ class GovernorCore(GovernorBase, Generic[L]):
         return metrics_of(self.deployment.name, uptime, self.status(), self.health_check(), usage)
 
     def trouble(self) -> str | None:
-        """What only a new start of the governor would mend, in words; None while it does its work.
+        """What only a new start of the governor would mend, see `trouble_of`; None while it does its work.
 
-        That is: it has stopped looking, the server was given up, or the server says that it is ready and does not
-        answer. What is being restarted is no trouble. Takes up to a second.
+        Takes up to a second.
         """
-        monitor, server = self._monitor, self._services[SERVER]
         if self._state is _State.STOPPED:
             return "it is not running"
+        monitor = self._monitor
         if self._state is not _State.RUNNING or monitor is None:
             return None
-        if (silent := time.monotonic() - monitor.looked_at) > _BLIND:
-            return f"the monitor has not looked at anything for {silent:.0f} s"
-        if server.status in (ProcessStatus.CRASHED, ProcessStatus.STOPPED):
-            return f"the server is {server.status}: {server.last_error}"
-        if server.ready and not self.health_check()[SERVER]:
-            return "the server does not answer"
-        return None
+        return trouble_of(self._services[SERVER], monitor.looked_at, lambda: self.health_check()[SERVER])
 
     # --- parts
 
