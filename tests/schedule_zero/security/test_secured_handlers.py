@@ -110,6 +110,35 @@ async def test_a_revoked_key_is_refused_and_may_be_allowed_again(folder: Path) -
         assert await asked(address, keys) == "registered"
 
 
+#: The greeting of ZMTP 3.1 (rfc.zeromq.org/spec/37): signature, version, mechanism, role, filler.
+GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"CURVE".ljust(20, b"\0") + bytes(32)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        bytes(range(256)) * 40,
+        GREETING.replace(b"CURVE", b"NULL\0"),
+        GREETING + b"\x04\x26\x05READY" + bytes(30),
+        GREETING + b"\x06" + b"\xff" * 8,
+        GREETING + b"\x04\xc8\x05HELLO\x01\x00" + bytes(192),
+        GREETING + b"\x04\xfb\x08INITIATE" + bytes(242),
+    ],
+    ids=["http", "noise", "null", "ready", "endless command", "forged hello", "initiate before hello"],
+)
+@pytest.mark.anyio
+async def test_noise_at_the_door_is_survived(folder: Path, sent: bytes) -> None:
+    """What is no handshake, or a wrong one, gets nothing, and the next who is known is served."""
+    async with secured(folder) as (registry, address):
+        host, port = address.removeprefix("tcp://").split(":")
+        stream = await anyio.connect_tcp(host, int(port))
+        async with stream:
+            await stream.send(sent)
+            assert await asked(address, own(folder, "h1")) == "registered"
+        assert len(registry.list()) == 1
+
+
 @pytest.mark.anyio
 async def test_the_governor_may_ask_how_the_server_is_and_nothing_else(folder: Path) -> None:
     """The server's own pair opens the door, for a ping."""
