@@ -1,7 +1,8 @@
 """S7 - jobs a second through store, scheduler and handler call, durably on SQLite.
 
 Held against APScheduler 4 on its own SQLAlchemy store with SQLite in WAL mode and ``synchronous=FULL``, whose jobs do
-nothing. Ours call a handler over ZeroMQ and record their outcome besides.
+nothing. Ours call a handler over ZeroMQ and record their outcome besides. Ours are added by a hundred callers at once,
+which is how a server is asked; adding so makes the other side slower, so there one caller adds them one by one.
 
 Run: python benchmarks/store.py
 """
@@ -116,7 +117,7 @@ def main() -> int:
     sides = interleaved({"schedule_zero": lambda: side(ours), "bare APScheduler": lambda: side(bare)}, ROUNDS)
     return (
         0
-        if show("Durable jobs", "jobs/s", sides, [Goal("S7", "schedule_zero", "bare APScheduler", at_least=1.0)])
+        if show("Durable jobs", "jobs/s", sides, [Goal("S7", "schedule_zero", "bare APScheduler", at_least=5.0)])
         else 1
     )
 

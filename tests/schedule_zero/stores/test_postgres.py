@@ -13,7 +13,7 @@ import pytest
 from schedule_zero.dialect import select
 from schedule_zero.errors import ConfigError, StoreUnusable
 from schedule_zero.postgres import PostgresDatabase
-from schedule_zero.postgres_session import LIMITS, PostgresSession
+from schedule_zero.postgres_session import LIMITS, PostgresSession, connect
 from schedule_zero.postgres_url import parse
 from schedule_zero.store_errors import StoreBusy, StoreClosed, StoreForeign, StoreTooNew
 from schedule_zero.stores import build_store
@@ -138,6 +138,29 @@ def test_a_lock_that_somebody_holds_keeps_only_its_own_piece_waiting(
                 assert not waiting.done()
                 await other.rollback()
                 assert await waiting == 1
+
+    within(scene)
+
+
+def test_a_server_that_stands_still_in_a_transaction_loses_its_locks(
+    url: str, within: Within, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database ends the session of a server that goes silent while it holds rows; others then get on."""
+    monkeypatch.setitem(LIMITS, "lock_timeout", "100ms")
+    monkeypatch.setitem(LIMITS, "idle_in_transaction_session_timeout", "300ms")
+
+    async def scene() -> None:
+        async with opened(url) as db:
+            await db.write(put("locked"))
+            still = connect(parse(url).conninfo, "schedule_zero", application="still", timeout=5.0)
+            still.begin()
+            select(still, "SELECT * FROM idempotency FOR UPDATE")
+            change = "UPDATE idempotency SET target = 'x' WHERE key = 'locked'"
+            async with asyncio.timeout(5.0):
+                assert await db.write(lambda c: c.execute(change).rowcount) == 1
+            with pytest.raises(psycopg.Error, match=r"idle-in-transaction|closed"):
+                still.commit()
+            still.close()
 
     within(scene)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -39,6 +40,31 @@ def test_the_jobs_of_a_killed_server_are_taken_over_after_the_lease(
                 cluster.gate.set()
                 assert (await cluster.done(b, job)).outcome is Outcome.SUCCESS
                 assert (await b.execution_stats())["total"] == 1
+
+    within(scene, 40.0)
+
+
+def test_a_server_that_stands_still_holds_up_nobody(
+    cluster: Any, server_process: Callable[..., Any], within: Within
+) -> None:
+    """While one process is stopped (SIGSTOP), whatever it had acquired, the other fires every fire time; it returns."""
+
+    async def scene() -> None:
+        other = server_process("other")
+        async with cluster.server("b", "h") as b, cluster.handler(await other.address()):
+            await b.add_schedule(cluster.every(0.1))
+            await cluster.until(lambda: cluster.count["s"] >= 10, "ten firings")
+            other.process.send_signal(signal.SIGSTOP)
+            before = cluster.count["s"]
+            # If it stands still in the midst of a transaction, its locks are taken from it after five seconds.
+            await cluster.until(lambda: cluster.count["s"] >= before + 15, "fifteen more")
+            other.process.send_signal(signal.SIGCONT)
+            await b.remove("s")
+            await cluster.until(lambda: idle(b), "all outcomes")
+            records = await b.executions(Filters(schedule_id="s"), limit=1000)
+            times = sorted(record.scheduled_for for record in records if record.scheduled_for is not None)
+            assert len(times) == len(set(times))
+            assert {round((after - before).total_seconds(), 2) for before, after in pairwise(times)} == {0.1}
 
     within(scene, 40.0)
 
