@@ -22,6 +22,7 @@ from apscheduler import (
 )
 
 from schedule_zero.execution_log import ExecutionRecord, Outcome
+from schedule_zero.requests import Instant
 from schedule_zero.scheduler import TASK_PREFIX
 
 __all__ = ["EventKind", "ServiceEvent", "event_of", "finished"]
@@ -54,17 +55,17 @@ class ServiceEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """One event; which fields it has depends on its kind. Instants are in UTC."""
 
     kind: EventKind
-    at: datetime
+    at: Instant
     job_id: str | None = None
     schedule_id: str | None = None
     handler_id: str | None = None
     method: str | None = None
     outcome: Outcome | None = None
     error: str | None = None
-    scheduled_for: datetime | None = None
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    next_fire_time: datetime | None = None
+    scheduled_for: Instant | None = None
+    started_at: Instant | None = None
+    ended_at: Instant | None = None
+    next_fire_time: Instant | None = None
     #: A handler's status: Connected or Disconnected; None when it was forgotten.
     status: str | None = None
     #: The job was at another server on the same store, which alone knows how it ended: ask for the job.

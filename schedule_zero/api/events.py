@@ -43,7 +43,7 @@ class EventsHandler(ApiHandler):
     async def get(self) -> None:
         """Send `job.added`, `job.started`, `job.finished`, `schedule.added`, `schedule.updated`,
         `schedule.removed` and `handler.changed`, each with an id and one line of JSON, from now on or, with
-        Last-Event-ID, from there on.
+        Last-Event-ID, from there on. The data of an event are a ServiceEvent.
 
         First comes `hello`, whose id stands for now. A reader that is too slow, or was away for too long, gets
         `lost` with how many it has missed (null: nobody knows), and should look at everything anew. A comment comes

@@ -134,7 +134,7 @@ data: {"deployment": "shop", "run": "5f2b8c0d9e1a"}
 
 id: 5f2b8c0d9e1a-1
 event: job.added
-data: {"at": "2026-11-22T08:00:00.001Z", "job_id": "1f0c2b7e-6d0c-4b0e-9a53-0a4b7d0c9f11", "handler_id": "till"}
+data: {"kind": "job.added", "at": "2026-11-22T08:00:00.001Z", "job_id": "1f0c2b7e-6d0c-4b0e-9a53-0a4b7d0c9f11"}
 
 event: lost
 data: {"lost": 12}

@@ -16,6 +16,7 @@ from schedule_zero.api.routes import ROUTES, Route
 from schedule_zero.api.trigger_bodies import COMPONENT, AnyTrigger
 from schedule_zero.idempotency import KEY_LIFE, MAX_KEY
 from schedule_zero.security.settings import MAX_BODY
+from schedule_zero.service_events import ServiceEvent
 
 __all__ = ["document"]
 
@@ -89,7 +90,7 @@ class _Schemas:
     """JSON Schemas of types, in one set of components."""
 
     def __init__(self, kinds: Iterable[Any]) -> None:
-        self._kinds = list(dict.fromkeys([*kinds, Problem, AnyTrigger]))
+        self._kinds = list(dict.fromkeys([*kinds, Problem, AnyTrigger, ServiceEvent]))
         found, components = msgspec.json.schema_components(self._kinds, ref_template=_REF)
         self._schemas = dict(zip(map(str, self._kinds), found, strict=True))
         self.components: dict[str, Any] = {**components, COMPONENT: self._schemas[str(AnyTrigger)]}

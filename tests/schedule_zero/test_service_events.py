@@ -49,7 +49,10 @@ def released(outcome: JobOutcome, scheduler_id: str = "me") -> Any:
     ("heard", "kind"),
     [
         (event(JobAdded, job_id=JOB, schedule_id=None), EventKind.JOB_ADDED),
-        (event(JobAcquired, job_id=JOB, scheduler_id="me", schedule_id=None, scheduled_start=None), EventKind.JOB_STARTED),
+        (
+            event(JobAcquired, job_id=JOB, scheduler_id="me", schedule_id=None, scheduled_start=None),
+            EventKind.JOB_STARTED,
+        ),
         (event(ScheduleAdded, schedule_id="s", next_fire_time=NOON), EventKind.SCHEDULE_ADDED),
         (event(ScheduleUpdated, schedule_id="s", next_fire_time=None), EventKind.SCHEDULE_UPDATED),
         (event(ScheduleRemoved, schedule_id="s", finished=True), EventKind.SCHEDULE_REMOVED),

@@ -99,11 +99,11 @@ class Answer:
 class Api:
     """A client of one server that says what it asked when something is wrong."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, judge: Judge) -> None:
         self.port = port
         self.worker: Worker
         self.loop: asyncio.AbstractEventLoop
-        self.judge = Judge()
+        self.judge = judge
 
     def ask(
         self,
@@ -159,6 +159,12 @@ class InThread(Server):
 
 
 @pytest.fixture(scope="module")
+def judge() -> Judge:
+    """What holds the answers that `api` gets against the document."""
+    return Judge()
+
+
+@pytest.fixture(scope="module")
 def server() -> Iterator[InThread]:
     """A server on the memory store and free ports, in a thread of its own."""
     config = ServiceConfig(store="memory", retry=RetrySettings(base=0.01), stop_timeout=0.5)
@@ -186,17 +192,11 @@ def server() -> Iterator[InThread]:
 
 
 @pytest.fixture(scope="module")
-def api(server: InThread) -> Iterator[Api]:
+def api(server: InThread, judge: Judge) -> Iterator[Api]:
     """A client of the server, with the handler ``h`` registered."""
-    client = Api(server.http_port)
+    client = Api(server.http_port, judge)
     client.loop = server.loop
     client.worker = Worker("h", server_address=server.service.registration_address)
     with client.worker:
         client.until("/api/handlers", lambda body: any(h["status"] == "Connected" for h in body["handlers"]))
         yield client
-
-
-@pytest.fixture(scope="module")
-def judge(api: Api) -> Judge:
-    """What holds the answers of `api` against the document."""
-    return api.judge
