@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from harness.sim import bare_threads
 from harness.sim.errors import Killed
 from harness.sim.handles import Sentinel, SimHandle, wait_end
 from harness.sim.locks import Lock, RLock
@@ -40,7 +41,7 @@ class Setter(Protocol):
 def install(patcher: Setter, kernel: Kernel) -> None:
     """Patch `threading`, `queue`, `concurrent.futures` and the locks of `logging`, for an open world.
 
-    Nothing of ``_thread`` is touched: the import system uses it. What is patched asks who calls, and gives threads
+    No lock of ``_thread`` is touched: the import system uses them. What is patched asks who calls, and gives threads
     outside the world the real thing.
     """
     put = patcher.set
@@ -55,6 +56,7 @@ def install(patcher: Setter, kernel: Kernel) -> None:
     put(threading, "active_count", lambda: len(threading.enumerate()))
     put(threading, "excepthook", partial(_excepthook, threading.excepthook))
     kernel.on_close.append(partial(_forget, kernel))
+    bare_threads.install(patcher)
     _starting(put, kernel)
     _shared_locks(put)
     _per_process(put, kernel)

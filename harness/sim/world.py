@@ -22,6 +22,7 @@ from harness.sim.boundary.garbage import Garbage
 from harness.sim.boundary.patcher import Patcher
 from harness.sim.boundary.process_state import ProcessState
 from harness.sim.boundary.registry import Registry
+from harness.sim.boundary.temporary import TemporaryFiles
 from harness.sim.boundary.threading_names import everywhere
 from harness.sim.boundary.wall import Traveller, Wall
 from harness.sim.errors import Killed, SimError
@@ -180,7 +181,10 @@ class World:
         garbage = Garbage()
         garbage.install()
         self._stack.callback(garbage.restore)
+        temporary = TemporaryFiles()
+        self._stack.callback(temporary.remove)
         self._stack.callback(self.patcher.restore)
+        temporary.install(self.patcher)
         self.kernel.open()
         self._stack.callback(self._abandon)
         self._stack.callback(self.kernel.close)

@@ -23,6 +23,7 @@ MODULES = (
     "harness.sim.boundary.pools",
     "harness.sim.boundary.process_state",
     "harness.sim.boundary.garbage",
+    "harness.sim.boundary.temporary",
     "harness.sim.boundary.fences",
     "harness.sim.loop",
     "harness.sim.boundary.threading_names",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import _queue
 import _thread
 import threading
 
+from harness.sim.bare_threads import REAL_QUEUE, REAL_START
 from harness.sim.boundary.patcher import Patcher
 from harness.sim.boundary.registry import Boundary, How
 from harness.sim.locks import Lock, RLock
@@ -39,6 +39,8 @@ BOUNDARY = (
         )
     ),
     Boundary("queue.SimpleQueue", How.SIMULATED, _LOCK),
+    Boundary("_queue.SimpleQueue", How.SIMULATED, _LOCK),
+    Boundary("_thread.start_new_thread", How.SIMULATED, "a simulated thread that nobody joins"),
     Boundary("_thread.allocate_lock", How.PASSED, "the import system needs real locks; use threading.Lock"),
     Boundary(
         "logging.Handler.lock", How.SIMULATED, "locks of handlers made before the world are replaced for its time"
@@ -55,4 +57,5 @@ def everywhere(patcher: Patcher) -> None:
     if isinstance(_thread.LockType, type) and threading.Lock is not _thread.allocate_lock:
         patcher.replace_everywhere(_thread.LockType, Lock)
     patcher.replace_everywhere(_thread.RLock, RLock)
-    patcher.replace_everywhere(_queue.SimpleQueue, SimpleQueue)
+    patcher.replace_everywhere(REAL_QUEUE, SimpleQueue)
+    patcher.replace_everywhere(REAL_START, _thread.start_new_thread)
