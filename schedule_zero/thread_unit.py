@@ -22,6 +22,7 @@ from schedule_zero.exits import ExitCode
 __all__ = ["ThreadLaunch", "ThreadUnit", "Work"]
 
 _TICK = 0.005  # seconds between two looks at an ending thread
+_DEPTH = 8  # calls of a hanging thread that are told: the innermost are the standard library's
 
 _log = logging.getLogger(__name__)
 
@@ -186,6 +187,10 @@ def _code_of(error: ScheduleZeroError) -> ExitCode:
 
 
 def _place(thread: threading.Thread) -> str:
-    """File, line and function in which a thread is now."""
+    """File, line and function in which a thread is now, with those it was called from."""
     frame = sys._current_frames().get(thread.ident or 0)
-    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}" if frame else "an unknown place"
+    places: list[str] = []
+    while frame is not None and len(places) < _DEPTH:
+        places.append(f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}")
+        frame = frame.f_back
+    return ", called from ".join(places) or "an unknown place"

@@ -9,6 +9,9 @@ from typing import Any
 import psutil
 import pytest
 
+from schedule_zero.deployment import load_deployment
+from schedule_zero.deployment_dump import write_deployment
+from schedule_zero.errors import ConfigError
 from schedule_zero.governor_base import GovernorKind
 from schedule_zero.governor_run import make_governor
 from schedule_zero.readiness import connected_handlers
@@ -62,3 +65,45 @@ def test_a_deployment_says_of_which_kind_its_governor_is(world: Any) -> None:
 
     assert type(make_governor(deployment)) is ThreadGovernor
     assert type(make_governor(world.deployment())) is not ThreadGovernor
+
+
+def test_the_kind_is_part_of_the_configuration(tmp_path: Any) -> None:
+    """It is read from YAML, survives being written back, and a mistake is told with its place."""
+    (tmp_path / "t.yaml").write_text("governor: {kind: thread}")
+    loaded = load_deployment("t", tmp_path / "t.yaml", env={}, root=tmp_path)
+    write_deployment(loaded, tmp_path / "again.json")
+
+    assert loaded.kind is GovernorKind.THREAD
+    assert load_deployment("t", tmp_path / "again.json", env={}, root=tmp_path).kind is GovernorKind.THREAD
+    assert load_deployment("t", env={}, root=tmp_path).kind is GovernorKind.PROCESS
+    (tmp_path / "t.yaml").write_text("governor: {kind: fibre}")
+    with pytest.raises(ConfigError, match=r"t\.yaml:1:18: governor\.kind: expected .*process.*thread.*found 'fibre'"):
+        load_deployment("t", tmp_path / "t.yaml", env={}, root=tmp_path)
+
+
+def test_where_a_thread_hangs_is_told(
+    world: Any, echo: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """File and function of the method that does not return; once it does, its thread ends."""
+    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
+    gate = threading.Event()
+    one = ThreadGovernor(world.deployment(echo("h1")))
+    one.start()
+    handler = one.handler("h1")
+    assert handler is not None
+
+    def stop_at_the_gate(timeout: float = 5.0) -> bool:
+        gate.wait(60.0)
+        return type(handler).stop(handler, timeout)
+
+    handler.stop = stop_at_the_gate  # type: ignore[method-assign]
+    try:
+        assert one.stop(0.5) is False
+        assert "test_thread_governor.py:" in caplog.text
+        assert " in stop_at_the_gate, called from " in caplog.text
+        assert [thread.name for thread in one.abandoned] == ["h1-life-1"]
+    finally:
+        gate.set()
+        for thread in one.abandoned:
+            thread.join(20.0)
+    assert one.abandoned == []
