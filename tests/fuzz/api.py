@@ -7,10 +7,13 @@ beside it, with every check that it has. The exit code is its own: 0 if it found
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
-import threading
+import tempfile
+import time
+import urllib.request
 from pathlib import Path
 
 from schedule_zero.server import Server
@@ -53,7 +56,6 @@ async def _fuzz(options: list[str]) -> int:
 
 def _run(port: int, registration: str, options: list[str]) -> int:
     handler = Till("till", server_address=registration)
-    registered = threading.Event()
     with handler:
         command = [
             *(str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(HERE / "schemathesis.toml")),
@@ -61,8 +63,21 @@ def _run(port: int, registration: str, options: list[str]) -> int:
             *("--request-timeout", "20", "--seed", "1", "--max-examples", str(EXAMPLES), "--no-color"),
             *options,
         ]
-        registered.wait(0.2)
-        return subprocess.call(command, env={**os.environ, "NO_COLOR": "1"})
+        _await_registration(port)
+        # In a folder of its own: it leaves a cache and its findings where it runs.
+        with tempfile.TemporaryDirectory() as folder:
+            return subprocess.call(command, env={**os.environ, "NO_COLOR": "1"}, cwd=folder)
+
+
+def _await_registration(port: int, timeout: float = 20.0) -> None:
+    """Raise TimeoutError unless the handler is there in time: without it nearly all is answered with 404."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/handlers") as answer:
+            if json.load(answer)["handlers"]:
+                return
+        time.sleep(0.02)
+    raise TimeoutError(f"waited {timeout:g} s for the handler to register")
 
 
 if __name__ == "__main__":

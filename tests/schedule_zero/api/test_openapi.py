@@ -16,9 +16,6 @@ from schedule_zero.api.routes import ROUTES
 
 pytestmark = pytest.mark.unit
 
-FAR = {"type": "date", "run_date": "2099-01-01T00:00:00Z"}
-
-
 def operations() -> list[tuple[str, str, dict[str, Any]]]:
     """Path, verb and content of every operation of the document."""
     return [(path, verb, found) for path, verbs in document()["paths"].items() for verb, found in verbs.items()]
@@ -98,41 +95,3 @@ def test_triggers_have_the_same_fields_here_and_there() -> None:
     )
     told = {kind.__struct_config__.tag: set(kind.__struct_fields__) for kind in kinds}
     assert told == {kind: set(fields) for kind, fields in triggers._FIELDS.items()}
-
-
-@pytest.mark.integration
-def test_the_server_answers_its_document(api: Any) -> None:
-    """What is served is what is written."""
-    assert api.ask("GET", "/api/openapi.json").body == document()
-
-
-@pytest.mark.integration
-def test_answers_are_as_they_are_declared(api: Any, judge: Any) -> None:
-    """Every good answer but a restart's, and problems of each kind, come from a live server and fit their schemas."""
-    job = {"handler_id": "h", "job_method": "echo"}
-    location = api.ask("POST", "/api/run_now", job).headers["location"]
-    api.until(location, lambda body: body["state"] == "done")
-    failed = api.ask("POST", "/api/run_now", {**job, "job_method": "fail"}).headers["location"]
-    api.until(failed, lambda body: body["state"] == "done")
-    api.ask("POST", "/api/schedule", {**job, "job_id": "s", "trigger": FAR, "max_jitter": 1, "paused": True})
-    api.ask("POST", "/api/schedule", {**job, "job_id": "s", "trigger": FAR})
-    api.ask("PATCH", "/api/schedules/s", {"paused": False})
-    simple = [route.path for route in ROUTES if not route.parameters and operation_of(route.handler, "GET")]
-    for path in [*simple, "/api/schedules/s", "/api/handlers/h"]:
-        if path != "/api/events":
-            assert api.ask("GET", path).status == 200
-    api.ask("HEAD", "/api/events")
-    api.ask("DELETE", "/api/session")
-    for path in ("/api/schedules/no", "/api/jobs/no", "/api/handlers/no"):
-        assert api.ask("GET", path).status == 404
-    assert api.ask("POST", "/api/governor/handlers/h/restart").status == 409
-    for raw, headers, status in ((b"{", {}, 400), (b"{}", {}, 422), (b"{}", {"Content-Type": "text/html"}, 415)):
-        for verb, path in (("POST", "/api/run_now"), ("POST", "/api/schedule"), ("PATCH", "/api/schedules/s")):
-            expected = 200 if (verb, status) == ("PATCH", 422) else status
-            assert api.ask(verb, path, raw=raw, headers=headers).status == expected
-    api.ask("DELETE", "/api/schedules/s")
-    api.ask("DELETE", "/api/executions")
-    api.ask("DELETE", "/api/session")
-    good = {(path, verb, int(s)) for path, verb, o in operations() for s in o["responses"] if s < "300"}
-    good -= {("/api/governor/handlers/{handler_id}/restart", "post", 200), ("/api/session", "post", 200)}
-    assert good - judge.seen == set()
