@@ -100,7 +100,7 @@ def test_who_does_not_stay_up_is_given_up(sim_world: Any, stage: Any) -> None:
         # By hand it has all its restarts again.
         assert one.restart_handler("h1")
         stage.crash(one, "h1")
-        stage.until(lambda: one.status()["h1"].ready, "it is back")
+        stage.until(lambda: one.status()["h1"].restart_count == 3 and one.status()["h1"].ready, "it is back")
 
 
 def test_a_server_that_is_given_up_is_trouble(sim_world: Any, stage: Any) -> None:
