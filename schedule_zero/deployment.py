@@ -7,7 +7,7 @@ exists:
 
     deployment: clock                 # optional; must be the name asked for
     http: {host: 127.0.0.1, port: 8889}
-    zmq: {host: 127.0.0.1, port: 4243}
+    zmq: {host: 127.0.0.1, port: 4243}              # peers: [tcp://west:4243] with which handlers register too
     store: sqlite                     # sqlite, memory, or postgresql://user@host/database?schema=clock
     server_id: east                   # among servers that share a PostgreSQL store; default: the host's name
     data_dir: .                       # paths are relative to this file
@@ -207,6 +207,7 @@ def _service(document: Section, name: str, directory: Path, path: Path | None) -
         http_port=http.integer("port", http_port, high=MAX_PORT),
         zmq_host=_host(zmq, usual.zmq_host),
         zmq_port=zmq.integer("port", zmq_port, high=MAX_PORT),
+        peers=_peers(zmq),
         database=_path(document, "database", base, data_dir / "schedule_zero.db"),
         registry_path=_path(document, "registry", base, data_dir / "registry.yaml"),
         data_dir=data_dir,
@@ -322,6 +323,13 @@ def _host(section: Section, default: str) -> str:
     if not is_host(host):
         raise section.wrong("host", "a host name or address")
     return host
+
+
+def _peers(zmq: Section) -> tuple[str, ...]:
+    peers = zmq.texts("peers")
+    if not all(re.fullmatch(r"tcp://[^\s,]+:\d{1,5}", peer) for peer in peers):
+        raise zmq.wrong("peers", "a list of addresses such as tcp://e:1")
+    return tuple(peers)
 
 
 def _store(document: Section) -> str:

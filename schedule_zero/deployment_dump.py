@@ -71,7 +71,7 @@ def _service(service: ServiceConfig) -> dict[str, Any]:
     retry = service.retry
     return {
         "http": {"host": service.http_host, "port": service.http_port},
-        "zmq": {"host": service.zmq_host, "port": service.zmq_port},
+        "zmq": {"host": service.zmq_host, "port": service.zmq_port, "peers": list(service.peers)},
         "store": service.store,
         "server_id": service.server_id,
         "data_dir": _text(service.data_dir),

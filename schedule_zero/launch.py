@@ -16,7 +16,15 @@ from schedule_zero.governor_base import HandlerConfig
 from schedule_zero.ports import reachable
 from schedule_zero.service_config import ServiceConfig
 
-__all__ = ["ProcessLaunch", "environment", "handler_command", "pinned", "registration_address", "server_command"]
+__all__ = [
+    "ProcessLaunch",
+    "environment",
+    "handler_command",
+    "pinned",
+    "registration_address",
+    "registration_addresses",
+    "server_command",
+]
 
 _OURS = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
 """What a supervisor tells the governor alone: were a child to answer, it would speak for the governor."""
@@ -46,7 +54,7 @@ def server_command(deployment: Deployment, config_path: Path, runtime_path: Path
 
 
 def handler_command(handler: HandlerConfig, service: ServiceConfig, port: int) -> list[str]:
-    """The command that runs one handler on ``port``, registering at the service's registration address."""
+    """The command that runs one handler on ``port``, registering with the service and its peers."""
     command = [
         *(sys.executable, "-m", "schedule_zero.handler"),
         *("--module", handler.module_path),
@@ -54,9 +62,14 @@ def handler_command(handler: HandlerConfig, service: ServiceConfig, port: int) -
         *("--handler-id", handler.handler_id),
         *("--host", service.zmq_host),
         *("--port", str(port)),
-        *("--server", registration_address(service)),
+        *("--server", registration_addresses(service)),
     ]
     return [*command, "--config-json", json.dumps(handler.kwargs)] if handler.kwargs else command
+
+
+def registration_addresses(service: ServiceConfig) -> str:
+    """Where handlers register: with the service, and with its peers on the same store; commas between."""
+    return ",".join([registration_address(service), *service.peers])
 
 
 def registration_address(service: ServiceConfig) -> str:

@@ -55,7 +55,8 @@ class ServiceConfig:
     """What a scheduler service needs: addresses, store, limits and times.
 
     ``store`` is ``sqlite``, ``memory`` or a URL (``postgresql://user@host/database`` for several servers on one
-    store, which `server_id` tells apart; None: by host name); ``database`` is the SQLite file. ``lease`` is how
+    store, which `server_id` tells apart; None: by host name; ``peers`` are the registration addresses of the others,
+    with which the handlers of this deployment register as well); ``database`` is the SQLite file. ``lease`` is how
     long a job stays acquired without renewal, ``max_jobs`` how many run at once (shared out so that no handler
     starves, see `fair_shares`), ``per_handler_jobs`` how many of them at one handler. ``misfire_grace`` None
     means that a late run is always made up for. ``call_timeout`` bounds one attempt at a handler; ``heartbeat``
@@ -67,6 +68,7 @@ class ServiceConfig:
     deployment: str = "default"
     zmq_host: str = "127.0.0.1"
     zmq_port: int = 0
+    peers: tuple[str, ...] = ()
     http_host: str = "127.0.0.1"
     http_port: int = 0
     store: str = "sqlite"

@@ -10,7 +10,7 @@ from pathlib import Path
 from schedule_zero.errors import ConfigError, ScheduleZeroError
 from schedule_zero.governor_base import HandlerConfig
 from schedule_zero.handler import load_class
-from schedule_zero.launch import registration_address
+from schedule_zero.launch import registration_addresses
 from schedule_zero.readiness import ServerRuntime
 from schedule_zero.security.server_keys import handler_options
 from schedule_zero.server import Server
@@ -113,7 +113,7 @@ class HandlerWork:
             return kind(
                 config.handler_id,
                 self._port,
-                registration_address(self._service),
+                registration_addresses(self._service),
                 self._service.zmq_host,
                 **{**handler_options(self._service.security, config.handler_id), **config.kwargs},
             )

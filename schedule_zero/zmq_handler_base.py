@@ -40,7 +40,8 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
 
     With a `server_address` the handler registers there, sends a heartbeat every `heartbeat` seconds, and
     registers again when the server was restarted; see `RegistrationTiming` for the pace (`timing`, which may be
-    given as a mapping of its fields, and then includes the heartbeat). `port` 0 binds any
+    given as a mapping of its fields, and then includes the heartbeat). Several servers that share a store are given
+    as one text with commas between: then any of them can call the handler. `port` 0 binds any
     free port; `port` and `address` are the real ones after `start`. `advertise` is the host that callers are
     told, when it is not `host`.
 
@@ -91,7 +92,7 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
         self._lifecycle = threading.Lock()
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._socket: HandlerSocket | None = None
-        self._registrar: Registrar | None = None
+        self._registrars: list[Registrar] = []
         self._last_port = port
 
     @property
@@ -117,8 +118,8 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
 
     @property
     def is_registered(self) -> bool:
-        """Whether the server is known to know this handler."""
-        return self._registrar is not None and self._registrar.registered.is_set()
+        """Whether the server is known to know this handler; of several servers, each of them."""
+        return bool(self._registrars) and all(one.registered.is_set() for one in self._registrars)
 
     @property
     def stats(self) -> HandlerStats:
@@ -153,15 +154,14 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
                 self._end_context(context, [])
                 raise
             self._context, self._socket, self._last_port = context, socket, socket.port
-            if self.server_address is not None:
-                self._registrar = Registrar(
-                    self.server_address,
-                    self._registration(),
-                    self._timing,
-                    context,
-                    self._secure.registration if self._secure is not None else None,
-                )
-                self._registrar.start()
+            secure = self._secure.registration if self._secure is not None else None
+            self._registrars = [
+                Registrar(server.strip(), self._registration(), self._timing, context, secure)
+                for server in (self.server_address or "").split(",")
+                if server.strip()
+            ]
+            for registrar in self._registrars:
+                registrar.start()
             logger.info("handler %s answers at %s", self.handler_id, self.address)
 
     def run(self) -> None:
@@ -189,17 +189,18 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
         """
         deadline = time.monotonic() + timeout
         with self._lifecycle:
-            socket, registrar, context = self._socket, self._registrar, self._context
+            socket, registrars, context = self._socket, self._registrars, self._context
             if socket is None or context is None:
                 return True
-            if registrar is not None:
-                # First of all, so that the server stops sending work; the rest goes on meanwhile.
+            for registrar in registrars:
+                # First of all, so that the servers stop sending work; the rest goes on meanwhile.
                 registrar.begin_stop()
             stuck = socket.stop(timeout)
-            if registrar is not None:
+            for registrar in registrars:
                 stuck += registrar.stop(max(1.0, deadline - time.monotonic()))
             ended = self._end_context(context, stuck)
-            self._socket = self._registrar = self._context = None
+            self._socket = self._context = None
+            self._registrars = []
             logger.info("handler %s stopped%s", self.handler_id, " with calls unfinished" if stuck else "")
             return ended
 

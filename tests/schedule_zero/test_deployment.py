@@ -156,7 +156,11 @@ def test_a_wrong_variable_is_told_by_name(name: str, value: str, tmp_path: Path)
     [
         ("http: {port: 65536}", "1:14: http.port: expected a whole number from 0 to 65535, found '65536'"),
         ("htpp: {port: 1}", "1:1: htpp: unknown key, did you mean 'http'?"),
-        ("store: jobs.db", "1:8: store: expected sqlite, memory, or a URL such as postgresql://user@host/database, found 'jobs.db'"),
+        ("zmq: {peers: [east:4242]}", "1:14: zmq.peers: expected a list of addresses such as tcp://e:1, found a list"),
+        (
+            "store: jobs.db",
+            "1:8: store: expected sqlite, memory, or a URL such as postgresql://user@host/database, found 'jobs.db'",
+        ),
         (
             "governor: {restart: maybe}",
             "1:21: governor.restart: expected one of always, on-failure, never, found 'maybe'",

@@ -26,7 +26,8 @@ pytestmark = pytest.mark.unit
 def everything_changed(folder: Path) -> Deployment:
     """A deployment without a single default."""
     service = ServiceConfig(
-        deployment="shop", zmq_host="127.0.0.2", zmq_port=9002, server_id="east", http_host="127.0.0.3", http_port=9001,
+        deployment="shop", zmq_host="127.0.0.2", zmq_port=9002, server_id="east", peers=("tcp://127.0.0.4:9003",),
+        http_host="127.0.0.3", http_port=9001,
         store="memory", database=folder / "a.db", registry_path=folder / "r.yaml", data_dir=folder / "data",
         lease=11.0, max_jobs=12, per_handler_jobs=13, misfire_grace=14.0, call_timeout=15.0,
         retry=RetrySettings(4, 0.5, 1.5, 0.25, True), heartbeat=1.5, heartbeat_timeout=4.5,

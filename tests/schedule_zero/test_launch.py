@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -25,6 +26,14 @@ def test_a_handler_is_told_who_it_is_and_where_to_register() -> None:
         *("--host", "0.0.0.0", "--port", "5555", "--server", "tcp://127.0.0.1:4242"),
         *("--config-json", '{"sender": "me"}'),
     ]
+
+
+def test_a_handler_registers_with_the_peers_of_its_server_too() -> None:
+    """Servers that share a store can each call it: their addresses follow the server's own."""
+    service = dataclasses.replace(SERVICE, peers=("tcp://east:4242", "tcp://west:4242"))
+    command = handler_command(HandlerConfig("mail", "shop.mail", "Mail"), service, 5555)
+
+    assert command[command.index("--server") + 1] == "tcp://127.0.0.1:4242,tcp://east:4242,tcp://west:4242"
 
 
 def test_a_server_is_told_its_deployment_and_where_to_report() -> None:

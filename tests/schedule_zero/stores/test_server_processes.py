@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -24,12 +25,12 @@ def test_the_jobs_of_a_killed_server_are_taken_over_after_the_lease(
     """After kill -9 another server calls the job again under its id, when the lease has run out and not before."""
 
     async def scene() -> None:
-        lease = 1.0
+        lease = 1.5
         other = server_process("other", lease=lease)
-        async with cluster.handler(await other.address()), cluster.server("b", lease=lease) as b:
+        async with cluster.server("b", lease=lease) as b, cluster.handler(await other.address()):
             await cluster.until(lambda: b._store.elsewhere("h"), "the other server's handler")
             job = await b.run_now(cluster.request("wait", value="x"))
-            await cluster.until(lambda: cluster.count["x"] == 1, "the first call")
+            await cluster.until(lambda: cluster.count["x"] == 1, "the call by the server that has the handler")
             other.kill()
             killed = asyncio.get_running_loop().time()
             async with cluster.handler(b):
@@ -40,6 +41,29 @@ def test_the_jobs_of_a_killed_server_are_taken_over_after_the_lease(
                 cluster.gate.set()
                 assert (await cluster.done(b, job)).outcome is Outcome.SUCCESS
                 assert (await b.execution_stats())["total"] == 1
+
+    within(scene, 40.0)
+
+
+def test_a_handler_of_several_servers_does_the_work_once(
+    cluster: Any, server_process: Callable[..., Any], within: Within
+) -> None:
+    """One handler, registered with both servers: the call that is repeated by the survivor joins the first one."""
+
+    async def scene() -> None:
+        other = server_process("other")
+        address = await other.address()
+        async with cluster.server("b") as b, cluster.handler(f"{address}, {b.registration_address}"):
+            await cluster.until(lambda: cluster.connected(b) == ["h"], "the registration with both")
+            jobs = [await b.run_now(cluster.request("wait", value=n)) for n in range(8)]
+            await cluster.until(lambda: cluster.count.total() >= 4, "as many calls as the handler takes")
+            other.kill()
+            await asyncio.sleep(2.0)  # the lease runs out
+            cluster.gate.set()
+            for job in jobs:
+                assert (await cluster.done(b, job)).outcome is Outcome.SUCCESS
+            assert cluster.count == Counter(range(8))
+            assert (await b.execution_stats())["total"] == 8
 
     within(scene, 40.0)
 
