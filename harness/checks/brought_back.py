@@ -8,7 +8,7 @@ from harness.checks.base import LASTING, Case, Check
 from harness.checks.evidence import Finding, Problem, conclude, lasted, many, moment
 from harness.history.records import Fault, FaultEvent
 
-KIND = "process.kill"
+KINDS = ("process.kill", "process.terminate")
 GOVERNOR = "its governor"
 """What a healed kill tells as ``by`` when nobody had to help."""
 
@@ -20,7 +20,7 @@ def judge(case: Case, args: None) -> Finding:
     would hide the
     very defect that the kill is there to find.
     """
-    kills = [fault for fault in case.history.of(Fault) if fault.kind == KIND]
+    kills = [fault for fault in case.history.of(Fault) if fault.kind in KINDS]
     ended = [fault for fault in kills if _tells(fault)]
     problems = [problem for fault in ended for problem in _problems(fault)]
     killed = many(len(ended), "killed process", "killed processes")

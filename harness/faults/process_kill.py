@@ -42,7 +42,11 @@ class ProcessKill(Fault[KillArgs]):
     accepts: ClassVar[tuple[PlaceKind, ...]] = (PlaceKind.PROCESS, PlaceKind.HANDLER)
     args_model: ClassVar[type[Args]] = KillArgs
     died_within: ClassVar[float] = 10.0
-    """Seconds in which a killed process must be gone (a process in an uninterruptible call is not, at once)."""
+    """Seconds in which a killed process must be gone (a process in an uninterruptible call is not, at once).
+
+    0: that is not waited for.
+    """
+    number: ClassVar[signal.Signals] = signal.SIGKILL
 
     _killed_at: float | None = None
 
@@ -53,16 +57,16 @@ class ProcessKill(Fault[KillArgs]):
 
     def inject(self) -> Mapping[str, Any]:
         """Kill it; returns when the process is gone."""
-        self.deadline = self.args.restart + 2 * Fault.deadline
+        self.deadline = self.args.restart + self.died_within + Fault.deadline
         process = own_process(self.place, self.surroundings)
-        if not send(process, signal.SIGKILL):
+        if not send(process, self.number):
             raise FaultError(
                 f"{self.place.name} (pid {process.pid}) ended by itself just before it was to be killed"
             )
         self._killed_at = time.monotonic()
-        if not wait_for(lambda: ended(process), self.died_within):
+        if self.died_within and not wait_for(lambda: ended(process), self.died_within):
             raise FaultError(
-                f"{self.place.name} (pid {process.pid}) still runs {self.died_within:g} s after SIGKILL"
+                f"{self.place.name} (pid {process.pid}) still runs {self.died_within:g} s after {self.number.name}"
             )
         return {"pid": process.pid}
 

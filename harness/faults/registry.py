@@ -19,6 +19,7 @@ from harness.faults.handler_silent import HandlerSilent
 from harness.faults.handler_slow import HandlerSlow
 from harness.faults.process_kill import ProcessKill
 from harness.faults.process_pause import ProcessPause
+from harness.faults.process_terminate import ProcessTerminate
 from harness.faults.store_locked import StoreLocked
 from harness.faults.zmq_state import ZmqState
 from harness.scenario.model import FaultSpec, When
@@ -29,6 +30,7 @@ Kinds = Mapping[str, type[Fault[Any]]]
 
 BUILT_IN: tuple[type[Fault[Any]], ...] = (
     ProcessKill,
+    ProcessTerminate,
     ProcessPause,
     ZmqState,
     HandlerSilent,

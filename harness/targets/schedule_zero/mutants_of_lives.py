@@ -135,19 +135,48 @@ def _first_come_first_served() -> None:
     vars(acquiring)["admit"] = first
 
 
-@mutant("scheduler-dies-of-an-error")
-def _scheduler_dies_of_an_error() -> None:
-    """An error that ends APScheduler ends all firing: it is not started again."""
-    import asyncio
+@mutant("rubbish-ends-registration")
+def _rubbish_ends_registration() -> None:
+    """The first message that is no request ends the registration server."""
+    from schedule_zero import wire
+    from schedule_zero.registration_server import RegistrationServer
 
-    from schedule_zero.scheduler import KeptScheduler
+    serve_one, over = RegistrationServer._serve_one, False
 
-    live = KeptScheduler._live
-
-    async def once(self: Any, up: Any) -> None:
+    async def fragile(self: Any, socket: Any, frames: Any, peer: Any) -> None:
+        nonlocal over
         try:
-            await live(self, up)
-        except Exception:  # noqa: BLE001 - whatever it was: that nothing follows is the defect
-            await asyncio.Event().wait()
+            wire.decode_request(frames[-1])
+        except Exception:  # noqa: BLE001 - whatever it is: that it ends the server is the defect
+            over = True
+        if not over:
+            await serve_one(self, socket, frames, peer)
 
-    KeptScheduler._live = once  # type: ignore[method-assign]
+    RegistrationServer._serve_one = fragile  # type: ignore[method-assign]
+
+
+@mutant("expired-jobs-abandoned")
+def _expired_jobs_abandoned() -> None:
+    """A job whose lease has run out is given up as abandoned, although it is running here (what APScheduler does)."""
+    from datetime import UTC, datetime
+
+    from apscheduler import JobOutcome, JobResult
+
+    from schedule_zero.acquiring import release
+    from schedule_zero.store import JobStore
+
+    async def give_up(self: Any, scheduler_id: str, job_ids: Any, duration: Any) -> None:
+        present = datetime.now(UTC)
+
+        def work(c: Any) -> None:
+            for job in held:
+                result: Any = JobResult.from_job(job, JobOutcome.abandoned, finished_at=present)
+                release(c, scheduler_id, job, result)
+
+        rows = await self.get_jobs(job_ids)
+        held = [job for job in rows if job.acquired_until is not None and job.acquired_until < present]
+        await self._db.write(work)
+        await extend(self, scheduler_id, job_ids, duration)
+
+    extend = JobStore.extend_acquired_job_leases
+    JobStore.extend_acquired_job_leases = give_up  # type: ignore[method-assign]
