@@ -64,6 +64,9 @@ class ApiHandler(RequestHandler):
         most = self.service.config.security.max_body
         if len(self.request.body) > most:
             raise HTTPError(413, f"the body has {len(self.request.body)} bytes; at most {most} are taken")
+        if any("\x00" in part for part in self.path_args):
+            # Nothing has such an id, and not every store can be asked for it.
+            raise HTTPError(404, "there is nothing under an id with a NUL in it")
 
     async def head(self, *path: str) -> None:
         """Answer as GET does, without the body."""

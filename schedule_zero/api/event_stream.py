@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from schedule_zero.errors import ScheduleZeroError
+from schedule_zero.refusals import Stopping
 
 __all__ = ["EventStream", "Passage", "Reader", "TooManyReaders"]
 
@@ -112,9 +113,11 @@ class EventStream:
     def open(self, last_id: str | None) -> Reader:
         """A reader of what comes after the event `last_id`, or of what comes from now on.
 
-        Raises `TooManyReaders`. An id that is not of this process's events may stand for any number of lost ones:
-        its reader is told so, and gets all that is kept.
+        Raises `TooManyReaders`, and `Stopping` when it has ended. An id that is not of this process's events may
+        stand for any number of lost ones: its reader is told so, and gets all that is kept.
         """
+        if self.closed:
+            raise Stopping("the server is stopping: connect again when it is back")
         if len(self._readers) >= self._most:
             raise TooManyReaders(f"{self._most} readers have the event stream already: try again later")
         place = self.number + 1 if last_id is None else self._place_after(last_id)

@@ -131,6 +131,9 @@ def cursor_text(place: Any) -> str:
 def cursor_of(text: str, kind: type[T]) -> T:
     """The place that `cursor_text` wrote; raises `InvalidRequest`."""
     try:
-        return msgspec.json.decode(base64.b64decode(text, altchars=b"-_", validate=True), type=kind)
+        place = base64.b64decode(text, altchars=b"-_", validate=True)
+        if b"\\u0000" in place:
+            raise ValueError("not every store can be asked for a NUL")
+        return msgspec.json.decode(place, type=kind)
     except (ValueError, binascii.Error, RecursionError):
         raise InvalidRequest("cursor", "expected the next_cursor of an earlier answer") from None

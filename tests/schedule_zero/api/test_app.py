@@ -69,6 +69,7 @@ def test_executions_are_paged_filtered_and_counted(api: Any) -> None:
         ("since=now", "since"),
         ("cursor=%25%25", "cursor"),
         ("cursor=Wzk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OSwgImEiXQ==", "cursor"),
+        ("cursor=WzEsICJhXHUwMDAwIl0=", "cursor"),
         ("limit=1&limit=2", "limit"),
         ("handler_id=", "handler_id"),
         ("handler_id=a%00", "handler_id"),
@@ -120,6 +121,13 @@ def test_an_unknown_path_is_not_found(api: Any) -> None:
     for verb in ("GET", "POST"):
         answer = api.ask(verb, "/nothing/here")
         assert (answer.status, answer.body["detail"]) == (404, "there is nothing at /nothing/here")
+
+
+@pytest.mark.parametrize("verb", ["GET", "PATCH", "DELETE"])
+def test_nothing_has_an_id_with_a_nul(api: Any, verb: str) -> None:
+    """404 before any store is asked: PostgreSQL cannot be asked for a text with a NUL."""
+    answer = api.ask(verb, "/api/schedules/a%00b", {})
+    assert (answer.status, answer.body["detail"]) == (404, "there is nothing under an id with a NUL in it")
 
 
 def test_one_handler_is_found_by_its_id(api: Any) -> None:
