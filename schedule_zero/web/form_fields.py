@@ -33,7 +33,7 @@ class Field:
 
 
 TYPES = (
-    ("interval", "Every so often", "every 5 minutes, every 2 hours"),
+    ("interval", "Every so often", "every 5 minutes"),
     ("cron", "By the clock", "a cron expression"),
     ("calendar", "By the calendar", "every month at 04:00"),
     ("date", "Once", "at a date and time"),
@@ -58,8 +58,8 @@ GROUPS: dict[str, tuple[Field, ...]] = {
     "what": (
         Field("handler_id", "Handler", "Who does the work.", kind="select", required=True),
         Field("job_method", "Method", "What it is to do.", suggest="methods", required=True),
-        Field("job_params", "Parameters", "A JSON object; its names are the method's parameters.", "area", usual="{}"),
         Field("job_id", "Id", "Its name; one is made up if you leave it empty.", example="nightly-report"),
+        Field("job_params", "Parameters", "A JSON object; its names are the method's parameters.", "area", usual="{}"),
     ),
     "interval": _amounts("interval", "weeks", "days", "hours", "minutes", "seconds", usual="minutes"),
     "interval more": (

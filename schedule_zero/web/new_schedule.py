@@ -27,6 +27,9 @@ class NewSchedulePage(Page):
         """Answer an empty form, or one that has been begun by a link."""
         asked = {"handler_id": "handler", "job_method": "method"}
         given = {name: self.get_query_argument(query, "", strip=False) for name, query in asked.items()}
+        handlers = self.service.handlers()
+        if not given["handler_id"] and len(handlers) == 1:
+            given["handler_id"] = handlers[0].id
         self._show(ScheduleForm.fresh(**given), fresh=True)
 
     async def post(self) -> None:

@@ -22,6 +22,7 @@ _OUTCOMES = {
     Outcome.CANCELLED: ("off", "Cancelled"),
 }
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "microseconds")
+_WEEK = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _CRONTAB = ("minute", "hour", "day", "month", "day_of_week")
 
 
@@ -107,8 +108,8 @@ def trigger(text: str) -> str:
     return f"{said}, until {str(ends)[:16]}" if ends else said
 
 
-def _date(given: dict[str, Any]) -> str:
-    return f"once at {given['0']}"
+def _date(_: dict[str, Any]) -> str:
+    return "once"
 
 
 def _interval(given: dict[str, Any]) -> str:
@@ -136,7 +137,7 @@ def _cron(given: dict[str, Any]) -> str:
         return f"daily at {int(hour):02d}:{int(minute):02d}{_zone(given)}"
     if minute.isdigit() and (hour, day, month, weekday) == ("*", "*", "*", "*"):
         return f"hourly at minute {minute}{_zone(given)}"
-    return f"cron {minute} {hour} {day} {month} {weekday}{_zone(given)}"
+    return f"cron {minute} {hour} {day} {month} {_days(weekday)}{_zone(given)}"
 
 
 def _every(amounts: list[tuple[Any, str]]) -> str:
@@ -146,7 +147,17 @@ def _every(amounts: list[tuple[Any, str]]) -> str:
 
 
 def _clock(time: str) -> str:
-    return time.removesuffix(":00") if time.count(":") == 2 else time
+    """``04:00:00+00:00`` without what says nothing."""
+    plain = time.partition("+")[0]
+    return plain.removesuffix(":00") if plain.count(":") == 2 else plain
+
+
+def _days(text: str) -> str:
+    """A row of weekdays by the first and the last."""
+    named = text.split(",")
+    first = _WEEK.index(named[0]) if named[0] in _WEEK else 0
+    in_a_row = len(named) > 2 and named == _WEEK[first : first + len(named)]
+    return f"{named[0]}-{named[-1]}" if in_a_row else text
 
 
 def _zone(given: dict[str, Any]) -> str:

@@ -1,7 +1,9 @@
 // Makes one tree of elements like another by changing as little as possible: what has the focus keeps it.
-const KEPT = new Set(["open", "aria-busy"]);
+const KEPT = new Set(["open", "aria-busy", "data-sent", "data-new"]);
 
-const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.dataset.key || node.id : "") || null;
+// By attribute: the property `id` of a form is its field of that name.
+const keyOf = (node) =>
+  (node.nodeType === Node.ELEMENT_NODE && (node.getAttribute("data-key") || node.getAttribute("id"))) || null;
 
 function sync(old, fresh) {
   for (const { name } of [...old.attributes]) {
@@ -14,11 +16,19 @@ function sync(old, fresh) {
 
 function children(old, fresh) {
   const byKey = new Map([...old.childNodes].filter(keyOf).map((node) => [keyOf(node), node]));
+  const wantedKeys = new Set([...fresh.childNodes].map(keyOf));
+  for (const [key, node] of byKey) if (!wantedKeys.has(key)) node.remove();
   const stay = new Set();
   let place = old.firstChild;
   for (const wanted of [...fresh.childNodes]) {
     const key = keyOf(wanted);
     while (place && stay.has(place)) place = place.nextSibling;
+    // What has a key is not moved if it is enough to remove what stands before it: moved, it would lose the focus.
+    while (key && byKey.has(key) && place && !keyOf(place)) {
+      const next = place.nextSibling;
+      place.remove();
+      place = next;
+    }
     const found = key ? byKey.get(key) : place && !keyOf(place) ? place : null;
     if (found && !stay.has(found) && found.nodeName === wanted.nodeName) {
       if (found !== place) old.insertBefore(found, place);
@@ -26,7 +36,7 @@ function children(old, fresh) {
       stay.add(morph(found, wanted));
     } else {
       const made = document.importNode(wanted, true);
-      if (made.nodeType === Node.ELEMENT_NODE && made.dataset.key) made.classList.add("fresh");
+      if (made.nodeType === Node.ELEMENT_NODE && made.hasAttribute("data-key")) made.setAttribute("data-new", "");
       old.insertBefore(made, place);
       stay.add(made);
     }

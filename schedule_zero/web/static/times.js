@@ -1,7 +1,9 @@
 // Times in the browser's zone; those with data-relative also say how far away they are.
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const far = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "short" });
+const day = { month: "short", day: "numeric", hour: "numeric", minute: "2-digit", second: "2-digit" };
+const thisYear = new Intl.DateTimeFormat(undefined, day);
+const full = new Intl.DateTimeFormat(undefined, { ...day, year: "numeric" });
+const far = new Intl.RelativeTimeFormat("en", { numeric: "always" });
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
 function distance(seconds) {
@@ -12,8 +14,10 @@ function distance(seconds) {
 
 function put(element) {
   const at = new Date(element.dateTime);
-  const today = at.toDateString() === new Date().toDateString();
-  element.textContent = (today ? clock : full).format(at);
+  const now = new Date();
+  const format =
+    at.toDateString() === now.toDateString() ? clock : at.getFullYear() === now.getFullYear() ? thisYear : full;
+  element.textContent = format.format(at);
   element.dataset.local = "";
   if ("relative" in element.dataset) {
     element.append(" ", document.createElement("small"));

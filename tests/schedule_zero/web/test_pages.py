@@ -1,0 +1,186 @@
+"""The pages as a browser without script has them: what they show, and what their forms do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from schedule_zero.requests import NewSchedule, RunNow
+from schedule_zero.web.rules import PAGES
+
+STRANGE = "<script>alert(1)</script>'\"&\u202egnp.exe " + "x" * 150
+EVERY = {"type": "interval", "hours": 1}
+
+
+def new(job_id: str, trigger: dict[str, Any] | None = None, **more: Any) -> NewSchedule:
+    """A schedule of the handler ``till``."""
+    more = {"handler_id": "till", "job_method": "echo", **more}
+    return NewSchedule(job_id=job_id, trigger=trigger or EVERY, **more)
+
+
+def test_every_page_is_strict_with_itself(live: Any, browser: Any) -> None:
+    """Nothing inline, nothing from elsewhere, no frames, no cache; one h1, a title, a way past the navigation."""
+    live.run(live.server.service.add_schedule(new("plain")))
+    for path in PAGES:
+        answer = browser.get(
+            {"/schedule": "/schedule?id=plain", "/schedules/remove": "/schedules/remove?id=plain"}.get(path, path)
+        )
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert "server" not in answer.headers
+        if answer.status == 303:
+            continue
+        page = answer.page
+        assert len(page.named("h1")) == 1, path
+        assert page.named("html") == [{"lang": "en"}]
+        assert next(a["href"] for a in page.named("a")) == "#main"
+        for _, attributes in page.elements:
+            assert not [name for name in attributes if name.startswith("on") or name == "style"], path
+            for name in ("src", "href", "action"):
+                assert attributes.get(name, "/")[0] in "/#", f"{path}: {attributes}"
+                assert not attributes.get(name, "/").startswith("//")
+        assert all("src" in script for script in page.named("script"))
+        assert page.named("style") == []
+
+
+def test_every_input_has_a_label(live: Any, browser: Any) -> None:
+    """What a screen reader says of a field is its label; ids are there once."""
+    for path in ("/schedules/new", "/schedules", "/executions"):
+        page = browser.get(path).page
+        labels = {label.get("for") for label in page.named("label")}
+        fields = [field for tag in ("input", "select", "textarea") for field in page.named(tag)]
+        shown = [field for field in fields if field.get("type") not in ("hidden", "radio")]
+        assert shown, path
+        assert [field for field in shown if field.get("id") not in labels] == []
+        ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+        assert len(ids) == len(set(ids))
+
+
+def test_strange_ids_and_errors_are_text(live: Any, browser: Any, attach: Callable[[Any, str], Any]) -> None:
+    """An id with markup, a bidirectional override and much length is shown as it is, on every page, and can be used."""
+    attach(live, STRANGE)
+    live.run(live.server.service.add_schedule(new(STRANGE, handler_id=STRANGE, job_params={"text": "</pre><b>"})))
+    job = live.run(live.server.service.run_now(RunNow(handler_id="till", job_method="fail")))
+    done = browser.until(f"/job?id={job}", lambda answer: "gone wrong" in answer.text)
+    assert "<script>alert('gone wrong')</script>" in done.words
+    at = browser.send("/schedules", "/schedules/pause", having={"id": STRANGE}).headers["location"]
+    assert at.startswith("/schedules?done=paused&")
+    one = next(a["href"] for a in browser.get(at).page.named("a") if a["href"].startswith("/schedule?id=%3Cscript"))
+    for path in ("/", "/schedules", at, one, "/handlers", "/executions", f"/job?id={job}", "/schedules/new"):
+        answer = browser.get(path)
+        assert answer.status == 200, path
+        assert [script for script in answer.page.named("script") if "src" not in script] == []
+        assert not answer.page.named("b")
+        assert "<bdi>&lt;script&gt;" in answer.text or path.startswith("/job") or path.endswith("/new"), path
+        assert STRANGE.rpartition(" ")[0] in answer.words or path.startswith(("/job", "/executions")), path
+    assert browser.send(one, "/schedules/resume").status == 303
+    assert browser.send(one.replace("/schedule?", "/schedules/remove?"), "/schedules/remove").status == 303
+    assert browser.get(one).status == 404
+
+
+def test_pause_resume_run_remove(live: Any, browser: Any) -> None:
+    """Each form does what it says, once, and leads back to a page that says so."""
+    live.run(live.server.service.add_schedule(new("mine")))
+    one = "/schedule?id=mine"
+    paused = browser.send(one, "/schedules/pause")
+    assert (paused.status, paused.headers["location"]) == (303, "/schedule?id=mine&done=paused&done_id=mine")
+    assert "mine is paused" in browser.get(paused.headers["location"]).words
+    assert live.run(live.server.service.schedule("mine")).paused
+    assert browser.send(one, "/schedules/resume").status == 303
+    assert not live.run(live.server.service.schedule("mine")).paused
+
+    form = browser.get(one).page.form("/schedules/run")
+    first, again = browser.post("/schedules/run", form), browser.post("/schedules/run", form)
+    assert first.status == 303
+    assert first.headers["location"] == again.headers["location"]
+    ended = browser.until(first.headers["location"], lambda answer: "Success" in answer.words)
+    assert "mine" in ended.words
+    assert "Success" in browser.get(one).words
+
+    asked = browser.get("/schedules/remove?id=mine")
+    assert "Remove this schedule?" in asked.words
+    assert browser.post("/schedules/remove", asked.page.form("/schedules/remove")).status == 303
+    assert browser.get(one).status == 404
+    assert browser.post("/schedules/pause", form).status == 404
+
+
+@pytest.mark.parametrize("spoiled", [{"form_token": ""}, {"form_token": "0" * 64}, {"form_token": "\u00fc"}])
+def test_a_form_that_is_not_ours_is_refused(live: Any, browser: Any, spoiled: dict[str, str]) -> None:
+    """Without the token of a page of this server nothing is done, whatever else is right."""
+    live.run(live.server.service.add_schedule(new("safe", conflict_policy="replace")))
+    form = browser.get("/schedule?id=safe").page.form("/schedules/pause")
+    refused = browser.post("/schedules/pause", form | spoiled)
+    assert (refused.status, "reload the page" in refused.words) == (403, True)
+    foreign = browser.post("/schedules/pause", form, Origin="http://evil.example")
+    assert (foreign.status, "another site" in foreign.words) == (403, True)
+    assert browser.post("/schedules/pause", form, Host="evil.example").status == 421
+    assert not live.run(live.server.service.schedule("safe")).paused
+
+
+def test_paging_and_filters(live: Any, browser: Any) -> None:
+    """Fifty at a time, each once; a filter keeps; one that makes no sense is refused."""
+    for number in range(60):
+        live.run(live.server.service.add_schedule(new(f"many-{number:02d}", conflict_policy="replace")))
+    first = browser.get("/schedules?handler=till")
+    [more] = [a["href"] for a in first.page.named("a") if a.get("rel") == "next"]
+    second = browser.get(more)
+    seen = [set(re.findall(r"many-\d\d", page.words)) for page in (first, second)]
+    assert seen[0] & seen[1] == set()
+    assert len(seen[0] | seen[1]) == 60
+    assert browser.get("/schedules?cursor=nonsense").status == 422
+    assert "No schedules of" in browser.get("/schedules?handler=nobody").words
+    job = live.run(live.server.service.run_now(RunNow(handler_id="till", job_method="fail")))
+    found = browser.until("/executions?outcome=error&since=hour", lambda answer: job in answer.text)
+    assert next(option for option in found.page.named("option") if "selected" in option)["value"] == "error"
+    assert 'class="lanes" role="img"' in found.text
+    assert "None are like that" in browser.get("/executions?outcome=missed").words
+    assert "None are like that" in browser.get("/executions?handler=%3Cb%3E").words
+    assert browser.get("/executions?outcome=nonsense").status == 422
+    assert browser.get("/executions?since=always").status == 422
+
+
+def test_what_is_not_there(live: Any, browser: Any) -> None:
+    """A page for people, problem details for programs; no other verb, no other file."""
+    missing = browser.get("/<b>nothing</b>")
+    assert (missing.status, "there is nothing at /<b>nothing</b>" in missing.words) == (404, True)
+    assert missing.page.named("b") == []
+    for_programs = browser.get("/nothing", Accept="*/*")
+    assert for_programs.headers["content-type"] == "application/problem+json"
+    assert browser.get("/job?id=none").status == 404
+    assert browser.get("/job").status == 400
+    assert browser.ask("PUT", "/schedules").status == 405
+    assert browser.ask("HEAD", "/schedules").status == 200
+    assert browser.get("/static/0/app.css").status == 404
+    script = browser.get("/").page.named("script")[0]["src"]
+    assert browser.get(script).headers["content-type"] == "text/javascript; charset=utf-8"
+    assert browser.get(script.replace("app.js", "..%2f..%2fpage.py")).status == 404
+
+
+def test_a_failing_page_shows_nothing_of_the_inside(
+    live: Any, browser: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """500 as a page, with no traceback; the log has it."""
+
+    def broken() -> Any:
+        raise RuntimeError("the inside")
+
+    monkeypatch.setattr(live.server.service, "handlers", broken)
+    answer = browser.get("/handlers")
+    assert (answer.status, "the inside" in answer.text, "Traceback" in answer.text) == (500, False, False)
+    assert "GET /handlers failed" in caplog.text
+
+
+def test_empty_pages_say_what_to_do_next(serve: Callable[..., Any]) -> None:
+    """Without handlers, schedules and executions each page leads to the next step."""
+    browser = serve().browser
+    assert "How to start one" in browser.get("/").words
+    assert "schedule-zero handler --module" in browser.get("/handlers").words
+    assert "There is no handler to call" in browser.get("/schedules/new").words
+    assert "No schedules yet" in browser.get("/schedules").words
+    assert "Nothing has been run yet" in browser.get("/executions").words
