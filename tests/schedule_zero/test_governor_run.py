@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
+import os
 import signal
 import socket
 import threading
@@ -14,10 +16,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from schedule_zero.awaiting import StartFailed
 from schedule_zero.cli import main as command_line
+from schedule_zero.errors import ConfigError
 from schedule_zero.exits import ExitCode
+from schedule_zero.governor_base import GovernorKind
 from schedule_zero.governor_run import ForegroundGovernor
 from schedule_zero.governor_run import govern as govern_in_foreground
+from schedule_zero.thread_governor import ThreadGovernor
 
 pytestmark = [pytest.mark.integration, pytest.mark.governor]
 
@@ -124,3 +130,41 @@ def test_a_second_governor_in_the_foreground_is_told_so(govern: Any, world: Any)
     first.start()
     assert govern_in_foreground(world.deployment(), stop_timeout=5.0) == ExitCode.ALREADY_RUNNING
     assert first.health_check() == {"server": True}
+
+
+def test_who_started_it_may_leave_without_a_word(world: Any, until: Any) -> None:
+    """The end of the lifeline stops all in good order: nobody is left who could stop it."""
+    reader, writer = os.pipe()
+    deployment = dataclasses.replace(world.deployment(), kind=GovernorKind.THREAD)
+
+    def leave() -> None:
+        until((world.folder / "t" / "governor.json").exists, "it is up")
+        os.close(writer)
+
+    leaver = threading.Thread(target=leave)
+    leaver.start()
+    assert govern_in_foreground(deployment, stop_timeout=5.0, lifeline_fd=reader) == ExitCode.OK
+    leaver.join()
+    assert not (world.folder / "t" / "governor.json").exists()
+
+
+def test_a_lifeline_that_is_none_is_a_mistake_of_the_command_line(world: Any) -> None:
+    """Nothing is started without the lifeline that was asked for."""
+    with pytest.raises(ConfigError, match="--lifeline-fd 987654 is no open descriptor: "):
+        govern_in_foreground(world.deployment(), lifeline_fd=987654)
+    assert not (world.folder / "t").exists()
+
+
+def test_a_process_with_a_thread_that_hangs_is_told_so(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the governor in a process of its own ends that by force then; the exit code is what it would be."""
+    stuck: list[ExitCode] = []
+    deployment = dataclasses.replace(world.deployment(http_port=1), kind=GovernorKind.THREAD)
+    monkeypatch.setattr(ThreadGovernor, "abandoned", property(lambda self: [threading.current_thread()]))
+    monkeypatch.setattr(ThreadGovernor, "start", _refuse)
+
+    assert govern_in_foreground(deployment, when_stuck=stuck.append) == ExitCode.STORE
+    assert stuck == [ExitCode.STORE]
+
+
+def _refuse(_: Any) -> bool:
+    raise StartFailed("the store is full", ExitCode.STORE)
