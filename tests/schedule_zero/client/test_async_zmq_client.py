@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import random
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -35,6 +36,8 @@ def run(body: Coroutine[Any, Any, Any]) -> Any:
     async def limited() -> Any:
         result = await asyncio.wait_for(body, 30.0)
         await asyncio.sleep(0)
+        timers: list[asyncio.TimerHandle] = getattr(asyncio.get_running_loop(), "_scheduled", [])
+        assert [timer for timer in timers if not timer.cancelled()] == []
         assert [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
         return result
 
@@ -253,6 +256,47 @@ def test_a_peer_that_ceases_to_echo(arm: Any) -> None:
             ]
             assert (client.manner, client.stats.timeouts) == (Manner.ANONYMOUS, 1)
             await client.terminate()
+
+    run(body())
+
+
+def test_the_question_for_the_manner_ends_with_the_first_answer(arm: Any) -> None:
+    """A peer that knows no ping shows its manner by its answer to the first call; it is not asked any more."""
+
+    async def no_ping(peer: Any, route: list[bytes], request: dict[str, Any]) -> None:
+        if request["method"] == "slow":
+            peer.kept.append((route, request))
+        elif request["method"] != "ping":
+            await peer.answer(route, request)
+
+    async def body() -> None:
+        async with arm.peer(no_ping) as peer, AsyncZMQClient(peer.address) as client:
+            first = asyncio.create_task(client.call("slow"))
+            second = asyncio.create_task(client.call("echo"))
+            await peer.has(2)
+            assert client._probe is not None
+            await peer.answer(*peer.kept[0])
+            assert await kinds(first, second) == [{}, {}]
+            assert client._probe is None
+
+    run(body())
+
+
+def test_an_answer_that_comes_with_the_cancellation(arm: Any) -> None:
+    """A call that is cancelled in the very moment in which its answer comes is cancelled, and harms nobody."""
+
+    async def body() -> None:
+        async with arm.peer() as peer, AsyncZMQClient(peer.address) as client:
+            await client.call("echo")
+            peer.respond = arm.keep
+            call = asyncio.create_task(client.call("echo", request_id="r"))
+            await peer.has(2)
+            lane = client._lane
+            assert lane is not None
+            call.cancel()
+            client._on_message(lane, b'{"success": true, "request_id": "r"}')
+            assert await kinds(call) == ["CancelledError"]
+            assert client.in_flight == 0
 
     run(body())
 
@@ -546,20 +590,20 @@ def test_a_refusal_is_told_from_a_failure(arm: Any) -> None:
 def test_a_flood_of_answers_leaves_the_loop_to_others(arm: Any) -> None:
     """While a thousand answers are taken in, other tasks of the loop run."""
 
-    async def body() -> int:
+    async def body() -> None:
         async with arm.peer(arm.keep) as peer, AsyncZMQClient(peer.address) as client:
             call = asyncio.create_task(client.call("echo"))
             await peer.has(1)
             for _ in range(1000):
                 await peer.answer(*peer.kept[0], request_id="nobody's")
-            await asyncio.sleep(0.05)  # by now they are all there
-            ticks = 0
+            time.sleep(0.1)  # noqa: ASYNC251 - the loop stands still, so that they pile up
+            rounds = 0
             while client.stats.stray_replies < 1000:
                 await asyncio.sleep(0)
-                ticks += 1
+                rounds += 1
             await peer.answer(*peer.kept[0])
             await call
-            return ticks
+            assert rounds >= 1000 / 64
 
     run(body())
 
