@@ -69,6 +69,7 @@ class PostgresDatabase(Storage):
         super().__init__(address.shown, threaded=True, retry_base=retry_base, retry_cap=retry_cap, patience=PATIENCE)
         self.address = address
         self.identity = identity
+        self._opening: PostgresSession | None = None
         self._writer: PostgresSession | None = None
         self._reader: PostgresSession | None = None
         self._offset = Offset()
@@ -95,8 +96,8 @@ class PostgresDatabase(Storage):
         deadline = time.monotonic() + timeout
         while True:
             try:
-                await self._in_thread(self._write_thread, lambda: self._open(first=True))
-                await self._in_thread(self._read_thread, self._open_reader)
+                await self._bounded(self._write_thread, lambda: self._open(first=True))
+                await self._bounded(self._read_thread, self._open_reader)
                 return
             except psycopg.Error as error:
                 if any(words in str(error) for words in _REFUSALS):
@@ -113,7 +114,7 @@ class PostgresDatabase(Storage):
         return StoreUnusable(f"cannot use the database {self.name}: {str(error).strip()}; {advice}")
 
     def _interrupt(self) -> None:
-        for session in (self._writer, self._reader):
+        for session in (self._opening, self._writer, self._reader):
             if session is not None:
                 session.cut()
 
@@ -131,7 +132,7 @@ class PostgresDatabase(Storage):
 
     def _open(self, *, first: bool = False) -> PostgresSession:
         self._close_writer()
-        session = self._connect()
+        session = self._opening = self._connect()
         try:
             self._take_place(session)
             if first:
@@ -139,6 +140,8 @@ class PostgresDatabase(Storage):
         except BaseException:
             session.close()
             raise
+        finally:
+            self._opening = None
         self._writer, self._former = session, session.pid
         return session
 

@@ -7,11 +7,14 @@ from typing import Final
 from psycopg import sql
 
 from schedule_zero.dialect import select
+from schedule_zero.errors import StoreUnusable
 from schedule_zero.postgres_session import PostgresSession
 from schedule_zero.schema import SCHEMA_VERSION, TABLES, foreign, too_new
 
 __all__ = ["prepare"]
 
+#: What became of a transaction can be asked for by its 64-bit number since PostgreSQL 13.
+OLDEST: Final = 130_000
 _VERSION: Final = "CREATE TABLE IF NOT EXISTS store_version (version INTEGER NOT NULL)"
 #: Which handlers are connected to which server: their jobs are left to these servers.
 _PRESENCE: Final = """CREATE TABLE IF NOT EXISTS presence (
@@ -23,8 +26,11 @@ _MAKING: Final = 0x535A6A62
 def prepare(session: PostgresSession, schema: str, name: str) -> None:
     """Make the schema and its tables as far as they are missing.
 
-    Raises `StoreForeign`, `StoreTooNew`, and psycopg's errors.
+    Raises `StoreForeign`, `StoreTooNew`, `StoreUnusable` for a PostgreSQL that is too old, and psycopg's errors.
     """
+    if session.version < OLDEST:
+        found, wanted = session.version // 10_000, OLDEST // 10_000
+        raise StoreUnusable(f"cannot use the database {name}: PostgreSQL {found}, but {wanted} or newer is needed")
     session.begin()
     try:
         select(session, "SELECT pg_advisory_xact_lock(?)", _MAKING)

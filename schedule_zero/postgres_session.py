@@ -73,6 +73,11 @@ class PostgresSession:
         """The number of the server's process for this session."""
         return self._connection.info.backend_pid
 
+    @property
+    def version(self) -> int:
+        """The server's version, such as 180003 for 18.3."""
+        return self._connection.info.server_version
+
     def execute(self, query: str, values: Sequence[Any] = (), /) -> Rows:
         """Run one statement, written for SQLite (see `dialect`)."""
         return self._connection.execute(to_postgres(query).encode(), _clean(values) if values else None)

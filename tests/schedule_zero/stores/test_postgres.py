@@ -284,6 +284,34 @@ def test_a_newer_schema_is_refused(url: str, postgres_server: Any, database: str
     within(scene)
 
 
+def test_a_postgresql_that_is_too_old_is_refused(url: str, within: Within, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which it is, and which it must be."""
+    monkeypatch.setattr(PostgresSession, "version", 120_015)
+
+    async def scene() -> None:
+        with pytest.raises(StoreUnusable, match="PostgreSQL 12, but 13 or newer is needed"):
+            await PostgresDatabase(parse(url), identity="me").start()
+
+    within(scene)
+
+
+def test_a_start_into_silence_ends(
+    postgres_server: Any, database: str, wire: Any, within: Within, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that passes nothing on from the very first word: StoreUnusable, within a bounded time."""
+    monkeypatch.setattr("schedule_zero.postgres.PATIENCE", 0.3)
+    monkeypatch.setattr("schedule_zero.postgres._CONNECT", 1.0)
+    wire.silence()
+
+    async def scene() -> None:
+        db = PostgresDatabase(parse(postgres_server.url(database, wire.address)), identity="me", retry_cap=0.05)
+        async with asyncio.timeout(8.0):
+            with pytest.raises(StoreUnusable, match="check that it runs"):
+                await db.start(timeout=0.1)
+
+    within(scene)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
