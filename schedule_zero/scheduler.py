@@ -15,6 +15,7 @@ from typing import Any
 from apscheduler import AsyncScheduler, Event, Job, RunState, SchedulerStarted, Task, TaskDefaults
 from apscheduler.abc import JobExecutor
 
+from schedule_zero.apscheduler_fixes.clock_steps import watch_clocks
 from schedule_zero.brokers import LastingBroker
 from schedule_zero.store import JobStore
 
@@ -150,8 +151,13 @@ class KeptScheduler:
             if not up.done():
                 up.set_result(None)
 
-        with scheduler.event_broker.subscribe(started, {SchedulerStarted}):
-            await scheduler.run_until_stopped()
+        store: Any = scheduler.data_store
+        watch = asyncio.create_task(watch_clocks(store.clocks_parted), name="clocks")
+        try:
+            with scheduler.event_broker.subscribe(started, {SchedulerStarted}):
+                await scheduler.run_until_stopped()
+        finally:
+            watch.cancel()
 
 
 def _describe(error: BaseException) -> str:

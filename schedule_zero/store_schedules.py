@@ -208,6 +208,15 @@ class ScheduleStore(TaskStore):
         first = await self._db.write(_next_due)
         return None if first is None else instant(first + self._db.offset)
 
+    async def clocks_parted(self, seconds: float) -> None:
+        """Have APScheduler look again, if that much later (or earlier) something is due; see `clock_steps`."""
+        self._logger.warning("the clock was set by %+.3f s, or this machine slept", seconds)
+        self._late.look()
+        rows = await self._db.read(_overdue)
+        for schedule_id, task_id, due in rows:
+            # A microsecond early: APScheduler sleeps until this very time, and wakes up for an earlier one only.
+            await self._publish(_updated(schedule_id, task_id, instant(due - 1)))
+
     async def extend_acquired_schedule_leases(
         self, scheduler_id: str, schedule_ids: set[str], duration: timedelta
     ) -> None:
@@ -261,6 +270,15 @@ def _next_due(c: Session) -> int | None:
     free = select(c, f"SELECT min(next_fire) FROM schedules WHERE {waiting} AND acquired_by IS NULL")
     held = select(c, f"SELECT min(acquired_until) FROM schedules WHERE {waiting} AND acquired_by IS NOT NULL")
     return min((row[0] for row in (*free, *held) if row[0] is not None), default=None)
+
+
+def _overdue(c: Session) -> list[Any]:
+    """The schedule that is due for the longest time, if one is."""
+    query = (
+        "SELECT id, task_id, next_fire FROM schedules WHERE next_fire <= ? AND paused = 0 AND acquired_by IS NULL"
+        " ORDER BY next_fire LIMIT 1"
+    )
+    return select(c, query, now(c))
 
 
 def _acquire(c: Session, scheduler_id: str, lease: int, limit: int) -> list[Any]:

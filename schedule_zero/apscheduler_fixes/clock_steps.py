@@ -7,6 +7,7 @@ set, or because the machine was suspended (when the monotonic clock stands still
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -24,7 +25,11 @@ async def watch_clocks(stepped: Callable[[float], Awaitable[None]], *, every: fl
         await asyncio.sleep(every)
         now = _apart()
         if abs(now - before) > STEP:
-            await stepped(now - before)
+            try:
+                await stepped(now - before)
+            except Exception:
+                logging.getLogger(__name__).exception("nobody was told that the clock was set; that is tried again")
+                continue
         before = now
 
 
