@@ -15,7 +15,11 @@ from schedule_zero.api.examples import CHANGE, NEW_SCHEDULE, RUN_NOW
 from schedule_zero.api.operations import Operation, operation_of
 from schedule_zero.api.routes import ROUTES
 
-pytestmark = [pytest.mark.integration]
+pytestmark = [
+    pytest.mark.integration,
+    # It is the server, in its thread beside, that draws the jitter of its retries.
+    pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies"),
+]
 
 #: Bodies that are nearly right, as the handler of these tests knows them.
 BODIES: list[dict[str, Any]] = [
