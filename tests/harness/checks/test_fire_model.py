@@ -108,6 +108,20 @@ def test_a_late_start_is_excused_while_its_task_may_not_run_twice(result: Result
     assert result(CHECK, up(), added(), all_but(4.0), job(4.0, late=0.9), busy, down(10.7)).outcome is Outcome.PASS
 
 
+def test_more_runs_at_once_than_may_be_fail(result: Result) -> None:
+    """One at a time may run; the second began before the first had ended, and a run without an end is left out."""
+    runs = [
+        Execution(at=end or start, handler="h", request_id=name, method="", start=start, end=end, outcome="ok")
+        for name, start, end in (("j3", 3.01, 4.5), ("j4", 4.02, 4.6), ("j5", 5.01, None), ("j6", 6.01, 6.1))
+    ]
+
+    found = result(CHECK, up(), added(), all_but(), runs, down(10.7))
+
+    assert found.outcome is Outcome.FAIL
+    assert "has 2 jobs that run at once at 4.020 s, expected 1 at most" in said(found)
+    assert "6.010" not in said(found)
+
+
 def test_a_job_begun_after_its_grace_fails_however_busy_the_scheduler_was(result: Result) -> None:
     """It had to be dropped."""
     busy = Execution(at=4.8, handler="s", request_id="j3", method="", start=3.01, end=4.8, outcome="ok")

@@ -11,7 +11,8 @@ import pytest
 from apscheduler import ConflictPolicy, Job, Schedule
 from apscheduler.triggers.date import DateTrigger
 
-from schedule_zero.scheduler import EXECUTOR, KeptScheduler, LastingBroker, build_scheduler, handler_task, task_id
+from schedule_zero.brokers import LastingBroker
+from schedule_zero.scheduler import EXECUTOR, KeptScheduler, build_scheduler, handler_task, task_id
 from schedule_zero.stores import build_store
 
 pytestmark = [pytest.mark.unit, pytest.mark.sim]
