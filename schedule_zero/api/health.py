@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-
 from schedule_zero.api.answers import ConfigView, HandlerList
 from schedule_zero.api.base import ApiHandler
 from schedule_zero.api.examples import CONFIG, HANDLER, HEALTH
@@ -79,6 +77,8 @@ class ConfigHandler(ApiHandler):
 
 def config_view(service: SchedulerService, http_port: int) -> ConfigView:
     """The settings of a service that may be told."""
+    import importlib.metadata  # a start of the server need not wait for it
+
     config = service.config
     scheme = config.store_url.partition(":")[0].partition("+")[0]
     return ConfigView(
