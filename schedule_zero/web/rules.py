@@ -5,6 +5,7 @@ from __future__ import annotations
 from tornado.routing import Rule
 from tornado.web import url
 
+from schedule_zero.web.change_schedule import ChangeSchedulePage
 from schedule_zero.web.dashboard import Dashboard
 from schedule_zero.web.executions import ExecutionsPage, JobPage
 from schedule_zero.web.files import FilePage
@@ -21,6 +22,7 @@ PAGES: dict[str, type[Page]] = {
     "/": Dashboard,
     "/schedules": SchedulesPage,
     "/schedules/new": NewSchedulePage,
+    "/schedules/change": ChangeSchedulePage,
     "/schedules/pause": PausePage,
     "/schedules/resume": ResumePage,
     "/schedules/run": RunPage,

@@ -10,7 +10,7 @@ from tornado.escape import xhtml_escape
 
 from schedule_zero.execution_log import Outcome
 
-__all__ = ["count", "moment", "name", "outcome", "outcomes", "shortened", "span", "trigger"]
+__all__ = ["count", "days", "moment", "name", "outcome", "outcomes", "shortened", "span", "taken_apart", "trigger"]
 
 _OUTCOMES = {
     Outcome.SUCCESS: ("good", "Success"),
@@ -95,17 +95,32 @@ def trigger(text: str) -> str:
     ...         "second='0', start_time='2026-11-22T09:16:41+01:00', timezone='Europe/Berlin')")
     'daily at 03:30, Europe/Berlin'
     """
+    taken = taken_apart(text)
+    if taken is None:
+        return text
+    kind, given = taken
+    said = _READERS[kind](given)
+    ends = given.get("end_time") or given.get("end_date")
+    return f"{said}, until {str(ends)[:16]}" if ends else said
+
+
+def taken_apart(text: str) -> tuple[str, dict[str, Any]] | None:
+    """The type of a trigger and its fields, from how APScheduler writes it; None where that is not understood.
+
+    >>> taken_apart("DateTrigger('2030-01-01 00:00:00+02:00')")
+    ('date', {'0': '2030-01-01 00:00:00+02:00'})
+    """
     try:
         call = ast.parse(text, mode="eval").body
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-            return text
+            return None
         given = {word.arg or "": ast.literal_eval(word.value) for word in call.keywords}
         given |= {str(number): ast.literal_eval(value) for number, value in enumerate(call.args)}
-        said = _READERS[call.func.id.removesuffix("Trigger")](given)
-    except (KeyError, ValueError, SyntaxError, RecursionError, MemoryError):
-        return text
-    ends = given.get("end_time") or given.get("end_date")
-    return f"{said}, until {str(ends)[:16]}" if ends else said
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+    kind = _KINDS.get(call.func.id)
+    needed = {"date": {"0"}, "calendar": {"time"}, "cron": {*_CRONTAB, "hour", "second"}}
+    return (kind, given) if kind and needed.get(kind, set()) <= given.keys() else None
 
 
 def _date(_: dict[str, Any]) -> str:
@@ -137,7 +152,7 @@ def _cron(given: dict[str, Any]) -> str:
         return f"daily at {int(hour):02d}:{int(minute):02d}{_zone(given)}"
     if minute.isdigit() and (hour, day, month, weekday) == ("*", "*", "*", "*"):
         return f"hourly at minute {minute}{_zone(given)}"
-    return f"cron {minute} {hour} {day} {month} {_days(weekday)}{_zone(given)}"
+    return f"cron {minute} {hour} {day} {month} {days(weekday)}{_zone(given)}"
 
 
 def _every(amounts: list[tuple[Any, str]]) -> str:
@@ -152,7 +167,7 @@ def _clock(time: str) -> str:
     return plain.removesuffix(":00") if plain.count(":") == 2 else plain
 
 
-def _days(text: str) -> str:
+def days(text: str) -> str:
     """A row of weekdays by the first and the last."""
     named = text.split(",")
     first = _WEEK.index(named[0]) if named[0] in _WEEK else 0
@@ -165,4 +180,13 @@ def _zone(given: dict[str, Any]) -> str:
     return "" if zone == "UTC" else f", {zone}"
 
 
-_READERS = {"Date": _date, "Interval": _interval, "Calendar": _calendar, "Cron": _cron}
+_READERS = {"date": _date, "interval": _interval, "calendar": _calendar, "cron": _cron}
+_KINDS = {
+    "DateTrigger": "date",
+    "Interval": "interval",
+    "IntervalTrigger": "interval",
+    "Calendar": "calendar",
+    "CalendarIntervalTrigger": "calendar",
+    "Cron": "cron",
+    "CronTrigger": "cron",
+}

@@ -16,6 +16,7 @@ function sentOnce() {
 
 function methodsThatFit(form) {
   const list = document.getElementById("methods");
+  if (!list) return;
   const handler = form.elements.handler_id;
   const all = [...list.options];
   const choose = () =>
@@ -56,7 +57,7 @@ function preview(form) {
 export function startForms() {
   sentOnce();
   document.getElementById("errors")?.focus();
-  const form = document.getElementById("new-schedule");
+  const form = document.getElementById("schedule-form");
   if (!form) return;
   methodsThatFit(form);
   zones(form);

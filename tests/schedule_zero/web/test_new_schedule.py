@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from schedule_zero.requests import NewSchedule
+
 PAGE = "/schedules/new"
 GOOD = {"handler_id": "till", "job_method": "echo", "job_params": '{"text": "hi"}'}
 
@@ -184,3 +186,43 @@ def test_a_link_begins_the_form(live: Any, browser: Any) -> None:
     begun = browser.get(link).page
     assert begun.form(PAGE)["job_method"] == "fail"
     assert next(option for option in begun.named("option") if "selected" in option)["value"] == "till"
+
+
+@pytest.mark.parametrize(
+    ("trigger", "entered", "then"),
+    [
+        ({"type": "interval", "hours": 1, "minutes": 30}, {"interval.hours": "1", "interval.minutes": "30"}, "hours=1"),
+        (
+            {"type": "cron", "crontab": "30 3 * * 1-5", "timezone": "Asia/Tokyo", "end_time": "2033-01-01T00:00:00"},
+            {"cron.crontab": "30 3 * * mon-fri", "timezone": "Asia/Tokyo", "cron.end_time": "2033-01-01T09:00:00"},
+            "minute='30'",
+        ),
+        ({"type": "cron", "second": "*/10"}, {"cron.second": "*/10", "cron.minute": "*"}, "second='*/10'"),
+        (
+            {"type": "calendar", "months": 1, "hour": 4, "start_date": "2031-01-31"},
+            {"calendar.months": "1", "calendar.time": "04:00:00", "calendar.start_date": "2031-01-31"},
+            "start_date='2031-01-31'",
+        ),
+        ({"type": "date", "run_date": "2031-01-31T18:00:00"}, {"date.run_date": "2031-01-31T18:00:00"}, "2031-01-31"),
+    ],
+)
+def test_the_trigger_of_a_schedule_can_be_changed(
+    live: Any, browser: Any, trigger: dict[str, Any], entered: dict[str, str], then: str
+) -> None:
+    """The form begins with what there is: sent as it is, the trigger is the same; and another takes its place."""
+    request = NewSchedule(
+        handler_id="till", job_method="echo", job_id="change", trigger=trigger, conflict_policy="replace"
+    )
+    live.run(live.server.service.add_schedule(request))
+    page = "/schedules/change?id=change"
+    begun = browser.get(page).page.form("/schedules/change")
+    assert entered.items() <= begun.items()
+    assert browser.post("/schedules/change", begun).headers["location"].startswith("/schedule?id=change&done=changed")
+    assert then in live.run(live.server.service.schedule("change")).trigger
+    other = begun | {"type": "interval", "interval.hours": "", "interval.minutes": "", "interval.seconds": "77"}
+    assert browser.post("/schedules/change", other).status == 303
+    assert "seconds=77" in live.run(live.server.service.schedule("change")).trigger
+    wrong = browser.post("/schedules/change", other | {"interval.seconds": "often"})
+    assert (wrong.status, "found 'often'" in wrong.words) == (422, True)
+    assert browser.post("/schedules/change", other | {"id": "none"}).status == 404
+    assert browser.get("/schedules/change?id=none").status == 404

@@ -12,6 +12,8 @@ from schedule_zero.requests import NewSchedule, RunNow
 from schedule_zero.web.rules import PAGES
 
 STRANGE = "<script>alert(1)</script>'\"&\u202egnp.exe " + "x" * 150
+#: Pages of one schedule.
+OF_ONE = ("/schedule", "/schedules/change", "/schedules/remove")
 EVERY = {"type": "interval", "hours": 1}
 
 
@@ -25,9 +27,7 @@ def test_every_page_is_strict_with_itself(live: Any, browser: Any) -> None:
     """Nothing inline, nothing from elsewhere, no frames, no cache; one h1, a title, a way past the navigation."""
     live.run(live.server.service.add_schedule(new("plain")))
     for path in PAGES:
-        answer = browser.get(
-            {"/schedule": "/schedule?id=plain", "/schedules/remove": "/schedules/remove?id=plain"}.get(path, path)
-        )
+        answer = browser.get(path + ("?id=plain" if path in OF_ONE else ""))
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
@@ -72,7 +72,8 @@ def test_strange_ids_and_errors_are_text(live: Any, browser: Any, attach: Callab
     at = browser.send("/schedules", "/schedules/pause", having={"id": STRANGE}).headers["location"]
     assert at.startswith("/schedules?done=paused&")
     one = next(a["href"] for a in browser.get(at).page.named("a") if a["href"].startswith("/schedule?id=%3Cscript"))
-    for path in ("/", "/schedules", at, one, "/handlers", "/executions", f"/job?id={job}", "/schedules/new"):
+    change = one.replace("/schedule?", "/schedules/change?")
+    for path in ("/", "/schedules", at, one, change, "/handlers", "/executions", f"/job?id={job}", "/schedules/new"):
         answer = browser.get(path)
         assert answer.status == 200, path
         assert [script for script in answer.page.named("script") if "src" not in script] == []
@@ -121,6 +122,43 @@ def test_a_form_that_is_not_ours_is_refused(live: Any, browser: Any, spoiled: di
     assert (foreign.status, "another site" in foreign.words) == (403, True)
     assert browser.post("/schedules/pause", form, Host="evil.example").status == 421
     assert not live.run(live.server.service.schedule("safe")).paused
+
+
+class Governor:
+    """Stands in for the governor's link: it keeps ``till``, which was restarted, and ``lost``, which never came up."""
+
+    def __init__(self) -> None:
+        self.restarted: list[str] = []
+
+    async def find(self) -> object:
+        """There is one."""
+        return self
+
+    async def status(self, _: object) -> dict[str, dict[str, Any]]:
+        """What it keeps."""
+        lost = {"status": "crashed", "restart_count": 3, "last_error": "exit code 7 <b>"}
+        return {"server": {}, "till": {"status": "running", "restart_count": 1, "last_error": None}, "lost": lost}
+
+    async def restart_handler(self, handler_id: str) -> bool:
+        """Note it; ``lost`` does not come up."""
+        self.restarted.append(handler_id)
+        return handler_id == "till"
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def test_what_the_governor_keeps_can_be_restarted(live: Any, browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its handlers are shown with their restarts, those that never came up too, and each has its button."""
+    governor = Governor()
+    monkeypatch.setattr(live.server.context, "governor", governor)
+    shown = browser.get("/handlers")
+    assert "running, 1 restart" in shown.words
+    assert "lost Never registered Restart The governor keeps it (crashed, 3 restarts). exit code 7 <b>" in shown.words
+    for handler_id, says in (("till", "till was restarted and is ready"), ("lost", "was not ready in time")):
+        sent = browser.send("/handlers", "/handlers/restart", having={"id": handler_id})
+        assert says in browser.get(sent.headers["location"]).words
+    assert governor.restarted == ["till", "lost"]
 
 
 def test_paging_and_filters(live: Any, browser: Any) -> None:
