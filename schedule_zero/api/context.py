@@ -7,6 +7,7 @@ from typing import Any
 
 from schedule_zero.api.event_stream import EventStream
 from schedule_zero.api.exposition import Exposition
+from schedule_zero.call_threads import CallThreads
 from schedule_zero.execution_log import ExecutionRecord
 from schedule_zero.governor_link import GovernorLink
 from schedule_zero.metrics import Metrics
@@ -31,9 +32,13 @@ class ApiContext:
     exposition: Exposition = field(init=False)
     #: The real port of the server, once it listens.
     http_port: int = 0
+    #: The OpenAPI document as it is sent, once somebody has asked for it.
+    document: bytes | None = None
+    #: For what would hold up the event loop.
+    aside: CallThreads = field(default_factory=lambda: CallThreads("api", 1))
 
     def __post_init__(self) -> None:
-        self.exposition = Exposition(self.service, self.metrics, self.stream)
+        self.exposition = Exposition(self.service, self.metrics, self.stream, self.aside)
         self.service.on_event = self.tell
         self.service.on_executed = self._measure
         self.service.storage.on_commit = self.metrics.commits.add
@@ -47,7 +52,7 @@ class ApiContext:
         """End the stream at once, and let threads end."""
         self.stream.close()
         self.governor.close()
-        self.exposition.close()
+        self.aside.close()
 
     def _measure(self, record: ExecutionRecord) -> None:
         self.metrics.executed(record)

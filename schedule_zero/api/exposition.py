@@ -38,20 +38,22 @@ class _Now:
 
 
 class Exposition:
-    """The text of /metrics for one server, by a registry of its own."""
+    """The text of /metrics for one server, by a registry of its own. `aside` is where it imports what it needs."""
 
-    def __init__(self, service: SchedulerService, metrics: Metrics, stream: EventStream) -> None:
+    def __init__(
+        self, service: SchedulerService, metrics: Metrics, stream: EventStream, aside: CallThreads
+    ) -> None:
         self._service = service
         self._metrics = metrics
         self._stream = stream
-        self._importer = CallThreads("import prometheus", 1)
+        self._aside = aside
         self._now: _Now | None = None
         self._registry: Any = None
 
     async def text(self) -> bytes:
         """All metrics in the text format."""
         if self._registry is None:
-            client = await self._importer.run(lambda: importlib.import_module("prometheus_client"))
+            client = await self._aside.run(lambda: importlib.import_module("prometheus_client"))
             if self._registry is None:
                 registry = client.CollectorRegistry(auto_describe=False)
                 registry.register(self)
@@ -61,10 +63,6 @@ class Exposition:
         self._now = await self._look()
         text: bytes = generate_latest(self._registry)
         return text
-
-    def close(self) -> None:
-        """Let the importing thread end."""
-        self._importer.close()
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: names are not claimed, since the registry has no other collector."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from schedule_zero.api.base import ApiHandler
 from schedule_zero.api.examples import METRICS
-from schedule_zero.api.operations import Returns, Scope, operation
+from schedule_zero.api.operations import JSON, Returns, Scope, operation
 
 #: The text format of Prometheus, see https://prometheus.io/docs/instrumenting/exposition_formats/.
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -23,10 +25,17 @@ class DocumentHandler(ApiHandler):
     )
     async def get(self) -> None:
         """Answer the OpenAPI document of this very server."""
-        # Made when it is first asked for, and not at every start of a server.
-        from schedule_zero.api.openapi import document
+        context = self.context
+        if context.document is None:
+            context.document = await context.aside.run(_document)
+        self.answer_text(context.document, JSON)
 
-        self.answer(document())
+
+def _document() -> bytes:
+    # Made when it is first asked for, and not at every start of a server: it takes a while.
+    from schedule_zero.api.openapi import document
+
+    return msgspec.json.encode(document())
 
 
 class MetricsHandler(ApiHandler):
