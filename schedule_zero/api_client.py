@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import urllib.error
@@ -12,7 +13,10 @@ from typing import Any
 
 from schedule_zero.errors import RemoteError, ScheduleZeroError
 
-__all__ = ["ApiClient", "ServerUnreachable", "find_server"]
+__all__ = ["ApiClient", "ServerUnreachable", "chosen_token", "chosen_url", "find_server", "path_of"]
+
+#: How many entries of a list are asked for at once.
+_PAGE = 1000
 
 
 class ServerUnreachable(ScheduleZeroError):
@@ -34,21 +38,55 @@ class ApiClient:
 
         Raises RemoteError with the server's own words for an error answer, ServerUnreachable when none comes.
         """
+        with self.open(method, path, body, query) as answer:
+            try:
+                return _decoded(answer.read())
+            except (OSError, ValueError, http.client.HTTPException) as error:
+                raise self._unreachable(error) from None
+
+    def open(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> http.client.HTTPResponse:
+        """The answer unread, to be closed by the caller; raises as `call` does."""
         wanted = {key: value for key, value in (query or {}).items() if value is not None}
         url = self.base_url + path + (f"?{urllib.parse.urlencode(wanted)}" if wanted else "")
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Accept": "application/json", "Content-Type": "application/json"}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
-        request = urllib.request.Request(url, data, headers, method=method)
+        usual = {"Accept": "application/json", "Content-Type": "application/json"}
+        shown = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        request = urllib.request.Request(url, data, {**usual, **shown, **(headers or {})}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout) as answer:
-                return _decoded(answer.read())
+            answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=self.timeout)
         except urllib.error.HTTPError as error:
-            raise _refusal(error) from None
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "reason", error)
-            raise ServerUnreachable(f"no server answers at {self.base_url}: {reason}") from None
+            with error:
+                raise _refusal(error) from None
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from None
+        return answer
+
+    def collect(self, path: str, name: str, query: dict[str, Any], limit: int) -> dict[str, Any]:
+        """As many entries of a list as `limit`, of all the pages that they stand on, under `name`.
+
+        ``next_cursor`` is where the server would go on; None at the end. Raises as `call` does.
+        """
+        entries: list[Any] = []
+        cursor = None
+        while True:
+            wanted = min(_PAGE, limit - len(entries))
+            page = self.call("GET", path, query={**query, "limit": wanted, "cursor": cursor})
+            if not (isinstance(page, dict) and isinstance(page.get(name), list)):
+                raise RemoteError(f"what answers at {self.base_url} is no server of schedule-zero")
+            entries += page[name]
+            cursor = page.get("next_cursor")
+            if cursor is None or len(entries) >= limit:
+                return {name: entries, "next_cursor": cursor}
+
+    def _unreachable(self, error: Exception) -> ServerUnreachable:
+        return ServerUnreachable(f"no server answers at {self.base_url}: {getattr(error, 'reason', None) or error}")
 
 
 def find_server(deployment: str | None, config: Path | None, root: Path) -> str:
@@ -99,6 +137,12 @@ def _refusal(error: urllib.error.HTTPError) -> RemoteError:
     try:
         problem = json.loads(error.read())
         said = problem.get("detail") or problem.get("title") or ""
-    except (OSError, ValueError, AttributeError):
+        said += "".join(f"; {one['field']}: {one['detail']}" for one in problem.get("errors", ()) if _adds(one, said))
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
         said = ""
     return RemoteError(f"{error.code} {error.reason}{f': {said}' if said else ''}", code=str(error.code))
+
+
+def _adds(wrong: dict[str, str], said: str) -> bool:
+    """Whether a field's error says something that the sentence has not said."""
+    return bool(wrong["field"]) and not (wrong["field"] in said and wrong["detail"] in said)

@@ -13,7 +13,8 @@ import click
 
 from schedule_zero.exits import ExitCode
 
-__all__ = ["api_options", "deployment_options", "fail", "guarded", "json_option", "show", "table"]
+__all__ = ["api_options", "deployment_options", "fail", "guarded", "json_option", "json_value", "limit_option", "show",
+           "table"]
 
 P = ParamSpec("P")
 
@@ -78,21 +79,63 @@ def api_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_client(
-        *args: Any, url: str | None, deployment: str | None, config: Path | None, root: Path, **kwargs: Any
+        *args: Any,
+        url: str | None,
+        token: str | None,
+        deployment: str | None,
+        config: Path | None,
+        root: Path,
+        **kwargs: Any,
     ) -> Any:
         from schedule_zero.api_client import ApiClient, chosen_token, chosen_url
 
         server = (url, deployment, config, root)
-        return command(*args, api=ApiClient(chosen_url(*server), token=chosen_token(*server)), **kwargs)
+        shown = _token(token) if token else chosen_token(*server)
+        return command(*args, api=ApiClient(chosen_url(*server), token=shown), **kwargs)
 
-    return click.option("--url", help="Server [default: $SCHEDULEZERO_URL or the deployment's].")(
-        deployment_options(guarded(with_client))
-    )
+    options = deployment_options(guarded(with_client))
+    options = click.option(
+        "--token",
+        metavar="TOKEN|@FILE",
+        help="Token, or the file it is in, which others on this machine cannot read off the process list "
+        "[default: $SCHEDULEZERO_TOKEN or the deployment's own].",
+    )(options)
+    return click.option("--url", help="Server [default: $SCHEDULEZERO_URL or the deployment's].")(options)
+
+
+def _token(given: str) -> str:
+    if not given.startswith("@"):
+        return given
+    from schedule_zero.errors import ConfigError
+
+    try:
+        return Path(given[1:]).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--token {given}: cannot be read: {error}") from None
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--json``: print for machines."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def limit_option(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--limit``: how many entries of a list."""
+    most = click.IntRange(min=1)
+    return click.option("--limit", type=most, default=default, show_default=True, help="At most so many.")
+
+
+def json_value(text: str | None, option: str) -> dict[str, Any]:
+    """The JSON object that an option was given; empty for none. Ends the command when it is something else."""
+    if not text:
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        fail(f"{option}: not JSON: {error}", ExitCode.CONFIG)
+    if not isinstance(value, dict):
+        fail(f"{option}: expected a JSON object, found {text}", ExitCode.CONFIG)
+    return value
 
 
 def show(data: Any, as_json: bool, columns: Sequence[str]) -> None:

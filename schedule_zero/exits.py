@@ -32,6 +32,10 @@ class ExitCode(enum.IntEnum):
     """Another governor has this deployment."""
     NOT_RUNNING = 6
     """There is no governor, or no server, to ask."""
+    JOB_FAILED = 7
+    """The job that was waited for has ended otherwise than with success."""
+    STILL_WAITING = 8
+    """What was waited for has not come in time."""
     INTERRUPTED = 130
     """Ended by Ctrl-C before it was up (128 + SIGINT, as shells count)."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,10 @@ from schedule_zero.errors import StoreUnusable
 from schedule_zero.schema import require_ours
 from schedule_zero.store_errors import StoreBusy, StoreCorrupt
 
-__all__ = ["Contents", "inspect_store", "restore_backup", "write_backup"]
+__all__ = ["Contents", "copy_store", "inspect_store", "restore_backup", "write_backup"]
+
+#: Seconds that a copy waits for whoever has the store locked.
+_PATIENCE = 5.0
 
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +61,23 @@ def write_backup(source: sqlite3.Connection, target: Path) -> Contents:
     return msgspec.structs.replace(contents, path=target)
 
 
+def copy_store(source: Path, target: Path) -> Contents:
+    """Copy the store in a file, which a server of another process may be writing, into the new file `target`.
+
+    Raises as `write_backup`, `StoreUnusable` where there is no such store, and `StoreForeign` for somebody else's.
+    """
+    if not source.is_file():
+        raise StoreUnusable(f"there is no store {source}")
+    try:
+        # By a name that cannot make the file, should it be gone by now.
+        uri = f"{source.absolute().as_uri()}?mode=rw"
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_PATIENCE, isolation_level=None)) as connection:
+            require_ours(connection, str(source))
+            return write_backup(connection, target)
+    except sqlite3.Error as error:
+        raise StoreUnusable(f"the store {source} cannot be read: {error}") from error
+
+
 def inspect_store(path: Path) -> Contents:
     """Check a store's file from end to end, without changing it; returns what is in it.
 
@@ -83,43 +104,65 @@ def inspect_store(path: Path) -> Contents:
 def restore_backup(backup: Path, target: Path) -> Contents:
     """Put a backup in the place of the store `target`, which must not be in use; returns what is in it.
 
-    The store that was there is kept beside it with the ending ``.before-restore``. Raises as `inspect_store` for the
-    backup, and `StoreBusy` while a server has the store open.
+    The store that was there is kept beside it with the ending ``.before-restore`` (``.before-restore.2`` and so on
+    where that is another). Killed at any moment, this leaves the old store or the new one in its place, whole.
+    Raises as `inspect_store` for the backup, and `StoreBusy` while a server has the store open.
     """
     contents = inspect_store(backup)
     target.parent.mkdir(parents=True, exist_ok=True)
-    _require_unused(target)
     part = target.with_name(f"{target.name}.part")
     try:
-        part.write_bytes(backup.read_bytes())
-        if target.exists():
-            kept = target.with_name(f"{target.name}.before-restore")
-            kept.unlink(missing_ok=True)
-            # Another name for the same file: at no moment is there no store.
-            kept.hardlink_to(target)
-        for ending in ("-wal", "-shm"):
-            target.with_name(target.name + ending).unlink(missing_ok=True)
-        _settle(part, target)
+        with _held(target):
+            shutil.copyfile(backup, part)
+            if target.exists():
+                _keep(target)
+            for ending in ("-wal", "-shm"):
+                target.with_name(target.name + ending).unlink(missing_ok=True)
+            _settle(part, target)
     except OSError as error:
         raise StoreUnusable(f"cannot restore {backup} to {target}: {error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
     return msgspec.structs.replace(contents, path=target)
 
 
-def _require_unused(target: Path) -> None:
+def _keep(target: Path) -> None:
+    """Give the store that goes another name beside its own: at no moment is there no store."""
+    names = [target.with_name(f"{target.name}.before-restore")]
+    while names[-1].exists():
+        if names[-1].samefile(target):
+            return  # kept by a restoration that was killed
+        names.append(target.with_name(f"{target.name}.before-restore.{len(names) + 1}"))
+    names[-1].hardlink_to(target)
+
+
+@contextlib.contextmanager
+def _held(target: Path) -> Iterator[None]:
+    """Nobody else has the store open, nor gets into it before the end; raises `StoreBusy` where somebody has."""
     if not target.exists():
+        yield
         return
+    with contextlib.closing(sqlite3.connect(target, timeout=0, isolation_level=None)) as connection:
+        if not _lock(connection):
+            raise StoreBusy(f"the store {target} is in use: stop its server before a backup is restored")
+        yield
+
+
+def _lock(connection: sqlite3.Connection) -> bool:
     try:
-        with contextlib.closing(sqlite3.connect(target, timeout=0, isolation_level=None)) as connection:
-            # Leaving WAL mode takes that nobody else has the file open; it also moves the log into the file.
-            (mode,) = connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+        # Leaving WAL mode takes that nobody else has the file open; it also moves the log into the file.
+        (mode,) = connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+        if mode != "delete":
+            return False
+        # A server that starts meanwhile is told that the store is busy, and opens it anew.
+        connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return  # whatever else is wrong with it is why a backup is restored
-        mode = "busy"
+        # Whatever else is wrong with it is why a backup is restored.
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     except sqlite3.DatabaseError:
-        return
-    if mode != "delete":
-        raise StoreBusy(f"the store {target} is in use: stop its server before a backup is restored")
+        return True
+    return True
 
 
 @contextlib.contextmanager
