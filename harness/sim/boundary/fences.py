@@ -8,10 +8,11 @@ binding.
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from harness.sim.boundary.audit import HOOK
@@ -25,6 +26,8 @@ _FORK = "a copy of this process would hold copies of every simulated thread's lo
 _EXEC = "it would replace the process that holds the world"
 _TIMER = "real time does not pass for simulated code; use loop.call_later, threading.Timer or a schedule"
 _NETWORK = "the machine part of the world is not installed; use World(machine=True)"
+_REAL_SOCKET = "this is a real socket; make sockets with socket.socket, which is simulated"
+_WAITS = "it would wait in real time"
 _PROCESS = "start processes with subprocess.Popen([sys.executable, '-m', ...]), which is simulated"
 
 FENCES = (
@@ -49,6 +52,20 @@ FENCES = (
     Boundary("signal.sigwait", How.FENCED, "no real signal reaches a simulated process; use signal.signal"),
     Boundary("signal.sigtimedwait", How.FENCED, "no real signal reaches a simulated process; use signal.signal"),
     Boundary("multiprocessing.process.BaseProcess.start", How.FENCED, _PROCESS),
+    Boundary("os.mkfifo", How.FENCED, f"{_WAITS}; use os.pipe, which is simulated"),
+    Boundary("os.mknod", How.FENCED, f"{_WAITS}; make files with open, pipes with os.pipe"),
+    Boundary("os.openpty", How.FENCED, f"{_WAITS}; use os.pipe or socket.socketpair, which are simulated"),
+    Boundary("os.posix_openpt", How.FENCED, f"{_WAITS}; use os.pipe or socket.socketpair, which are simulated"),
+    Boundary("os.timerfd_create", How.FENCED, _TIMER),
+    Boundary(
+        "_xxsubinterpreters.create", How.FENCED, "an interpreter of its own would have real time and real threads"
+    ),
+    Boundary("_interpreters.create", How.FENCED, "an interpreter of its own would have real time and real threads"),
+    Boundary(
+        "ssl.SSLContext.wrap_socket",
+        How.FENCED,
+        "OpenSSL reads real descriptors; use asyncio's TLS or SSLContext.wrap_bio, which work over simulated sockets",
+    ),
     Boundary("uvloop.new_event_loop", How.FENCED, "its clock is in C; use asyncio's own loop, which is simulated"),
 )
 """Where a fence stands unless a part of the world says that it simulates the name."""
@@ -62,8 +79,17 @@ BOUNDARY = (
         How.PASSED,
         "partials, defaults, class attributes made before keep what is real: World.patcher.escapes() lists them",
     ),
+    Boundary("ssl.SSLContext.wrap_bio", How.PASSED, "the bytes are OpenSSL's, with its own chance in them"),
+    Boundary(
+        "os.stat",
+        How.PASSED,
+        "files are real, and so are their times (st_mtime): TimedRotatingFileHandler sees how old they really are",
+    ),
     Boundary("os.cpu_count", How.PASSED, "a fact of the machine: pools sized by it differ between machines"),
 )
+
+_BUILT_IN = ("_interpreters", "_xxsubinterpreters")
+"""Modules that are imported to put up their fences: programs import them only when they use them."""
 
 _AUDITED = {
     "os.fork": _FORK,
@@ -90,12 +116,17 @@ class Fences:
 
     def __init__(self) -> None:
         self._permissions = Permissions()
+        self._simulated_sockets = False
 
     def install(self, patcher: Patcher, registry: Registry) -> None:
         """Put up a fence at every name that is fenced in `registry` and exists here."""
+        for name in _BUILT_IN:
+            with suppress(ImportError):
+                importlib.import_module(name)
         for entry in registry.entries():
             if entry.how is How.FENCED and (found := _find(entry.name)):
                 _put_up(patcher, entry, *found)
+        self._simulated_sockets = registry.how("socket.socket") is How.SIMULATED
         HOOK.watch(_AUDITED, self.audit)
 
     def remove(self) -> None:
@@ -114,7 +145,10 @@ class Fences:
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Refuse a real effect that a simulated thread is about to have."""
         if not self._permissions.depth and current_thread() is not None:
-            raise refusal(_said(event, arguments), _AUDITED[event])
+            advice = _AUDITED[event]
+            if advice is _NETWORK and self._simulated_sockets:
+                advice = _REAL_SOCKET
+            raise refusal(_said(event, arguments), advice)
 
 
 def refusal(name: str, advice: str) -> NotSimulated:

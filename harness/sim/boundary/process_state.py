@@ -40,6 +40,7 @@ BOUNDARY = (
     Boundary("sys.excepthook", How.SIMULATED, _OWN),
     Boundary("threading.excepthook", How.SIMULATED, _OWN),
     Boundary("logging.root", How.SIMULATED, "handlers and level: every simulated process has its own"),
+    Boundary("logging.LogRecord.relativeCreated", How.SIMULATED, "counted from the virtual start of the process"),
     Boundary("logging.disable", How.PASSED, "holds for all processes, as loggers below the root do"),
     Boundary("logging.getLogger", How.PASSED, "loggers below the root are shared by all processes, as modules are"),
     Boundary("structlog.configure", How.SIMULATED, _OWN),
@@ -73,6 +74,7 @@ class ProcessState:
         # From the beginning, so that whoever looks for descriptors left behind inside the world finds none that is new.
         self._folders.hold(first)
         self._known.add(first.pid)
+        patcher.set(logging, "_startTime", self._started())
         self._declare()
         self._kernel.on_enter.append(self._enter)
         patcher.replace(os, "chdir", self._folders.chdir)
@@ -98,9 +100,15 @@ class ProcessState:
         own(threading, "excepthook", lambda: partial(_excepthook, threading.__excepthook__))
         own(logging.root, "handlers", list)
         own(logging.root, "level", lambda: logging.WARNING)
+        own(logging, "_startTime", self._started)
         structlog: Any = sys.modules.get("structlog._config")
         if structlog is not None:
             own(structlog, "_CONFIG", _uncached(structlog._Configuration))
+
+    def _started(self) -> float:
+        """When the running process began, as `logging` keeps it: seconds, since Python 3.13 nanoseconds."""
+        now = self._kernel.epoch + self._kernel.now
+        return now * 1000 if isinstance(getattr(logging, "_startTime", 0.0), int) else now / 1e6
 
     def _enter(self, process: SimProcess) -> None:
         """Called when `process` gets the baton after another one."""

@@ -62,7 +62,10 @@ class TemporaryFiles:
 
     def _renaming(self, real: Callable[..., Any]) -> Callable[..., Any]:
         """A function that answers paths, so that none leads back to the folder's own name."""
-        names = {str: (self._own, NAME), bytes: (os.fsencode(self._own), os.fsencode(NAME))}
+        names: dict[type[Any], tuple[Any, Any]] = {
+            str: (self._own, NAME),
+            bytes: (os.fsencode(self._own), os.fsencode(NAME)),
+        }
 
         def call(*arguments: Any, **options: Any) -> Any:
             found = real(*arguments, **options)

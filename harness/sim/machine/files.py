@@ -17,6 +17,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from harness.sim.boundary.fences import refusal
 from harness.sim.errors import NotSimulated
 from harness.sim.machine.descriptors import FIRST, Descriptor, DescriptorTable, OpenFile, failure
 from harness.sim.machine.fileobjects import open_number
@@ -102,11 +103,26 @@ class FileCalls:
     def open_file(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
         """``os.open``."""
         machine = self._machine
-        machine.state()  # refuses the dead
+        state = machine.state()  # refuses the dead
+        special = self._special(path, dir_fd)
+        if special is not None:
+            return state.table.add(special).number
         machine.disk.before_open(path, flags)
         number = REAL_OPEN(path, flags, mode, dir_fd=dir_fd)
         self._track(number, inheritable=False)
         return number
+
+    def _special(self, path: Any, dir_fd: int | None = None) -> OpenFile | None:
+        """What stands for a file that is no ordinary one, None for those that are. Raises NotSimulated."""
+        special = self._machine.about.special(path)
+        if special is None:
+            try:
+                mode = os.stat(path, dir_fd=dir_fd).st_mode
+            except (OSError, ValueError, TypeError):
+                return None  # whoever opens it says what is wrong
+            if stat.S_ISFIFO(mode):
+                raise refusal(f"open({os.fspath(path)!r}) of a FIFO", "it would wait in real time; use os.pipe")
+        return special
 
     def _track(self, number: int, *, inheritable: bool) -> Descriptor:
         machine = self._machine
@@ -175,6 +191,9 @@ class FileCalls:
         if isinstance(file, int):
             opened = self._open_number(state.table, file, mode, args, kwargs)
         else:
+            special = self._special(file)
+            if special is not None:
+                return open_number(state.table.add(special).number, mode, *args, **kwargs)
             if set(mode) & set("wax+"):
                 machine.disk.before_open(file, os.O_WRONLY)
             opened = REAL_IO_OPEN(file, mode, *args, **kwargs)

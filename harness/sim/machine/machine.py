@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.sim.kernel import current_thread, us
+from harness.sim.machine.about import AboutCalls
 from harness.sim.machine.descriptors import FIRST
 from harness.sim.machine.disk import Disk
 from harness.sim.machine.files import REAL_CLOSE, REAL_DUP2, REAL_OPEN, RealFile
@@ -40,6 +41,7 @@ class Machine:
 
     :ivar programs: what can be started besides Python: ``machine.programs.register("true", lambda argv: 0)``.
     :ivar disk: faults of the file system.
+    :ivar about: what the system tells of itself.
     :ivar sql: what SQLite takes for the time, and for chance.
     :ivar network: stream sockets and their addresses.
     :ivar start_up: seconds, from and to, that the start of an interpreter takes.
@@ -56,6 +58,7 @@ class Machine:
         self.programs = Programs(self)
         self.disk = Disk(self)
         self.sql = SqlFunctions()
+        self.about = AboutCalls(self)
         self.network = Network(self)
         self.lock_waiters = WaitQueue(kernel, "a lock of a file")
         self.ghosts: set[int] = set()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import _multiprocessing  # type: ignore[import-not-found]
 import _posixsubprocess
+import _thread
 import atexit
 import builtins
 import fcntl
 import functools
 import io
 import os
+import resource
 import select
 import selectors
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,11 +29,14 @@ from harness.sim.boundary.registry import Boundary, How
 from harness.sim.fabric import Fabric
 from harness.sim.kernel import current_thread
 from harness.sim.machine import names
+from harness.sim.machine.about import BOUNDARY as ABOUT
 from harness.sim.machine.children import ChildCalls
 from harness.sim.machine.control import Control
+from harness.sim.machine.eventfd import EventCalls
 from harness.sim.machine.files import FileCalls
 from harness.sim.machine.machine import Machine
 from harness.sim.machine.os_calls import OsCalls
+from harness.sim.machine.processing import early_bindings, semaphore_class
 from harness.sim.machine.psutil_shim import PsutilCalls
 from harness.sim.machine.readiness import Selects, SimEpoll, SimPoll
 from harness.sim.machine.signal_calls import SignalCalls
@@ -62,6 +69,8 @@ _SIGNALS = (
     "pidfd_send_signal",
 )
 
+_EVENTS = tuple(name for name in ("eventfd", "eventfd_read", "eventfd_write") if hasattr(os, name))
+
 _PSUTIL = ("Process", "pids", "pid_exists", "process_iter", "net_connections")
 
 BOUNDARY = (
@@ -69,6 +78,9 @@ BOUNDARY = (
     *(Boundary(f"os.{name}", How.SIMULATED, _CHILD) for name in (*_OS_CHILDREN, "_exit")),
     *(Boundary(f"os.{name}", How.SIMULATED, _SIGNAL) for name in ("kill", "killpg")),
     *(Boundary(f"signal.{name}", How.SIMULATED, _SIGNAL) for name in _SIGNALS),
+    *(Boundary(f"os.{name}", How.SIMULATED, _NUMBER) for name in _EVENTS),
+    Boundary("_thread.interrupt_main", How.SIMULATED, _SIGNAL),
+    Boundary("_multiprocessing.SemLock", How.SIMULATED, "the semaphore is real, waiting for it is virtual"),
     Boundary("subprocess.Popen", How.SIMULATED, "starts Python, also behind a wrapper script, and registered programs"),
     Boundary("fcntl.flock", How.SIMULATED, "the lock is real, waiting for it is virtual, death releases it"),
     Boundary("fcntl.fcntl", How.SIMULATED, "flags of simulated descriptors; POSIX locks are fenced"),
@@ -87,6 +99,7 @@ BOUNDARY = (
     *(Boundary(f"psutil.{name}", How.PASSED, "a fact of the real machine") for name in ("virtual_memory", "cpu_count")),
     Boundary("sqlite3.connect", How.SIMULATED, "SQLite is real, waits for its locks are virtual"),
     *SQL,
+    *ABOUT,
     Boundary("atexit.register", How.SIMULATED, "each simulated process has its own functions"),
 )
 
@@ -115,6 +128,8 @@ class MachinePart:
         self._descriptors(machine)
         self._processes(machine)
         self._signals(machine)
+        self._about(machine)
+        self._multiprocessing(machine)
         self._selecting(machine)
         self._sockets(machine)
         self._psutil(machine)
@@ -140,6 +155,9 @@ class MachinePart:
         opening = dispatching(builtins.open, files.open)
         for owner in (builtins, io, sys.modules["_io"]):
             self._set(owner, "open", opening)
+        events = EventCalls(machine)
+        for name in _EVENTS:
+            self._put(os, name, getattr(events, name))
         self._put(fcntl, "flock", files.flock)
         self._put(fcntl, "fcntl", Control(machine, fcntl.fcntl).fcntl)
 
@@ -155,6 +173,11 @@ class MachinePart:
         else:
             self._set(subprocess.Popen, "_internal_poll", _polling(subprocess.Popen._internal_poll))  # type: ignore[attr-defined]
 
+    def _multiprocessing(self, machine: Machine) -> None:
+        self._set(_multiprocessing, "SemLock", semaphore_class(machine))
+        for owner, name, method in early_bindings():
+            self._set(owner, name, method)
+
     def _signals(self, machine: Machine) -> None:
         calls = SignalCalls(machine)
         for name in _SIGNALS:
@@ -162,6 +185,13 @@ class MachinePart:
                 self._put(signal, name, getattr(calls, name))
         self._put(os, "kill", calls.kill)
         self._put(os, "killpg", calls.killpg)
+        self._put(_thread, "interrupt_main", calls.interrupt_main)
+
+    def _about(self, machine: Machine) -> None:
+        for name in ("times", "getloadavg", "uname"):
+            self._put(os, name, getattr(machine.about, name))
+        self._put(resource, "getrusage", machine.about.getrusage)
+        self._put(ssl, "RAND_bytes", machine.about.random_bytes)
 
     def _selecting(self, machine: Machine) -> None:
         self._put(select, "select", Selects(machine).select)

@@ -55,6 +55,13 @@ class SignalCalls:
         """Send a signal to the caller's process."""
         self._table().deliver(int(signum), here=True)
 
+    def interrupt_main(self, signum: int = int(Signalled.INTERRUPT), /) -> None:
+        """``_thread.interrupt_main``: run the handler that the signal has in Python; without one, nothing."""
+        if not 1 <= int(signum) < signal.NSIG:
+            raise ValueError("signal number out of range")
+        if callable(self._table().get(int(signum))):
+            self._table().deliver(int(signum), here=True)
+
     def set_wakeup_fd(self, fd: int, *, warn_on_full_buffer: bool = True) -> int:
         """Write each signal's number to this descriptor."""
         del warn_on_full_buffer

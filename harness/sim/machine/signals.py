@@ -36,6 +36,7 @@ class Signalled(IntEnum):
 
     CHILD = int(signal.SIGCHLD)
     ALARM = int(signal.SIGALRM)
+    INTERRUPT = int(signal.SIGINT)
 
 
 class SignalTable:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import errno
 import select
+import selectors
 import stat
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
@@ -134,6 +135,27 @@ class Endpoint(OpenFile):
         if self.state is not State.CONNECTED:
             raise failure(errno.EINVAL if self.kind == "unix" and self.state is State.NEW else errno.ENOTCONN)
         return None if size else b""
+
+    def read(self, size: int) -> bytes:
+        """As ``os.read`` on the socket's number."""
+        while (data := self.receive(size)) is None:
+            if self.nonblocking:
+                raise failure(errno.EAGAIN)
+            self.block(self.readers, lambda: bool(self.events() & selectors.EVENT_READ))
+        return data
+
+    def write(self, data: bytes) -> int:
+        """As ``os.write`` on the socket's number: all of `data`, or what finds room when non-blocking."""
+        done = 0
+        while True:
+            taken = self.send(data[done:])
+            done += taken or 0
+            if done == len(data) or (taken and self.nonblocking):
+                return done
+            if taken is None:
+                if self.nonblocking:
+                    raise failure(errno.EAGAIN)
+                self.block(self.writers, lambda: bool(self.events() & selectors.EVENT_WRITE))
 
     def _taken(self, count: int) -> None:
         del self.inbox[:count]

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.sim.bare_threads import REAL_START
 from harness.sim.errors import SimError, ThreadFailed
 from harness.sim.kernel import Kernel, current_thread, us
 
@@ -175,7 +176,7 @@ def test_threads_outside_stay_outside(kernel: Kernel) -> None:
         seen.extend([current_thread(), type(threading.Lock()).__module__])
         done.release()
 
-    _thread.start_new_thread(outside, ())
+    REAL_START(outside, ())
     assert done.acquire(timeout=10)
     assert seen == [None, "_thread"]
     assert current_thread() is kernel.main

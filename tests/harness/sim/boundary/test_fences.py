@@ -5,11 +5,13 @@ from __future__ import annotations
 import _ctypes
 import _socket
 import _thread
+import contextlib
 import ctypes
 import multiprocessing
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -148,3 +150,52 @@ def test_the_call_site_is_the_nearest_foreign_frame() -> None:
     assert is_foreign(str(Path(pytest.__file__)))
     assert not is_foreign(threading.__file__)
     assert not is_foreign(sys.modules["harness.sim.kernel"].__file__ or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("os.mkfifo", lambda: os.mkfifo("never")),
+        ("os.mknod", lambda: os.mknod("never")),
+        ("os.openpty", lambda: os.openpty()),
+        ("ssl.SSLContext.wrap_socket", lambda: ssl.create_default_context().wrap_socket(*socket.socketpair()[:1])),
+    ],
+)
+def test_what_would_wait_in_real_time_is_refused(name: str, call: Callable[[], object]) -> None:
+    """Calls that wait in C, or read real descriptors there, are refused with the line that made them."""
+    text = refused(call)
+
+    assert text.startswith(f"{name} at ")
+    assert HERE in text
+
+
+def test_a_fifo_that_is_there_is_refused(tmp_path: Path) -> None:
+    """`open` and `os.open` of a FIFO would wait for the other end in real time."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+
+    for call in (path.open, lambda: os.open(path, os.O_RDONLY), lambda: open(str(path), "w")):  # noqa: PTH123, SIM115
+        text = refused(call)
+        assert f"open({str(path)!r}) of a FIFO" in text
+        assert HERE in text
+
+
+def test_an_interpreter_of_its_own_is_refused() -> None:
+    """Code in a subinterpreter would have real time."""
+    name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
+
+    def create() -> None:
+        __import__(name).create()
+
+    assert f"{name}.create at " in refused(create)
+
+
+def test_a_real_socket_is_told_from_a_missing_part() -> None:
+    """The advice for a C socket is to make a simulated one, unless nothing simulates sockets here."""
+
+    def bind() -> None:
+        with contextlib.closing(_socket.socket()) as sock:
+            sock.bind(("127.0.0.1", 0))
+
+    assert "this is a real socket; make sockets with socket.socket" in refused(bind)
+    assert "the machine part of the world is not installed" in refused(bind, machine=False, zmq=False)

@@ -36,10 +36,10 @@ def test_nothing_is_left() -> None:
     """The folder is removed with what is in it, its descriptor is closed, `tempfile` is what it was."""
     before = tempfile.gettempdir()
     with World():
-        own = os.readlink(NAME)
-        assert Path(own).is_dir()
+        own = Path(NAME).readlink()
+        assert own.is_dir()
         folder()
-    assert not Path(own).exists()
+    assert not own.exists()
     assert not Path(NAME).exists()
     assert tempfile.gettempdir() == before
     with pytest.raises(OSError, match="Bad file descriptor"):
@@ -52,7 +52,7 @@ def test_no_way_leads_to_the_real_name(tmp_path: Path) -> None:
         made = Path(folder())
         assert made.resolve() == made
         assert (made / ".." / made.name / "file").resolve() == made / "file"
-        assert os.path.realpath(os.fsencode(made)) == os.fsencode(made)  # noqa: PTH118 - bytes
+        assert os.path.realpath(os.fsencode(made)) == os.fsencode(made)
         back = Path.cwd()
         os.chdir(made)
         assert Path.cwd() == made
@@ -88,7 +88,7 @@ def test_a_descriptor_in_use_is_left_alone(tmp_path: Path) -> None:
     try:
         with World():
             assert Path(folder()).is_dir()
-        assert os.readlink(NAME) == str(tmp_path)
+        assert Path(NAME).readlink() == tmp_path
     finally:
         os.close(NUMBER)
         os.close(theirs)

@@ -96,7 +96,12 @@ def test_wrong_arguments(world: object, arguments: tuple[object, ...], text: str
 def test_the_queue_of_c_waits_in_virtual_time(world: object) -> None:
     """`_queue.SimpleQueue`, which `queue.SimpleQueue` is, waits for an item."""
     items = SimpleQueue[int]()
-    _thread.start_new_thread(lambda: (time.sleep(0.05), items.put(7)), ())
+
+    def later() -> None:
+        time.sleep(0.05)
+        items.put(7)
+
+    _thread.start_new_thread(later, ())
     begin = time.monotonic()
     assert items.get(timeout=10) == 7
     assert 0.04 < time.monotonic() - begin < 5

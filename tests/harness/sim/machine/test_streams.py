@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import select
 import socket
 import struct
@@ -388,3 +389,37 @@ def test_a_pair(world: object) -> None:
         assert one.getsockname() == ""
         pid, _, _ = struct.unpack("3i", other.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         assert pid == os.getpid()
+
+
+def test_the_number_of_a_socket_is_read_and_written(world: object) -> None:
+    """`os.write` sends everything, waiting for room; `os.read` waits for bytes, and gives none at the end."""
+    ours, theirs = socket.socketpair()
+    got = bytearray()
+
+    def read() -> None:
+        while data := os.read(theirs.fileno(), 65_536):
+            got.extend(data)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert os.write(ours.fileno(), b"x" * 1_000_000) == 1_000_000
+    ours.close()
+    reader.join(30)
+    assert len(got) == 1_000_000
+    theirs.close()
+
+
+def test_the_number_of_a_non_blocking_socket(world: object) -> None:
+    """`os.read` and `os.write` raise BlockingIOError instead of waiting."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        os.read(ours.fileno(), 1)
+    written = os.write(ours.fileno(), b"x" * 10_000_000)
+    assert 0 < written < 10_000_000
+    while select.select([], [ours], [], 0.1)[1]:
+        os.write(ours.fileno(), b"x" * 10_000_000)
+    with pytest.raises(BlockingIOError):
+        os.write(ours.fileno(), b"x" * 10_000_000)
+    ours.close()
+    theirs.close()
