@@ -74,6 +74,7 @@ class FormPage(Page):
             types=TYPES,
             times=times,
             fresh=fresh,
+            labels={name: item.label for name, item in FIELDS.items()},
             field=lambda item: site.render("field.html", field=item, **shared),
             **shared,
             **await self.around(),

@@ -27,8 +27,16 @@ class HandlersPage(Page):
             governed=governed,
             missing=missing,
             trouble=trouble,
-            registration=self.service.registration_address,
+            registration=self._registration,
+            keyed=self.service.config.security.keys is not None,
         )
+
+    @property
+    def _registration(self) -> str:
+        """Where handlers register, by the name under which this browser knows the server if any name will do."""
+        place, _, port = self.service.registration_address.rpartition(":")
+        anywhere = place.removeprefix("tcp://") in ("0.0.0.0", "[::]", "*")
+        return f"tcp://{self.request.host_name}:{port}" if anywhere else f"{place}:{port}"
 
     async def _governed(self) -> tuple[dict[str, dict[str, Any]], str]:
         link = self.context.governor

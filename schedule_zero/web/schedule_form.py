@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -20,6 +21,7 @@ from schedule_zero.web.form_fields import FIELDS, GROUPS, TYPES, Field
 
 __all__ = ["ScheduleForm", "Wrong", "fire_times"]
 
+T = TypeVar("T")
 _TYPES = tuple(name for name, _, _ in TYPES)
 #: Fire times that a preview shows.
 _PREVIEW = 5
@@ -70,21 +72,32 @@ class ScheduleForm:
         return spec
 
     def request(self) -> NewSchedule:
-        """The schedule. Raises `Wrong`, `InvalidRequest`, `msgspec.ValidationError`."""
-        body: dict[str, Any] = {"trigger": self.trigger(), "job_params": self._params()}
+        """The schedule. Raises `Wrong`, `InvalidRequest`, `msgspec.ValidationError`; everything that is wrong by itself
+        is in `errors` then.
+        """
+        body: dict[str, Any] = {"trigger": self._checked(self.trigger), "job_params": self._checked(self._params)}
         for name in ("handler_id", "job_method", "job_id", "coalesce"):
             if self._text(name):
                 body[name] = self._text(name)
             elif FIELDS[name].required:
-                raise Wrong(name, "This is needed.")
-        for name in ("misfire_grace_time", "max_running_jobs", "max_jitter", "timeout", "deadline"):
-            if (number := self._number(name)) is not None:
+                self.errors[name] = "This is needed."
+        for name in ("misfire_grace_time", "max_running_jobs", "max_jitter", "timeout", "deadline", "attempts"):
+            if (number := self._checked(partial(self._number, name))) is not None:
                 body[name] = number
+        if self.errors:
+            raise Wrong(*next(iter(self.errors.items())))
         body |= {name: True for name in ("at_most_once", "paused") if self._text(name)}
-        retry = {} if (attempts := self._number("attempts")) is None else {"attempts": attempts}
+        retry = {"attempts": body.pop("attempts")} if "attempts" in body else {}
         if self._text("retry_errors"):
             retry["retry_errors"] = True
         return msgspec.convert(body | ({"retry": retry} if retry else {}), NewSchedule)
+
+    def _checked(self, part: Callable[[], T]) -> T | None:
+        try:
+            return part()
+        except (Wrong, InvalidRequest) as error:
+            self.blame(error)
+            return None
 
     def blame(self, error: Exception) -> None:
         """Put an error beside the field that it is about; raises it again if it is not the form's."""
@@ -231,7 +244,7 @@ def _json_error(text: str) -> str:
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
-        return f"This is no JSON: {error.msg} in line {error.lineno}, column {error.colno}."
+        return f"This is not JSON: {error.msg} in line {error.lineno}, column {error.colno}."
     except RecursionError:
         pass
-    return "This is no JSON."
+    return "This is not JSON."

@@ -51,7 +51,7 @@ function preview(form) {
     timer = setTimeout(ask, WAIT);
   };
   document.getElementById("when").addEventListener("input", soon);
-  if ("fresh" in form.dataset) soon();
+  if (!document.getElementById("errors")) ask();
 }
 
 export function startForms() {

@@ -70,7 +70,7 @@ def test_what_else_can_be_said_arrives(live: Any, browser: Any) -> None:
         ({"job_method": "nonsense"}, "job_method", "has no method &#x27;nonsense&#x27;; it has: echo, fail"),
         ({"job_params": "{'a': 1}"}, "job_params", "in line 1, column 2."),
         ({"job_params": "[1]"}, "job_params", "Expected a JSON object"),
-        ({"job_params": "[" * 5000}, "job_params", "This is no JSON"),
+        ({"job_params": "[" * 5000}, "job_params", "This is not JSON"),
         ({"job_id": "a" * 201}, "job_id", "length &lt;= 200"),
         ({"interval__minutes": "often"}, "interval.minutes", "Expected a number, found &#x27;often&#x27;."),
         ({"interval__minutes": "-1"}, "interval.minutes", "&gt;= 0"),
@@ -112,6 +112,16 @@ def test_what_is_wrong_stands_beside_its_field(browser: Any, entered: dict[str, 
     ):
         if name in kept:
             assert fields[name] == kept[name]
+
+
+def test_all_that_is_wrong_is_told_at_once(browser: Any) -> None:
+    """Each field has its own message, and the list at the top names each."""
+    wrong = {"handler_id": "", "job_params": "{", "timeout": "long", "type": "cron", "cron__hour": "99"}
+    answer = add(browser, **wrong)
+    ids = [e["id"] for _, e in answer.page.elements if e.get("aria-invalid") == "true"]
+    assert ids == ["f-handler_id", "f-job_params", "f-cron-hour", "f-timeout"]
+    assert "Handler : This is needed." in answer.words
+    assert "Time-out : Expected a number" in answer.words
 
 
 @pytest.mark.parametrize(
