@@ -20,6 +20,7 @@ from harness.faults.handler_slow import HandlerSlow
 from harness.faults.process_kill import ProcessKill
 from harness.faults.process_pause import ProcessPause
 from harness.faults.process_terminate import ProcessTerminate
+from harness.faults.store_disk import StoreFailing, StoreFull
 from harness.faults.store_locked import StoreLocked
 from harness.faults.zmq_state import ZmqState
 from harness.scenario.model import FaultSpec, When
@@ -36,6 +37,8 @@ BUILT_IN: tuple[type[Fault[Any]], ...] = (
     HandlerSilent,
     HandlerSlow,
     StoreLocked,
+    StoreFull,
+    StoreFailing,
 )
 
 

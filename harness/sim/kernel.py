@@ -94,6 +94,8 @@ class Kernel(Scheduler):
         process = self.new_process("harness")
         self.current_process = process
         self.main = self.current = self._new_thread(process, "MainThread")
+        self.disk: Any = None
+        """The simulated disk, in a world that has one."""
         process.main = self.main
         self.main.ident = _thread.get_ident()
         LOCAL.thread = self.main

@@ -43,6 +43,9 @@ def test_every_fault_and_check_is_there_with_a_line_of_help() -> None:
         "zmq.state",
         "handler.silent",
         "handler.slow",
+        "process.terminate",
+        "store.failing",
+        "store.full",
         "store.locked",
     }
     assert words.faults["zmq.state"].takes_trigger

@@ -79,6 +79,8 @@ PROMISES = (
     Broken("promises/dead_do_not_delay", "one-call-at-a-time", "jobs.job-errors", "at alive1"),
     Broken("promises/killed_at_any_moment", "own-jobs-not-reaped", "no-lost-job", "has no outcome"),
     Broken("promises/killed_at_any_moment", "dead-jobs-deleted", "no-lost-job", "log does not know it"),
+    Broken("promises/disk_troubles", "busy-store-ignored", "no-lost-job", "log does not know it"),
+    Broken("promises/disk_troubles", "only-locks-pass", "no-lost-job", "log does not know it"),
     Broken("promises/stall_beyond_lease", "expired-jobs-abandoned", "long.job-errors", "abandoned"),
     Broken("promises/rogue_neighbours", "rubbish-ends-registration", "registered-handlers", "did not hold by"),
     Broken("promises/stop_whatever_runs", "pid-file-kept", "no-stale-pidfile", "runs False", ("cycles.count=1",)),
@@ -216,8 +218,10 @@ CATALOGUE = catalog.read(ROOT / "regression" / "catalog.yaml")
 REAL, SIM = (pytest.mark.real, pytest.mark.slow), (pytest.mark.sim,)
 
 
-ONLY_SIMULATED = frozenset({"promises/clock_changes", "promises/day_after", "promises/well_in_between"})
-"""Scenarios that need another date, or minutes."""
+ONLY_SIMULATED = frozenset(
+    f"promises/{name}" for name in ("clock_changes", "day_after", "disk_troubles", "well_in_between")
+)
+"""Scenarios that need another date, a disk to fill, or minutes."""
 
 
 def _plays() -> Iterator[Any]:

@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from harness.sim.errors import SimError
 from harness.sim.machine.descriptors import failure
+from harness.sim.thread import current_thread
 from harness.sim.timers import us
 
 if TYPE_CHECKING:
@@ -62,6 +64,15 @@ class Trouble:
         return path == self.place or self.place in path.parents
 
 
+def disk_here() -> Disk:
+    """The disk of the world that asks; raises `SimError` outside of one that has a disk."""
+    thread = current_thread()
+    disk: Disk | None = None if thread is None else thread.process.kernel.disk
+    if disk is None:
+        raise SimError("a disk can be in trouble in an open world that simulates a machine; there is none")
+    return disk
+
+
 class Disk:
     """Faults and durability of one world's files.
 
@@ -71,6 +82,7 @@ class Disk:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
+        machine.kernel.disk = self
         self._troubles: list[Trouble] = []
         self._tracked: list[Path] = []
         self._saved: dict[Path, Path | None] = {}

@@ -180,3 +180,25 @@ def _expired_jobs_abandoned() -> None:
 
     extend = JobStore.extend_acquired_job_leases
     JobStore.extend_acquired_job_leases = give_up  # type: ignore[method-assign]
+
+
+@mutant("only-locks-pass")
+def _only_locks_pass() -> None:
+    """Of the store's troubles only a lock is waited out; a full or failing disk loses what was to be written."""
+    import sqlite3
+
+    from schedule_zero.database import Database
+    from schedule_zero.storage import Done
+
+    transact = Database._transact
+
+    def impatient(self: Any, works: Any) -> Any:
+        try:
+            return transact(self, works)
+        except Exception as error:
+            cause = error.__cause__ or error
+            if isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode & 0xFF not in (5, 6):
+                return [Done() for _ in works]
+            raise
+
+    Database._transact = impatient  # type: ignore[method-assign]

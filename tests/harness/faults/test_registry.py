@@ -43,7 +43,17 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_the_built_in_kinds() -> None:
     """The six kinds of the first edition."""
-    expected = ["handler.silent", "handler.slow", "process.kill", "process.pause", "store.locked", "zmq.state"]
+    expected = [
+        "handler.silent",
+        "handler.slow",
+        "process.kill",
+        "process.pause",
+        "process.terminate",
+        "store.failing",
+        "store.full",
+        "store.locked",
+        "zmq.state",
+    ]
     assert sorted(kinds(lambda: ())) == expected
 
 
