@@ -205,7 +205,9 @@ async def _bind(socket: zmq.asyncio.Socket, address: str) -> None:
 class Arm:
     """A place to run a test body, real or simulated, with the peers that it needs."""
 
-    def __init__(self, worker: Callable[..., Any]) -> None:
+    def __init__(self, worker: Callable[..., Any], *, simulated: bool) -> None:
+        self.patience = 0.2 if simulated else 2.0
+        """Seconds that are short, and long enough for whatever needs no time of its own."""
         self._worker = worker
 
     def peer(self, respond: Any = None, address: str = "tcp://127.0.0.1:*") -> AsyncPeer:
@@ -248,7 +250,7 @@ class Arm:
 def arm(request: pytest.FixtureRequest, worker_class: Callable[..., Any]) -> Iterator[Arm]:
     """The same body, once over libzmq and once over the simulation."""
     if request.param == "real":
-        yield Arm(worker_class)
+        yield Arm(worker_class, simulated=False)
         return
     with World(seed=1):
-        yield Arm(worker_class)
+        yield Arm(worker_class, simulated=True)
