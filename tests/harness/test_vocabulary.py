@@ -23,6 +23,8 @@ def test_the_vocabulary_knows_the_driver_with_its_operations_and_places() -> Non
         "schedule.resume",
         "schedule.remove",
         "health.check",
+        "scheduler.restart",
+        "scheduler.kill",
     }
     assert driver.places == {
         "governor": "process",

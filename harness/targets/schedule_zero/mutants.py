@@ -219,7 +219,11 @@ def _handler_not_stopped() -> None:
 
     retire, finish = Governed.retire, Governed.finish
     Governed.retire = leave  # type: ignore[method-assign]
-    Governed.finish = lambda self, *args: None if self in kept else finish(self, *args)  # type: ignore[method-assign,assignment]
+
+    def forget(self: Any, *args: Any, **options: Any) -> bool:
+        return self in kept or finish(self, *args, **options)
+
+    Governed.finish = forget  # type: ignore[method-assign]
 
 
 @_mutant("never-restarted")
