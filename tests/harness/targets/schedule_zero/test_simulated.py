@@ -197,3 +197,14 @@ def test_a_real_run_after_a_broken_simulated_one_is_clean(tmp_path: Path) -> Non
         outcomes.append(session.Session(tmp_path).play(planned).verdict.outcome)
 
     assert outcomes == [Outcome.FAIL, Outcome.PASS, Outcome.PASS]
+
+
+def test_a_world_needs_no_package_of_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the driver of a store is not installed, the modules that need it are passed over; ours must be there."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    for name in [name for name in sys.modules if name.startswith("schedule_zero.postgres")]:
+        monkeypatch.delitem(sys.modules, name)
+
+    with SimWorld(parts=(SharedModules(),)):
+        assert "schedule_zero.postgres_session" not in sys.modules
+        assert "schedule_zero.service" in sys.modules
