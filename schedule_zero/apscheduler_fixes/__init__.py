@@ -16,6 +16,11 @@ without it. What a newer APScheduler has mended can be removed file by file.
 | `failing_triggers` | a trigger that fails ends the scheduler, or gets another schedule's next time | |
 | `long_absence` | every missed time is computed, one by one, on the event loop | #526, #1066 |
 | `jitter_waited` | `max_jitter` is drawn, and not waited for | |
-| `lost_wakeup` | a schedule added while others are being looked at sleeps until the next of those | |
 | `clock_steps` | a clock set forward, or a machine that slept, makes everything late | #794 |
+
+Others do not reach our users, because our store does without what they stand on (see `store`, `store_schedules`): a
+schedule that is paused at its fire time is written back whole and fires twice; one that is paused and overdue keeps the
+memory store spinning; a schedule that is added between the question for the next fire time and its answer sleeps until
+the next of the others (our answers come in the order of the writes); jobs of a dead scheduler are dropped as abandoned;
+one locked database ends the scheduler. ``AndTrigger``, which gives up times that could still agree, is not offered.
 """
