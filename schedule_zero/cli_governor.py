@@ -72,14 +72,14 @@ def _start(
     from schedule_zero.logs import configure_logging
 
     settings, log = loaded.service.log, loaded.logs_dir / "governor.log"
-    configure_logging(settings, deployment=loaded.name)
+    configure_logging(settings, deployment=loaded.name, process="governor")
     code = govern(
         dataclasses.replace(loaded, kind=GovernorKind(kind)) if kind else loaded,
         runtime_file=runtime_file,
         stop_timeout=stop_timeout,
         lifeline_fd=lifeline_fd,
         # Not before: that another governor is refused is nothing that the running one did.
-        on_claimed=lambda: configure_logging(settings, copy_to=log, deployment=loaded.name),
+        on_claimed=lambda: configure_logging(settings, copy_to=log, deployment=loaded.name, process="governor"),
         when_stuck=_leave,
     )
     return int(code)

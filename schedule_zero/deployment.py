@@ -17,7 +17,7 @@ exists:
     retry: {attempts: 3, base: 1s, factor: 2, jitter: 0.5, retry_errors: false}
     heartbeat: {interval: 2s, timeout: 6s}
     executions: {max_age: 30d, max_count: 1000000}
-    log: {level: INFO, format: json, file: clock.log}
+    log: {level: INFO, format: json, file: clock.log, max_bytes: 20971520, backups: 5}
     security: {tokens: tokens.json, keys: keys}    # more in schedule_zero.security.settings
     governor: {restart: on-failure, max_restarts: 3, restart_delay: 5s, backoff: 2, max_delay: 1min,
                healthy_after: 1min, ready_timeout: 20s, kind: process}
@@ -26,7 +26,7 @@ exists:
 
 The environment has the last word: ``SCHEDULEZERO_DEPLOYMENT``, ``_HOST``, ``_PORT``, ``_ZMQ_HOST``,
 ``_ZMQ_PORT``, ``_DATABASE_URL``, ``_REGISTRY_PATH``, ``_CONFIG_PATH``, ``_LOG_FILE``, ``_INSECURE``,
-``_TOKENS_PATH``, ``_KEYS_PATH``, ``_ALLOWED_HOSTS``, and ``LOG_LEVEL``; an empty value is none.
+``_TOKENS_PATH``, ``_KEYS_PATH``, ``_ALLOWED_HOSTS``, ``_LOG_FORMAT``, and ``LOG_LEVEL``; an empty value is none.
 """
 
 from __future__ import annotations
@@ -275,6 +275,8 @@ def _log(section: Section, base: Path) -> LogSettings:
         level=section.choice("level", usual.level, LEVELS),
         format=section.choice("format", usual.format, ("console", "json")),
         file=base / file if file else None,
+        max_bytes=section.integer("max_bytes", usual.max_bytes),
+        backups=section.integer("backups", usual.backups, low=1, high=1000),
     )
     section.finish()
     return log

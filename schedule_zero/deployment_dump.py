@@ -6,6 +6,7 @@ disagree. JSON is YAML, and needs no decisions on quoting.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def child_environment(service: ServiceConfig) -> dict[str, str]:
         "SCHEDULEZERO_REGISTRY_PATH": _text(service.registry_path) or "",
         "SCHEDULEZERO_LOG_FILE": "",
         "LOG_LEVEL": service.log.level,
+        "SCHEDULEZERO_LOG_FORMAT": service.log.format,
         "SCHEDULEZERO_INSECURE": "true" if service.security.insecure else "false",
         "SCHEDULEZERO_TOKENS_PATH": _text(service.security.tokens) or "",
         "SCHEDULEZERO_KEYS_PATH": _text(service.security.keys) or "",
@@ -94,7 +96,7 @@ def _service(service: ServiceConfig) -> dict[str, Any]:
         },
         "heartbeat": {"interval": service.heartbeat, "timeout": service.heartbeat_timeout},
         "executions": {"max_age": service.executions_max_age, "max_count": service.executions_max_count},
-        "log": {"level": service.log.level, "format": service.log.format, "file": _text(service.log.file)},
+        "log": {**dataclasses.asdict(service.log), "file": _text(service.log.file)},
         "security": dump_security(service.security),
     }
 

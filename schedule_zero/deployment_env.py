@@ -60,6 +60,7 @@ class Environment:
             log=dataclasses.replace(
                 service.log,
                 level=self._level("LOG_LEVEL", service.log.level),
+                format=self._format("SCHEDULEZERO_LOG_FORMAT", service.log.format),
                 file=Path(file) if file else service.log.file,
             ),
             security=self._security(service.security),
@@ -97,6 +98,10 @@ class Environment:
     def _level(self, name: str, default: str) -> str:
         value = (self.text(name) or default).upper()
         return value if value in LEVELS else self._refuse(name, f"one of {', '.join(LEVELS)}")
+
+    def _format(self, name: str, default: str) -> str:
+        value = (self.text(name) or default).lower()
+        return value if value in ("console", "json") else self._refuse(name, "console or json")
 
     def _url(self, name: str, default: str) -> str:
         value = self.text(name) or default

@@ -24,6 +24,8 @@ from schedule_zero.errors import ConfigError, PortTaken
 from schedule_zero.exits import ExitCode, leave
 from schedule_zero.files import write_atomically
 from schedule_zero.lifeline import Lifeline, forget_pid_file
+from schedule_zero.log_settings import LogSettings
+from schedule_zero.logs import configure_logging
 from schedule_zero.zmq_handler_base import BaseHandler
 
 logger = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signals.
     """
     options = _parser().parse_args(argv)
-    _set_up_logging(options.log_level)
+    _set_up_logging(options)
     try:
         handler = build_handler(options)
         return _serve(handler, options)
@@ -166,11 +168,11 @@ def _config(text: str) -> dict[str, Any]:
     return config
 
 
-def _set_up_logging(level: str) -> None:
-    number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
-    logging.basicConfig(
-        level=number, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
+def _set_up_logging(options: argparse.Namespace) -> None:
+    level = options.log_level.upper()
+    settings = LogSettings(level if level in logging.getLevelNamesMapping() else "INFO", options.log_format)
+    ids = {"deployment": os.environ.get("SCHEDULEZERO_DEPLOYMENT") or None, "handler": options.handler_id}
+    configure_logging(settings, process="handler", **{name: value for name, value in ids.items() if value})
 
 
 def _fail(code: ExitCode, message: str) -> int:
@@ -220,6 +222,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--log-level", default=os.environ.get("LOG_LEVEL", "INFO"), help="DEBUG, INFO, ... (%(default)s)"
+    )
+    parser.add_argument(
+        "--log-format",
+        choices=["console", "json"],
+        default=os.environ.get("SCHEDULEZERO_LOG_FORMAT") or "console",
+        help="how log lines look (%(default)s)",
     )
     return parser
 

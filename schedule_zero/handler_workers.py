@@ -14,6 +14,7 @@ import zmq
 
 from schedule_zero import barriers, wire
 from schedule_zero.handler_methods import Method, answer
+from schedule_zero.log_context import bound_log
 from schedule_zero.wire import ErrorCode
 
 logger = logging.getLogger(__name__)
@@ -109,7 +110,9 @@ class Workers:
         context = {"handler_id": self._handler_id, "method": job.method.name, "request_id": job.request_id}
         try:
             barriers.reached("handler.before_call", **context)
-            data, ok = answer(job.method, job.params, job.request_id, self._loop.run, self._incarnation)
+            # What the method logs tells which job it was for: a job's calls have its id as their request id.
+            with bound_log(handler=self._handler_id, method=job.method.name, request_id=job.request_id):
+                data, ok = answer(job.method, job.params, job.request_id, self._loop.run, self._incarnation)
             barriers.reached("handler.after_call", ok=ok, **context)
         except Exception as error:
             logger.exception("handler %s: %s broke off", self._handler_id, job.method.name)

@@ -8,6 +8,7 @@ too.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -29,7 +30,10 @@ from schedule_zero.errors import (
     UnknownHandler,
 )
 from schedule_zero.execution_log import Attempt, ExecutionLog, ExecutionRecord, Outcome
+from schedule_zero.log_context import bound_log
 from schedule_zero.wire import ErrorCode
+
+logger = logging.getLogger(__name__)
 
 #: Answers that say that the call did not run.
 _NOT_RUN = frozenset({ErrorCode.MALFORMED, ErrorCode.UNKNOWN_METHOD, ErrorCode.BAD_PARAMS, ErrorCode.ID_REUSED})
@@ -170,7 +174,8 @@ class JobExecutor:
             record = _evolve(record, started_at=known.started_at, attempts=known.attempts)
         self._running[call.job_id] = record
         try:
-            return await self._try(call, record)
+            with bound_log(job_id=call.job_id, handler=call.handler_id, schedule_id=call.schedule_id):
+                return await self._try(call, record)
         finally:
             self._running.pop(call.job_id, None)
 
@@ -313,6 +318,8 @@ class JobExecutor:
         barriers.reached("executor.before_record", job_id=final.job_id)
         await self._log.record_outcome(final)
         barriers.reached("executor.after_record", job_id=final.job_id)
+        level = logging.DEBUG if outcome is Outcome.SUCCESS else logging.WARNING
+        logger.log(level, "job %s: %s.%s: %s: %s", final.job_id, final.handler_id, final.method, outcome.value, error)
         return final
 
 

@@ -21,7 +21,7 @@ KEPT = 5
 
 
 def rotate(path: Path, max_bytes: int = MAX_BYTES, kept: int = KEPT) -> bool:
-    """Move the contents of ``path`` to ``path.1`` when there are ``max_bytes`` of them; whether it was done.
+    """Move the contents of ``path`` to ``path.1`` when there are ``max_bytes`` of them (0: never); whether it was done.
 
     Raises OSError when the folder cannot be written.
 
@@ -32,7 +32,7 @@ def rotate(path: Path, max_bytes: int = MAX_BYTES, kept: int = KEPT) -> bool:
     (True, '', '0123456789')
     """
     try:
-        if path.stat().st_size < max_bytes:
+        if not max_bytes or path.stat().st_size < max_bytes:
             return False
     except FileNotFoundError:
         return False

@@ -41,7 +41,14 @@ class ProcessGovernor(GovernorCore[ProcessLaunch]):
 
     def _unit(self, name: str) -> ProcessManager:
         log_path = self.deployment.logs_dir / f"{name}.log"
-        return ProcessManager(name, log_path=log_path, pid_path=self.deployment.pids_dir / f"{name}.pid")
+        log = self.deployment.service.log
+        return ProcessManager(
+            name,
+            log_path=log_path,
+            pid_path=self.deployment.pids_dir / f"{name}.pid",
+            log_bytes=log.max_bytes,
+            log_kept=log.backups,
+        )
 
     def _prepare(self) -> None:
         self._runtime_path.unlink(missing_ok=True)

@@ -36,7 +36,8 @@ class ProcessManager:
     """Starts and stops one child process, as often as asked.
 
     ``log_path`` collects its output; ``pid_path`` names it while it runs. ``lifeline`` appends
-    ``--lifeline-fd N`` to the command. The log is kept to ``log_bytes`` (see `log_rotation`). All methods may be
+    ``--lifeline-fd N`` to the command. The log is kept to ``log_bytes`` (0: it grows), and ``log_kept`` of
+    those before (see `log_rotation`). All methods may be
     called from any thread.
     """
 
@@ -50,6 +51,7 @@ class ProcessManager:
         pid_path: Path,
         lifeline: bool = True,
         log_bytes: int = log_rotation.MAX_BYTES,
+        log_kept: int = log_rotation.KEPT,
     ) -> None:
         self.name = name
         self.log_path = log_path
@@ -57,6 +59,7 @@ class ProcessManager:
         self.started_at = 0.0
         self._lifeline = lifeline
         self._log_bytes = log_bytes
+        self._log_kept = log_kept
         self._last_pid: int | None = None
         self._writer: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -213,7 +216,7 @@ class ProcessManager:
     def tidy(self) -> None:
         """Keep the log to its size."""
         try:
-            log_rotation.rotate(self.log_path, self._log_bytes)
+            log_rotation.rotate(self.log_path, self._log_bytes, self._log_kept)
         except OSError as error:
             _log.warning("%s: the log cannot be kept to its size: %s", self.name, error)
 

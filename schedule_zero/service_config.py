@@ -19,6 +19,7 @@ import socket
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from schedule_zero.log_settings import LogSettings
 from schedule_zero.security.settings import SecuritySettings
 
 __all__ = ["LogSettings", "RetrySettings", "SecuritySettings", "ServiceConfig", "with_store"]
@@ -39,15 +40,6 @@ class RetrySettings:
     factor: float = 2.0
     jitter: float = 0.5
     retry_errors: bool = False
-
-
-@dataclass(frozen=True)
-class LogSettings:
-    """What is logged and where: ``format`` is ``console`` or ``json``; ``file`` None means standard error."""
-
-    level: str = "INFO"
-    format: str = "console"
-    file: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         "SCHEDULEZERO_REGISTRY_PATH": "/srv/registry.yaml",
         "SCHEDULEZERO_CONFIG_PATH": str(written(tmp_path, FULL)),
         "SCHEDULEZERO_LOG_FILE": "/srv/shop.log",
+        "SCHEDULEZERO_LOG_FORMAT": "json",
         "LOG_LEVEL": "error",
     }
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from schedule_zero.errors import ConfigError
+from schedule_zero.log_context import bound_log
 from schedule_zero.logs import configure_logging
 from schedule_zero.service_config import LogSettings
 
@@ -27,7 +27,6 @@ def restored_logging() -> Iterator[None]:
     for handler in root.handlers:
         handler.close()
     root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
 
 
 def test_json_lines_hold_context_extra_and_traceback(tmp_path: Path) -> None:
@@ -36,7 +35,7 @@ def test_json_lines_hold_context_extra_and_traceback(tmp_path: Path) -> None:
     try:
         raise ValueError("no luck")
     except ValueError:
-        with structlog.contextvars.bound_contextvars(request_id="r1"):
+        with bound_log(request_id="r1"):
             logging.getLogger("x.y").exception("job %s failed", "j1", extra={"job_id": "j1"})
 
     (line,) = (tmp_path / "logs" / "a.log").read_text().splitlines()
@@ -48,15 +47,39 @@ def test_json_lines_hold_context_extra_and_traceback(tmp_path: Path) -> None:
 
 
 def test_console_lines_are_for_people(tmp_path: Path) -> None:
-    """A console line has the event first and no colours in a file."""
+    """A console line has the event first and no colours in a file; what it quotes forges no second line."""
     configure_logging(LogSettings("INFO", "console", tmp_path / "a.log"), deployment="shop")
 
-    logging.getLogger("x").info("up")
-    structlog.get_logger("y").info("too", port=7)
+    logging.getLogger("x").info("up\n2030-01-01 error down", extra={"port": 7, "said": "a b"})
 
-    first, second = (tmp_path / "a.log").read_text().splitlines()
-    assert "up" in first and "deployment=shop" in first and "\x1b" not in first  # noqa: PT018
-    assert "too" in second and "port=7" in second  # noqa: PT018
+    (line,) = (tmp_path / "a.log").read_text().splitlines()
+    assert line[28:] == r'info     up\n2030-01-01 error down  logger=x deployment=shop port=7 said="a b"'
+
+
+def test_the_last_word_has_the_call(tmp_path: Path) -> None:
+    """What a line itself says goes before what its work is bound to, and that before what its process is."""
+    configure_logging(LogSettings("INFO", "json", tmp_path / "a.log"), handler="p", process="server", job_id="p")
+
+    with bound_log(handler="w", job_id="w"):
+        logging.getLogger("x").info("up", extra={"job_id": "c"})
+
+    event = json.loads((tmp_path / "a.log").read_text())
+    assert (event["process"], event["handler"], event["job_id"]) == ("server", "w", "c")
+
+
+@pytest.mark.parametrize("style", ["console", "json"])
+def test_secrets_do_not_stand_in_a_line(tmp_path: Path, style: str) -> None:
+    """Tokens and passwords are blanked out wherever they come in: message, extra, traceback."""
+    configure_logging(LogSettings("INFO", style, tmp_path / "a.log"))
+    try:
+        raise ValueError("postgresql://shop:pa55@db/shop refused")
+    except ValueError:
+        said = {"headers": {"Authorization": "Bearer abc.def"}}
+        logging.getLogger("x").exception("who is %s", "szt_s3cret-One", extra=said)
+
+    line = (tmp_path / "a.log").read_text()
+    assert [word for word in ("s3cret", "abc.def", "pa55") if word in line] == []
+    assert all(word in line for word in ("who is ***", "postgresql://shop:***@db/shop", "Bearer ***"))
 
 
 def test_the_level_is_obeyed(tmp_path: Path) -> None:

@@ -40,21 +40,21 @@ def test_no_accepted_job_is_lost_by_a_backup(kit: Any, tmp_path: Path) -> None:
     before: list[str] = []
 
     async def work_and_back_up() -> None:
-        async with kit.serving(store="sqlite", database=tmp_path / "t" / "schedule_zero.db") as service:
-            async with kit.handling(service):
-                await kit.registered(service, "h")
-                stop = asyncio.Event()
-                load = [asyncio.create_task(_submit(service, accepted, stop)) for _ in range(4)]
-                await kit.until(lambda: len(accepted) >= 40, "forty accepted jobs")
-                before.extend(accepted)
-                facts = await asyncio.to_thread(_back_up, tmp_path, copy)
-                after = len(accepted)
-                stop.set()
-                await asyncio.gather(*load)
-                assert facts["jobs"] + facts["executions"] >= len(before)
-                assert after > len(before)
-                for job_id in accepted:
-                    await kit.done(service, job_id)
+        database = tmp_path / "t" / "schedule_zero.db"
+        async with kit.serving(store="sqlite", database=database) as service, kit.handling(service):
+            await kit.registered(service, "h")
+            stop = asyncio.Event()
+            load = [asyncio.create_task(_submit(service, accepted, stop)) for _ in range(4)]
+            await kit.until(lambda: len(accepted) >= 40, "forty accepted jobs")
+            before.extend(accepted)
+            facts = await asyncio.to_thread(_back_up, tmp_path, copy)
+            after = len(accepted)
+            stop.set()
+            await asyncio.gather(*load)
+            assert facts["jobs"] + facts["executions"] >= len(before)
+            assert after > len(before)
+            for job_id in accepted:
+                await kit.done(service, job_id)
 
     async def go_on_elsewhere() -> None:
         async with kit.serving(store="sqlite", database=elsewhere) as service, kit.handling(service):
