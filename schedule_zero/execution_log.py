@@ -232,6 +232,9 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
         if value is not None:
             conditions.append(condition)
             values.append(value)
+    if filters.outcome not in (None, Outcome.SUCCESS):
+        # Says nothing new, but lets the index of failures be used.
+        conditions.append("outcome != 'success'")
     if filters.after is not None:
         conditions.append(f"(ended_at, job_id) {'<' if filters.newest else '>'} (?, ?)")
         values += [filters.after.ended_at, filters.after.job_id]

@@ -45,6 +45,12 @@ TABLES = (
         scheduled_for INTEGER, accepted_at INTEGER, started_at INTEGER, ended_at INTEGER,
         attempts TEXT NOT NULL, outcome TEXT, error TEXT, result TEXT) WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS executions_ended ON executions (ended_at, job_id) WHERE outcome IS NOT NULL",
+    # The few that failed among very many, and those of one schedule among all: looking through the whole log for them
+    # would hold up every other reader for seconds.
+    "CREATE INDEX IF NOT EXISTS executions_failed ON executions (ended_at, job_id)"
+    " WHERE outcome IS NOT NULL AND outcome != 'success'",
+    "CREATE INDEX IF NOT EXISTS executions_of_schedule ON executions (schedule_id, ended_at, job_id)"
+    " WHERE outcome IS NOT NULL AND schedule_id IS NOT NULL",
     """CREATE TABLE IF NOT EXISTS idempotency (
         key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, target TEXT NOT NULL, created_at INTEGER NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS idempotency_age ON idempotency (created_at)",

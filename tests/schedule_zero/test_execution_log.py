@@ -221,3 +221,38 @@ def test_the_newest_come_first_when_asked_and_pages_follow_that_order() -> None:
         assert [found.job_id for found in rest] == ["j1", "j0"]
 
     run(scene)
+
+
+def test_the_few_that_are_wanted_are_found_without_a_look_at_all() -> None:
+    """Failures, and the executions of one schedule, are read from an index of their own, in the order that is asked."""
+
+    asked: list[tuple[str, Any]] = []
+
+    class Noting:
+        """A connection that notes what it is asked."""
+
+        def __init__(self, connection: Any) -> None:
+            self._connection = connection
+
+        def execute(self, query: str, values: Any = ()) -> Any:
+            asked.append((query, values))
+            return self._connection.execute(query, values)
+
+    async def scene() -> None:
+        async with opened() as log:
+            read = log._db.read
+            log._db.read = lambda work: read(lambda c: work(Noting(c)))  # type: ignore[method-assign,arg-type,return-value]
+            await log.errors()
+            await log.query(Filters(outcome=Outcome.TIMEOUT, newest=True))
+            await log.query(Filters(schedule_id="s", newest=True))
+
+            def plan(query: str, values: Any) -> Awaitable[str]:
+                return read(lambda c: str([row[3] for row in c.execute(f"EXPLAIN QUERY PLAN {query}", values)]))
+
+            plans = [await plan(*question) for question in asked]
+        assert "executions_failed" in plans[0]
+        assert "executions_failed" in plans[1]
+        assert "executions_of_schedule (schedule_id=?)" in plans[2]
+        assert "TEMP B-TREE" not in str(plans)
+
+    run(scene)
