@@ -58,6 +58,8 @@ class Lock:
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """As `threading.Lock.acquire`, in virtual time."""
+        if timeout != -1:
+            _check(blocking, timeout)
         if self._acquire(False):
             self._owner = LOCAL.thread
             return True
@@ -70,7 +72,6 @@ class Lock:
         return self._wait(True, -1)
 
     def _wait(self, blocking: bool, timeout: float) -> bool:
-        _check(blocking, timeout)
         if not blocking:
             return False
         if self._owner is None or LOCAL.thread is None:
@@ -99,7 +100,8 @@ class Lock:
         return f"a lock held by {self._owner.label if self._owner is not None else 'no simulated thread'}"
 
     def __repr__(self) -> str:
-        return f"<simulated lock, {'locked' if self.locked() else 'unlocked'}>"
+        # As the real one, without its address, which differs from run to run.
+        return f"<{'locked' if self.locked() else 'unlocked'} _thread.lock object>"
 
 
 class RLock:
@@ -134,6 +136,8 @@ class RLock:
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """As `threading.RLock.acquire`, in virtual time."""
+        if timeout != -1:
+            _check(blocking, timeout)
         ident = _get_ident()
         if self._holder == ident:
             self._count += 1
@@ -148,7 +152,6 @@ class RLock:
     __enter__ = acquire
 
     def _wait(self, blocking: bool, timeout: float) -> bool:
-        _check(blocking, timeout)
         if not blocking:
             return False
         if self._owner is None or LOCAL.thread is None:
@@ -202,7 +205,10 @@ class RLock:
         return f"a re-entrant lock held by {self._owner.label if self._owner is not None else 'no simulated thread'}"
 
     def __repr__(self) -> str:
-        return f"<simulated re-entrant lock, {'locked' if self.locked() else 'unlocked'}, count={self._count}>"
+        # As the real one, without its address and the number of its owner, which differ from run to run.
+        owner = self._owner.label if self._owner is not None else 0
+        state = "locked" if self.locked() else "unlocked"
+        return f"<{state} _thread.RLock object owner={owner} count={self._count}>"
 
 
 def wait_turn(
@@ -253,13 +259,9 @@ def next_owner(kernel: Kernel, waiters: deque[Waiter]) -> SimThread | None:
 
 
 def _check(blocking: bool, timeout: float) -> None:
-    """Refuse what real locks refuse, in their words."""
-    if not blocking and timeout != -1:
-        raise ValueError("can't specify a timeout for a non-blocking call")
-    if timeout < 0 and timeout != -1:
-        raise ValueError("timeout value must be a non-negative number")
-    if timeout > _thread.TIMEOUT_MAX:
-        raise OverflowError("timeout value is too large")
+    """Refuse what real locks refuse, in their words, which differ between Pythons."""
+    if not blocking or not 0 <= timeout <= _thread.TIMEOUT_MAX:
+        _real_lock().acquire(blocking, timeout)
 
 
 def _refuse(text: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from operator import index
 from typing import Any
 
 from harness.sim.boundary.patcher import Patcher
@@ -43,6 +44,11 @@ POLLS = 100
 """Turns beyond that which cost a microsecond together: so many may as well be those of a crowd."""
 DEAREST = 1_000
 """Microseconds that a read costs at most: the price rises by one for every hundred reads, up to here."""
+
+
+LONGEST = 9_223_372_037
+"""Seconds for which nobody can sleep: 2**63 nanoseconds."""
+_NUMBERS = (float, int)
 
 
 class Spinning:
@@ -117,18 +123,24 @@ def _nanoseconds(real: Callable[[], int], spinning: Spinning) -> Callable[[], in
 def _gettime(real: Callable[[int], Any], monotonic: Callable[[], Any]) -> Callable[[int], Any]:
     def gettime(clk_id: int, /) -> Any:
         # The wall clock is answered below, in C, by time-machine.
-        return real(clk_id) if clk_id == time.CLOCK_REALTIME or current_thread() is None else monotonic()
+        if clk_id == time.CLOCK_REALTIME or current_thread() is None:
+            return real(clk_id)
+        if clk_id != time.CLOCK_MONOTONIC:
+            real(clk_id)  # refuses a clock that there is not
+        return monotonic()
 
     return _named(gettime, real)
 
 
 def _sleep(real: Callable[[float], None]) -> Callable[[float], None]:
-    def sleep(seconds: float, /) -> None:
+    def sleep(seconds: Any, /) -> None:
         me = current_thread()
         if me is None:
             return real(seconds)
-        if seconds < 0:
-            raise ValueError("sleep length must be non-negative")
+        if type(seconds) not in _NUMBERS and not isinstance(seconds, float):
+            seconds = index(seconds)
+        if not 0 <= seconds < LONGEST:
+            return real(seconds)  # which refuses it
         if seconds:
             kernel = me.kernel
             kernel.sleep(me.process.clock.true(us(seconds)))

@@ -13,6 +13,7 @@ import os
 import random
 import uuid
 from collections.abc import Callable
+from operator import index
 from typing import Any
 
 from harness.sim.boundary.patcher import Patcher
@@ -100,13 +101,15 @@ class Entropy:
     def _urandom(self, real: Callable[[int], bytes]) -> Callable[[int], bytes]:
         def urandom(size: int, /) -> bytes:
             me = current_thread()
-            return real(size) if me is None else self.streams(me.process).system.randbytes(size)
+            if me is None or index(size) < 0:
+                return real(size)  # which refuses what is no size
+            return self.streams(me.process).system.randbytes(size)
 
         return urandom
 
     def _getrandom(self, real: Callable[..., bytes], urandom: Callable[[int], bytes]) -> Callable[..., bytes]:
         def getrandom(size: int, flags: int = 0) -> bytes:
-            return real(size, flags) if current_thread() is None else urandom(size)
+            return real(size, flags) if current_thread() is None or size < 0 else urandom(size)
 
         return getrandom
 

@@ -90,7 +90,7 @@ def test_misuse_is_refused_as_in_reality(kernel: Kernel, factory: Factory) -> No
     held.acquire()
     with pytest.raises(ValueError, match="non-blocking"):
         held.acquire(False, 1)
-    with pytest.raises(ValueError, match="non-negative"):
+    with pytest.raises(ValueError, match=r"timeout value must be (positive|a non-negative number)"):
         held.acquire(True, -2)
     with pytest.raises(OverflowError):
         held.acquire(True, 1e30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import textwrap
@@ -169,3 +170,88 @@ def test_ignored_signals_are_inherited_and_handlers_are_not(world: object) -> No
     sys.stdout.flush()
     subprocess.run([sys.executable, '-c', code])
     """) == (0, ["SIG_IGN SIG_DFL"])
+
+
+def test_signals_that_come_while_one_waits_are_one(world: object) -> None:
+    """Five of a kind to a stopped process are one call of its handler (signal(7), standard signals)."""
+    code = """
+    import signal, time
+    calls = []
+    signal.signal(signal.SIGUSR1, lambda *a: calls.append(1))
+    print('ready', flush=True)
+    time.sleep(1)
+    print(len(calls))
+    """
+    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        child.send_signal(signal.SIGSTOP)
+        for _ in range(5):
+            child.send_signal(signal.SIGUSR1)
+        child.send_signal(signal.SIGCONT)
+        assert child.communicate(timeout=60)[0] == "1\n"
+
+
+def test_the_mask_is_inherited(world: object) -> None:
+    """A signal that the parent has blocked is blocked in the child; one that it has not is not."""
+    assert run("""
+    import signal, subprocess, sys
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+    code = (
+        "import os, signal; blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []);"
+        "print(signal.SIGUSR2 in blocked, signal.SIGUSR1 in blocked);"
+        "os.kill(os.getpid(), signal.SIGUSR2); print(signal.sigpending() == {signal.SIGUSR2})"
+    )
+    print(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split())
+    """) == (0, ["['True', 'False', 'True']"])
+
+
+def test_a_lock_is_not_kept_by_who_was_interrupted(world: object) -> None:
+    """A handler that raises in a thread which waits for a lock, or has just got it, leaves the lock free for others."""
+    assert run("""
+    import os, signal, threading, time
+    class Stop(Exception): pass
+    def handler(*_): raise Stop
+    signal.signal(signal.SIGUSR1, handler)
+    for lock in (threading.Lock(), threading.RLock()):
+        def other():
+            with lock:
+                time.sleep(0.2)
+            os.kill(os.getpid(), signal.SIGUSR1)
+        thread = threading.Thread(target=other)
+        thread.start()
+        time.sleep(0.1)
+        try:
+            with lock:
+                for _ in range(200):
+                    time.sleep(0.05)
+        except Stop:
+            print('stopped', end=' ')
+        thread.join()
+        got = []
+        again = threading.Thread(target=lambda: got.append(lock.acquire(timeout=1)))
+        again.start()
+        again.join()
+        print(got)
+    """) == (0, ["stopped [True]", "stopped [True]"])
+
+
+def test_interrupt_main(world: object) -> None:
+    """`_thread.interrupt_main` from a thread ends the main thread's sleep; an ignored signal changes nothing."""
+    assert run("""
+    import _thread, signal, threading, time
+    threading.Timer(0.1, _thread.interrupt_main).start()
+    begin = time.monotonic()
+    try:
+        while time.monotonic() < begin + 30:
+            time.sleep(0.01)
+    except KeyboardInterrupt:
+        print('interrupted', time.monotonic() - begin < 10)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    _thread.interrupt_main(signal.SIGUSR1)
+    _thread.interrupt_main(signal.SIGUSR2)
+    try:
+        _thread.interrupt_main(1000)
+    except ValueError as error:
+        print(error)
+    """) == (0, ["interrupted True", "signal number out of range"])

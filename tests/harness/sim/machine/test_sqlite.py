@@ -330,3 +330,47 @@ def test_files_that_were_synced_survive(sim: World, tmp_path: Path) -> None:
     assert [path.name for path in changed] == ["lost"]
     assert (tmp_path / "kept").read_text() == "text"
     assert (tmp_path / "lost").read_text() == ""
+
+
+def test_who_holds_a_lock_and_wants_more_does_not_wait(world: object, tmp_path: Path) -> None:
+    """Two readers that both want to write: SQLite sees the deadlock, and tells one of them at once.
+
+    The other one's commit waits for the reader as long as its time-out says.
+    """
+    path = tmp_path / "db"
+    first, second = (sqlite3.connect(path, timeout=1, isolation_level=None) for _ in range(2))
+    first.execute("CREATE TABLE t (x)")
+    for connection in (first, second):
+        connection.execute("BEGIN")
+        connection.execute("SELECT * FROM t").fetchall()
+    first.execute("INSERT INTO t VALUES (1)")
+
+    begin = time.monotonic()
+    with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+        second.execute("INSERT INTO t VALUES (2)")
+    assert time.monotonic() - begin < 0.5
+    begin = time.monotonic()
+    with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+        first.execute("COMMIT")
+    assert 0.9 < time.monotonic() - begin < 10
+    second.execute("ROLLBACK")
+    first.execute("COMMIT")
+    assert rows(path) == [1]
+    first.close()
+    second.close()
+
+
+def test_who_read_something_old_does_not_wait(world: object, tmp_path: Path) -> None:
+    """In WAL mode a reader whose snapshot is outdated cannot write, however long it waits: it is told at once."""
+    path = database(tmp_path / "db")
+    first, second = (sqlite3.connect(path, timeout=1, isolation_level=None) for _ in range(2))
+    second.execute("BEGIN")
+    second.execute("SELECT * FROM t").fetchall()
+    first.execute("INSERT INTO t VALUES (1)")
+    begin = time.monotonic()
+    with pytest.raises(sqlite3.OperationalError, match="database is locked") as caught:
+        second.execute("INSERT INTO t VALUES (2)")
+    assert caught.value.sqlite_errorname == "SQLITE_BUSY_SNAPSHOT"
+    assert time.monotonic() - begin < 0.5
+    first.close()
+    second.close()
