@@ -241,7 +241,7 @@ def test_the_few_that_are_wanted_are_found_without_a_look_at_all() -> None:
     async def scene() -> None:
         async with opened() as log:
             read = log._db.read
-            log._db.read = lambda work: read(lambda c: work(Noting(c)))  # type: ignore[method-assign,arg-type,return-value]
+            log._db.read = lambda work: read(lambda c: work(Noting(c)))  # type: ignore[method-assign]
             await log.errors()
             await log.query(Filters(outcome=Outcome.TIMEOUT, newest=True))
             await log.query(Filters(schedule_id="s", newest=True))

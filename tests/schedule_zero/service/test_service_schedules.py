@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -77,5 +78,49 @@ def test_a_late_firing_within_no_grace_is_missed_and_logged(kit: Any, tmp_path: 
             )
             [record] = await kit.until(lambda: service.executions(), "the misfire")
             assert (record.outcome, record.schedule_id, record.method) == (Outcome.MISSED, "late", "work")
+
+    kit.run(scene)
+
+
+def test_what_fires_next_comes_first_and_paused_ones_do_not(kit: Any) -> None:
+    """In the order of their next fire times, with how many there are and how many of them are paused."""
+
+    async def scene() -> None:
+        async with kit.serving() as service, kit.handling(service):
+            await kit.registered(service, "h")
+            assert await service.schedules_ahead(5) == ([], 0, 0)
+            for name, year, paused in (("a", 2042, False), ("b", 2040, False), ("c", 2039, True), ("d", 2041, False)):
+                trigger = {"type": "date", "run_date": f"{year}-01-01T00:00:00Z"}
+                request = NewSchedule(handler_id="h", job_method="work", job_id=name, trigger=trigger, paused=paused)
+                await service.add_schedule(request)
+            ahead, number, resting = await service.schedules_ahead(2)
+            assert ([view.id for view in ahead], number, resting) == (["b", "d"], 4, 1)
+
+    kit.run(scene)
+
+
+def test_a_schedule_can_be_run_now_beside_its_fire_times(kit: Any) -> None:
+    """Once for a key, also while it is paused, as one of its executions, with its own parameters; it stays as it is."""
+
+    async def scene() -> None:
+        async with kit.serving() as service, kit.handling(service) as worker:
+            await kit.registered(service, "h")
+            far = {"type": "date", "run_date": "2099-01-01T00:00:00Z"}
+            request = NewSchedule(handler_id="h", job_method="work", job_id="s", trigger=far, paused=True)
+            await service.add_schedule(request)
+            before = await service.schedule("s")
+            jobs = [await service.run_schedule("s", idempotency_key="k") for _ in range(2)]
+            other = await service.run_schedule("s", idempotency_key="l")
+            assert jobs[0] == jobs[1] != other
+            await kit.until(lambda: worker.count[None] == 2, "two runs")
+            while len(records := await service.executions(Filters(schedule_id="s"))) < 2:
+                await asyncio.sleep(0.01)
+            assert {(r.job_id, r.outcome, r.scheduled_for) for r in records} == {
+                (jobs[0], Outcome.SUCCESS, None),
+                (other, Outcome.SUCCESS, None),
+            }
+            assert await service.schedule("s") == before
+            with pytest.raises(NotFound):
+                await service.run_schedule("none", idempotency_key="m")
 
     kit.run(scene)
