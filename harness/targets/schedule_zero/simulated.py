@@ -99,7 +99,7 @@ def _modules() -> list[ModuleType]:
 
 @contextlib.contextmanager
 def _without_extras() -> Iterator[None]:
-    """Pass over a module that needs a package of an extra (a store's driver) which is not installed: nobody can use it."""
+    """Pass over a module that needs a package of an extra, such as a store's driver, where that is not installed."""
     try:
         yield
     except ModuleNotFoundError as error:
