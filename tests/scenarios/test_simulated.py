@@ -27,10 +27,15 @@ PYTHONS = "HARNESS_PYTHONS"
 pytestmark = [pytest.mark.integration, pytest.mark.sim]
 
 
-def _simulated() -> list[Path]:
-    """The scenario files that name the simulated world."""
+SELDOM = frozenset({"dead_do_not_delay", "stop_is_bounded", "stop_whatever_runs", "well_in_between"})
+"""Scenarios of promises that take seconds also here, and are for the thorough tests."""
+
+
+def _simulated() -> list[Any]:
+    """The scenario files that name the simulated world, as parameters of a test."""
     loaded = session.load_all(session.find_files([ROOT / "scenarios"]), vocabulary.build())
-    return [one.source.path for one in loaded if World.SIM in one.scenario.worlds]
+    paths = [one.source.path for one in loaded if World.SIM in one.scenario.worlds]
+    return [pytest.param(path, marks=[pytest.mark.thorough] * (path.stem in SELDOM)) for path in paths]
 
 
 @pytest.fixture(scope="module")
