@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["governor"]
 
+_LOOK = 0.1  # seconds between two looks at what is not ready yet
 _COLUMNS = ("name", "status", "ready", "pid", "restart_count", "uptime", "address", "last_error")
 
 
@@ -141,12 +143,35 @@ def remove_handler(handler_id: str, deployment: str | None, config: Path | None,
 
 
 @governor.command()
+@click.option("--wait", default=0.0, metavar="SECONDS", help="Wait so long at most until everything is ready.")
 @json_option
 @_located
-def status(as_json: bool, deployment: str | None, config: Path | None, root: Path) -> None:
-    """Show what runs; exit code 6 when no governor does."""
-    services = _order(_running(_load(deployment, config, root)), "status")
+def status(wait: float, as_json: bool, deployment: str | None, config: Path | None, root: Path) -> None:
+    """Show what runs; exit code 6 when no governor does, and 8 when --wait was in vain.
+
+    Example: schedule-zero governor status --wait 30
+    """
+    loaded = _load(deployment, config, root)
+    ready = _until_ready(loaded, wait) if wait else True
+    services = _order(_running(loaded), "status")
     show(services if as_json else [_row(info) for info in services.values()], as_json, _COLUMNS)
+    if not ready:
+        fail(f"not everything is ready after {wait:g} s", ExitCode.STILL_WAITING)
+
+
+def _until_ready(loaded: Deployment, timeout: float) -> bool:
+    """Whether a governor runs, and all that it governs is ready, before so many seconds are over."""
+    from schedule_zero.errors import ScheduleZeroError
+    from schedule_zero.governor_client import find_governor
+
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        with contextlib.suppress(ScheduleZeroError):  # it has just begun, or is at its end
+            running = find_governor(loaded)
+            if running is not None and all(info["ready"] for info in _order(running, "status").values()):
+                return True
+        time.sleep(_LOOK)
+    return False
 
 
 @governor.command()

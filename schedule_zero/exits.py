@@ -21,7 +21,7 @@ class ExitCode(enum.IntEnum):
     OK = 0
     """A clean stop that was asked for."""
     CRASH = 1
-    """Something unforeseen; the traceback is in the log."""
+    """Something unforeseen; the traceback is in the log. Of a command: refused, and it says why."""
     CONFIG = 2
     """A wrong option, configuration file or handler class."""
     PORT_TAKEN = 3

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one handler until it is told to stop; returns the exit code. Needs the main thread, for the
     signals.
     """
-    options = _parser().parse_args(argv)
+    options = make_parser().parse_args(argv)
     _set_up_logging(options)
     try:
         handler = build_handler(options)
@@ -180,7 +180,8 @@ def _fail(code: ExitCode, message: str) -> int:
     return int(code)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The options of this command."""
     parser = argparse.ArgumentParser(
         prog="schedule-zero-handler", description="Run one handler until it is told to stop."
     )

@@ -213,7 +213,7 @@ def run_server(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    options = _parser().parse_args(argv)
+    options = make_parser().parse_args(argv)
     try:
         deployment = load_deployment(options.deployment, options.config)
     except ConfigError as error:
@@ -231,7 +231,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The options of this command."""
     parser = argparse.ArgumentParser(
         prog="python -m schedule_zero.server", description="Run the scheduler server."
     )

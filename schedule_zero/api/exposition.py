@@ -64,6 +64,11 @@ class Exposition:
         text: bytes = generate_latest(self._registry)
         return text
 
+    async def families(self) -> list[Metric]:
+        """Every metric as it is now, for what describes them."""
+        self._now = await self._look()
+        return list(self.collect())
+
     def describe(self) -> Iterable[Metric]:
         """Nothing: names are not claimed, since the registry has no other collector."""
         return ()

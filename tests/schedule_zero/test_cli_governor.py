@@ -143,3 +143,9 @@ def test_systemd_hears_of_start_health_and_stop(kind: str, world: Any, echo: Any
         process.wait()
         manager.close()
     assert (world.processes(), world.pid_files()) == ([], [])
+
+
+def test_waiting_for_what_does_not_come_has_an_end(run: Callable[..., Result]) -> None:
+    """`status --wait` gives up after its time; that no governor runs is exit code 6 as ever."""
+    result = run("status", "--wait", "0.2")
+    assert (result.exit_code, result.output) == (6, "schedule-zero: deployment 't' has no running governor\n")
