@@ -170,13 +170,20 @@ class NoSuchPage(Page):
 
     def prepare(self) -> None:
         """Refuse; who may not ask is not told what there is."""
-        super().prepare()
+        if self._for_people:
+            super().prepare()
+        else:
+            authorize(self)
         if not self._finished:
             raise HTTPError(404, f"there is nothing at {self.request.path[:200]}")
 
+    @property
+    def _for_people(self) -> bool:
+        return "text/html" in self.request.headers.get("Accept", "")
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """As a page for whoever takes HTML, else as problem details."""
-        if "text/html" in self.request.headers.get("Accept", ""):
+        if self._for_people:
             super().write_error(status_code, **kwargs)
         else:
             UnknownPath.write_error(cast("Any", self), status_code, **kwargs)

@@ -26,7 +26,6 @@ _MISSING = [
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.slow,
-    pytest.mark.xdist_group("chromium"),
     pytest.mark.skipif(bool(_MISSING), reason=f"needs {', '.join(_MISSING)}"),
 ]
 FLAGS = (

@@ -53,7 +53,8 @@ def test_nobody_sees_anything_without_a_token(stranger: Any) -> None:
             assert (answer.status, answer.headers.get("location", "")[:12]) == (303, "/login?next=")
             assert stranger.post(path, {"id": "s"}).status == 401
     assert stranger.get("/nothing").status == 303
-    assert stranger.get("/nothing", Accept="*/*").status == 303
+    for_programs = stranger.get("/nothing", Accept="*/*")
+    assert (for_programs.status, for_programs.headers["content-type"]) == (401, "application/problem+json")
     login = stranger.get("/login")
     assert "Schedules" not in login.words
     assert stranger.get(login.page.named("link")[1]["href"]).status == 200

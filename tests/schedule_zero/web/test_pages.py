@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from schedule_zero.database import StoreBusy
 from schedule_zero.requests import NewSchedule, RunNow
+from schedule_zero.views import Health, PartHealth
 from schedule_zero.web.rules import PAGES
 
 STRANGE = "<script>alert(1)</script>'\"&\u202egnp.exe " + "x" * 150
@@ -222,3 +224,38 @@ def test_empty_pages_say_what_to_do_next(serve: Callable[..., Any]) -> None:
     assert "There is no handler to call" in browser.get("/schedules/new").words
     assert "No schedules yet" in browser.get("/schedules").words
     assert "Nothing has been run yet" in browser.get("/executions").words
+
+
+def test_the_dashboard_is_there_while_the_store_is_not(
+    live: Any, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What needs the store says so, the rest is shown; other pages are 503 and lead to it."""
+
+    async def busy(*_: Any, **__: Any) -> Any:
+        raise StoreBusy("the database is locked by somebody else")
+
+    async def unwell() -> Health:
+        parts = {"store": PartHealth(False, "locked <b>"), "scheduler": PartHealth(True)}
+        return Health(
+            status="degraded", deployment="shop", uptime=99.0, running_jobs=0, scheduler_restarts=0, parts=parts
+        )
+
+    for name in ("schedules_ahead", "jobs", "waiting_jobs", "execution_errors", "executions", "schedules_page"):
+        monkeypatch.setattr(live.server.service, name, busy)
+    monkeypatch.setattr(live.server.service, "health", unwell)
+    shown = browser.get("/")
+    assert shown.status == 200
+    assert "Degraded up 1 min 39 s" in shown.words
+    assert "The store does not work. locked <b>" in shown.words
+    assert shown.words.count("The store does not answer.") == 4
+    assert "till Connected" in shown.words
+    refused = browser.get("/schedules")
+    assert (refused.status, refused.headers["retry-after"]) == (503, "5")
+    assert "The dashboard shows which part does not work." in refused.words
+
+
+def test_a_form_that_is_too_large_is_refused(live: Any, browser: Any) -> None:
+    """413, with a page that says so."""
+    form = browser.get("/schedules/new").page.form("/schedules/new")
+    answer = browser.post("/schedules/new", form | {"job_params": "x" * (8 * 1024 * 1024)})
+    assert (answer.status, "the form is too large" in answer.words) == (413, True)
