@@ -19,11 +19,12 @@ class Channel:
     :param conflate: keep the newest message only.
     """
 
-    __slots__ = ("acknowledged", "conflate", "high", "items", "low", "read", "written")
+    __slots__ = ("acknowledged", "boost", "conflate", "high", "items", "low", "read", "written")
 
     def __init__(self, high: int, conflate: bool = False) -> None:
         self.items: deque[Frames] = deque()
         self.conflate = conflate
+        self.boost = -1
         self.written = 0
         self.read = 0
         self.acknowledged = 0
@@ -31,7 +32,12 @@ class Channel:
         self.set_high(0 if conflate else high)
 
     def set_high(self, high: int) -> None:
-        """Change the high-water mark; the low one is half of it, rounded up."""
+        """Change the high-water mark; the low one is half of it, rounded up.
+
+        Within a process the receiver's mark of when it was bound or connected, `boost`, counts on top; 0 is no limit.
+        """
+        if self.boost >= 0:
+            high = together(high, self.boost)
         self.high = high
         self.low = (high + 1) // 2
 
@@ -58,3 +64,8 @@ class Channel:
             self.acknowledged = self.read
             return message, True
         return message, False
+
+
+def together(one: int, other: int) -> int:
+    """High-water marks of both ends of an inproc pipe count as one; no limit on either side is no limit."""
+    return one + other if one and other else 0

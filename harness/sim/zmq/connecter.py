@@ -30,7 +30,7 @@ class Connecter:
         self.endpoint = endpoint
         self._engine = core.context.engine
         self._fabric = self._engine.fabric
-        self.session = Session(core, str(endpoint), active=True)
+        self.session = Session(core, str(endpoint), core.options.copy(), active=True)
         self.source = core.process.name
         self.target = ""
         self._interval = -1
@@ -39,7 +39,7 @@ class Connecter:
         self._stalled = False
         self._connection: Connection | None = None
         self._fd = 0
-        if not core.options.get(int(zmq.IMMEDIATE)):
+        if not self.session.options.get(int(zmq.IMMEDIATE)):
             pipe = self.session.pipe = new_pipe(core, self.session, local=True)
             core.attach(pipe)
         self._attempt()
@@ -142,7 +142,7 @@ class Connecter:
             # Only what lingers needed it.
             self.session.release_pipe()
             return
-        if pipe is not None and core.options.get(int(zmq.IMMEDIATE)):
+        if pipe is not None and self.session.options.get(int(zmq.IMMEDIATE)):
             self.session.release_pipe()
         elif pipe is not None and core.subscribes:
             pipe.outgoing.items.clear()
@@ -182,7 +182,7 @@ class Connecter:
 
     def _next_interval(self) -> int:
         """Milliseconds to the next attempt, as ``get_new_reconnect_ivl`` has it; 0 or less: there is none."""
-        options = self.core.options
+        options = self.session.options
         base = int(options.get(int(zmq.RECONNECT_IVL)))
         most = int(options.get(int(zmq.RECONNECT_IVL_MAX)))
         if base <= 0:

@@ -44,7 +44,7 @@ class Connection:
         self.listener = listener
         engine = connecter.core.context.engine
         self.client = connecter.session
-        self.server = Session(listener.core, str(listener.endpoint), active=False)
+        self.server = Session(listener.core, str(listener.endpoint), listener.options, active=False)
         self.client_fd = engine.descriptor_number()
         self.server_fd = engine.descriptor_number()
         self.up = Wire(engine.fabric, self.client, self.server)
@@ -108,11 +108,11 @@ class Connection:
     @staticmethod
     def _too_long(sender: Session, receiver: Session) -> bool:
         """``MAXMSGSIZE`` counts for the READY command as well (libzmq 4.3.5)."""
-        limit = int(receiver.core.options.get(int(zmq.MAXMSGSIZE)))
+        limit = int(receiver.options.get(int(zmq.MAXMSGSIZE)))
         core = sender.core
         size = 6 + 16 + len(core.type_name)
         if core.type_name in _IDENTIFIES:
-            size += 13 + len(core.options.get(int(zmq.ROUTING_ID)))
+            size += 13 + len(sender.options.get(int(zmq.ROUTING_ID)))
         return 0 <= limit < size
 
     # -- who is who ---------------------------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ class Connection:
     def stalled(self) -> None:
         """The link is cut or a side is paused: whoever sends heartbeats gives up after its time-out."""
         for session in (self.client, self.server):
-            options = session.core.options
+            options = session.options
             interval = int(options.get(int(zmq.HEARTBEAT_IVL)))
             if interval and self.ready:
                 timeout = int(options.get(int(zmq.HEARTBEAT_TIMEOUT)))
@@ -218,5 +218,5 @@ class Connection:
 def _identify(session: Session, peer: Session) -> None:
     pipe = session.pipe
     if pipe is not None:
-        pipe.peer_id = peer.core.options.get(int(zmq.ROUTING_ID))
+        pipe.peer_id = peer.options.get(int(zmq.ROUTING_ID))
         pipe.peer_type = peer.core.type_name

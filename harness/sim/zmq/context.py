@@ -25,6 +25,7 @@ from harness.sim.zmq.subscriber import SubCore, XSubCore
 if TYPE_CHECKING:
     from harness.sim.process import SimProcess
     from harness.sim.zmq.engine import Engine
+    from harness.sim.zmq.options import Options
 
 _PATTERNS: Final[tuple[type[SocketCore], ...]] = (
     PairCore, PubCore, SubCore, ReqCore, RepCore, DealerCore, RouterCore, PullCore, PushCore, XPubCore, XSubCore,
@@ -46,8 +47,9 @@ class ContextCore:
         self.number = number
         self.sockets: dict[SocketCore, None] = {}
         self.lingering: dict[object, None] = {}
-        self.inproc: dict[str, Endpoints] = {}
-        self.inproc_waiting: dict[str, list[tuple[Endpoints, object]]] = {}
+        self.inproc: dict[str, tuple[Endpoints, Options]] = {}
+        """Who is bound to a name, with its options of that moment."""
+        self.inproc_waiting: dict[str, list[tuple[Endpoints, object, Options]]] = {}
         self.terminating = False
         self.vanished = False
         self.options = {

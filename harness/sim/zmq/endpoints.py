@@ -17,6 +17,7 @@ from harness.sim.zmq.pipe import InprocCarrier, Pipe
 
 if TYPE_CHECKING:
     from harness.sim.zmq.core import SocketCore
+    from harness.sim.zmq.options import Options
 
 
 class Endpoints:
@@ -68,11 +69,12 @@ class Endpoints:
         context = self.core.context
         if address in context.inproc:
             raise failure(errno.EADDRINUSE)
-        context.inproc[address] = self
+        options = self.core.options.copy()
+        context.inproc[address] = (self, options)
         self._inproc_bound.append(address)
-        for other, pipe in context.inproc_waiting.pop(address, []):
+        for other, pipe, theirs in context.inproc_waiting.pop(address, []):
             if isinstance(pipe, Pipe) and not pipe.ended:
-                self._join(other, pipe)
+                self._join(options, other, pipe, theirs)
 
     # -- connect ------------------------------------------------------------------------------------------------------
 
@@ -109,30 +111,36 @@ class Endpoints:
     def _connect_inproc(self, address: str) -> None:
         core = self.core
         bound = core.context.inproc.get(address)
-        high, low = int(core.options.get(int(zmq.SNDHWM))), int(core.options.get(int(zmq.RCVHWM)))
-        conflate = bool(core.options.get(int(zmq.CONFLATE)))
+        options = core.options.copy()
+        high, low = int(options.get(int(zmq.SNDHWM))), int(options.get(int(zmq.RCVHWM)))
+        conflate = bool(options.get(int(zmq.CONFLATE)))
         pipe = Pipe(core, Channel(low, conflate), Channel(high, conflate), local=True)
         pipe.carrier = InprocCarrier(pipe, None)
         pipe.address = address
         self._inproc.append((address, pipe))
         core.attach(pipe)
         if bound is not None:
-            bound._join(self, pipe)
+            bound[0]._join(bound[1], self, pipe, options)
         else:
-            core.context.inproc_waiting.setdefault(address, []).append((self, pipe))
+            core.context.inproc_waiting.setdefault(address, []).append((self, pipe, options))
 
-    def _join(self, other: Endpoints, theirs: Pipe) -> None:
-        """Give the connecting end `theirs` its other end, here."""
+    def _join(self, options: Options, other: Endpoints, theirs: Pipe, their_options: Options) -> None:
+        """Give the connecting end `theirs` its other end, here.
+
+        Both sides' options are those of when they were bound and connected.
+        """
         core = self.core
         if not theirs.outgoing.conflate:
-            theirs.outgoing.set_high(_sum(theirs.outgoing.high, int(core.options.get(int(zmq.RCVHWM)))))
-            theirs.incoming.set_high(_sum(theirs.incoming.high, int(core.options.get(int(zmq.SNDHWM)))))
+            theirs.outgoing.boost = int(options.get(int(zmq.RCVHWM)))
+            theirs.outgoing.set_high(int(their_options.get(int(zmq.SNDHWM))))
+            theirs.incoming.boost = int(their_options.get(int(zmq.RCVHWM)))
+            theirs.incoming.set_high(int(options.get(int(zmq.SNDHWM))))
         mine = Pipe(core, theirs.outgoing, theirs.incoming, local=False)
         mine.carrier = InprocCarrier(mine, theirs)
         mine.address = theirs.address
         theirs.carrier = InprocCarrier(theirs, mine)
-        mine.peer_id = other.core.options.get(int(zmq.ROUTING_ID))
-        theirs.peer_id = core.options.get(int(zmq.ROUTING_ID))
+        mine.peer_id = their_options.get(int(zmq.ROUTING_ID))
+        theirs.peer_id = options.get(int(zmq.ROUTING_ID))
         mine.peer_type, theirs.peer_type = other.core.type_name, core.type_name
         core.attach(mine)
         other.core.identified(theirs)
@@ -167,11 +175,6 @@ class Endpoints:
             core.doorbell.close()
         core.signal()
         core.context.closed(core)
-
-
-def _sum(one: int, other: int) -> int:
-    """High-water marks of both ends of an inproc pipe count as one; no limit on either side is no limit."""
-    return one + other if one and other else 0
 
 
 def _known_transport(address: str) -> None:

@@ -21,11 +21,13 @@ class Listener:
     """One address that a socket is bound to.
 
     :ivar endpoint: the address as bound: port and path are settled.
+    :ivar options: those of the socket when it was bound; later changes are none of its connections'.
     :ivar connections: those that came this way and are alive.
     """
 
     def __init__(self, core: SocketCore, endpoint: Endpoint) -> None:
         self.core = core
+        self.options = core.options.copy()
         self._engine = core.context.engine
         self.connections: dict[Connection, None] = {}
         self.open = True

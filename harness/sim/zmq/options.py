@@ -100,6 +100,12 @@ class Options:
     def __init__(self) -> None:
         self.values: dict[int, Any] = {}
 
+    def copy(self) -> Options:
+        """As they are now: what libzmq's ``own_t`` takes along when an address is bound or connected."""
+        made = Options()
+        made.values.update(self.values)
+        return made
+
     def get(self, option: int) -> Any:
         """The value. Raises ZMQError (EINVAL) for an option that does not exist or cannot be read."""
         value = self.values.get(option)

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from harness.sim.timers import Timer
     from harness.sim.zmq.connection import Connection
     from harness.sim.zmq.core import SocketCore
+    from harness.sim.zmq.options import Options
 
 
 def new_pipe(core: SocketCore, session: Session, *, local: bool) -> Pipe:
-    """A pipe between a socket and a session, with the socket's high-water marks."""
-    options = core.options
+    """A pipe between a socket and a session, with the high-water marks of when the address was bound or connected."""
+    options = session.options
     conflate = bool(options.get(int(zmq.CONFLATE)))
     incoming = Channel(int(options.get(int(zmq.RCVHWM))), conflate)
     outgoing = Channel(int(options.get(int(zmq.SNDHWM))), conflate)
@@ -32,14 +33,16 @@ def new_pipe(core: SocketCore, session: Session, *, local: bool) -> Pipe:
 class Session:
     """Serves one pipe; its connection may come and go (see `Connecter`).
 
+    :ivar options: those of the socket when the address was bound or connected; later changes are none of its.
     :ivar endpoint: the address, for events and rules.
     :ivar active: this side connects.
     :ivar draining: the socket has let go; what is still unsent goes out first.
     :ivar zombie: connected, but the socket wants nothing of it: messages are taken and lost (a second PAIR peer).
     """
 
-    def __init__(self, core: SocketCore, endpoint: str, *, active: bool) -> None:
+    def __init__(self, core: SocketCore, endpoint: str, options: Options, *, active: bool) -> None:
         self.core = core
+        self.options = options
         self.endpoint = endpoint
         self.active = active
         self.pipe: Pipe | None = None
@@ -138,7 +141,7 @@ class Session:
     def _violates(self, frames: Frames) -> bool:
         if self._checks_replies and not ReplyCheck.accepts(frames):
             return True
-        limit = int(self.core.options.get(int(zmq.MAXMSGSIZE)))
+        limit = int(self.options.get(int(zmq.MAXMSGSIZE)))
         return limit >= 0 and any(len(frame) > limit for frame in frames)
 
     # -- the end ------------------------------------------------------------------------------------------------------
