@@ -36,7 +36,7 @@ def made(monkeypatch: pytest.MonkeyPatch, *words: str, **env: str) -> dict[str, 
         monkeypatch.setenv(f"SCHEDULEZERO_{name}", value)
     monkeypatch.setitem(sys.modules, "told_module", sys.modules[__name__])
     named = ("--module", "told_module", "--class", "Told", "--handler-id", "h1")
-    handler = handler_module.build_handler(handler_module._parser().parse_args([*named, *words]))
+    handler = handler_module.build_handler(handler_module.make_parser().parse_args([*named, *words]))
     assert isinstance(handler, Told)
     return {name: value for name, value in handler.options.items() if name != "concurrency"}
 
