@@ -36,7 +36,7 @@ from harness.sim.machine.eventfd import EventCalls
 from harness.sim.machine.files import FileCalls
 from harness.sim.machine.machine import Machine
 from harness.sim.machine.os_calls import OsCalls
-from harness.sim.machine.processing import early_bindings, semaphore_class
+from harness.sim.machine.processing import early_bindings, fresh_names, semaphore_class
 from harness.sim.machine.psutil_shim import PsutilCalls
 from harness.sim.machine.readiness import Selects, SimEpoll, SimPoll
 from harness.sim.machine.signal_calls import SignalCalls
@@ -175,8 +175,8 @@ class MachinePart:
 
     def _multiprocessing(self, machine: Machine) -> None:
         self._set(_multiprocessing, "SemLock", semaphore_class(machine))
-        for owner, name, method in early_bindings():
-            self._set(owner, name, method)
+        for owner, name, value in (*early_bindings(), fresh_names()):
+            self._set(owner, name, value)
 
     def _signals(self, machine: Machine) -> None:
         calls = SignalCalls(machine)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _multiprocessing  # type: ignore[import-not-found]
 import multiprocessing.connection
+import multiprocessing.synchronize
 import multiprocessing.util
 import os
 from collections.abc import Callable
@@ -92,6 +93,12 @@ def early_bindings() -> list[tuple[type[Any], str, Callable[..., Any]]]:
         for name, function in (("_send", "write"), ("_recv", "read"), ("_close", "close"))
     ]
     return [*found, (finalizer, "__call__", _asking_who(finalizer.__call__))]
+
+
+def fresh_names() -> tuple[type[Any], str, object]:
+    """Random names of semaphores, begun anew: their class keeps them, and would draw a seed in the first world only."""
+    names: Any = multiprocessing.synchronize.SemLock
+    return names, "_rand", type(names._rand)()
 
 
 def _looking_up(method: Callable[..., Any], name: str) -> Callable[..., Any]:

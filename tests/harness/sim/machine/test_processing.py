@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import queue
 import threading
 import time
 
 import pytest
 
-from harness.sim import Deadlock, World
+from harness.sim import Deadlock, World, check_determinism
 
 pytestmark = pytest.mark.sim
 
@@ -78,6 +79,16 @@ def test_a_queue_waits_for_its_items(world: object) -> None:
     assert items.get(timeout=10) == 7
     items.close()
     items.join_thread()
+
+
+def test_names_of_semaphores_take_nothing_from_the_world_s_chance() -> None:
+    """The second world in an interpreter draws what the first one did, although names are drawn by a class."""
+
+    def drawn() -> bytes:
+        multiprocessing.Lock()
+        return os.urandom(8)
+
+    check_determinism(drawn)
 
 
 def test_waiting_for_ever_is_a_deadlock() -> None:
