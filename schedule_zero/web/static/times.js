@@ -1,8 +1,7 @@
 // Times in the browser's zone; those with data-relative also say how far away they are.
-const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-const day = { month: "short", day: "numeric", hour: "numeric", minute: "2-digit", second: "2-digit" };
-const thisYear = new Intl.DateTimeFormat(undefined, day);
-const full = new Intl.DateTimeFormat(undefined, { ...day, year: "numeric" });
+const TIME = { hour: "numeric", minute: "2-digit" };
+const DAY = { month: "short", day: "numeric" };
+const formats = new Map();
 const far = new Intl.RelativeTimeFormat("en", { numeric: "always" });
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
@@ -12,12 +11,24 @@ function distance(seconds) {
   return amount === 0 ? "now" : far.format(amount, unit);
 }
 
+function formatted(at, parts) {
+  const key = Object.keys(parts).join();
+  if (!formats.has(key)) formats.set(key, new Intl.DateTimeFormat(undefined, parts));
+  return formats.get(key).format(at);
+}
+
 function put(element) {
   const at = new Date(element.dateTime);
   const now = new Date();
-  const format =
-    at.toDateString() === now.toDateString() ? clock : at.getFullYear() === now.getFullYear() ? thisYear : full;
-  element.textContent = format.format(at);
+  const away = at.toDateString() !== now.toDateString();
+  const parts = {
+    ...(away && DAY),
+    ...(at.getFullYear() !== now.getFullYear() && { year: "numeric" }),
+    ...TIME,
+    // On another day, whole minutes need no seconds.
+    ...(!(away && at.getSeconds() === 0) && { second: "2-digit" }),
+  };
+  element.textContent = formatted(at, parts);
   element.dataset.local = "";
   if ("relative" in element.dataset) {
     element.append(" ", document.createElement("small"));
