@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schedule_zero.deployment import RestartSettings, RetrySettings, check_handler_id, load_deployment
+from schedule_zero.deployment import LogSettings, RestartSettings, RetrySettings, check_handler_id, load_deployment
 from schedule_zero.errors import ConfigError
 from schedule_zero.governor_base import HandlerConfig, RestartPolicy
 
@@ -24,7 +24,7 @@ scheduler:
 retry: {attempts: 5, base: 100ms, factor: 3, jitter: 0.1, retry_errors: true}
 heartbeat: {interval: 1s, timeout: 3s}
 executions: {max_age: 1d, max_count: 10}
-log: {level: debug, format: json, file: shop.log}
+log: {level: debug, format: json, file: shop.log, max_bytes: 4096, backups: 2}
 governor:
   {restart: always, max_restarts: 9, restart_delay: 1s, backoff: 1.5, max_delay: 5s, healthy_after: 2min,
    ready_timeout: 7s}
@@ -79,7 +79,7 @@ def test_a_file_sets_everything(tmp_path: Path) -> None:
     assert service.retry == RetrySettings(5, 0.1, 3.0, 0.1, True)
     assert (service.heartbeat, service.heartbeat_timeout) == (1.0, 3.0)
     assert (service.executions_max_age, service.executions_max_count) == (86400.0, 10)
-    assert (service.log.level, service.log.format, service.log.file) == ("DEBUG", "json", tmp_path / "shop.log")
+    assert service.log == LogSettings("DEBUG", "json", tmp_path / "shop.log", 4096, 2)
     assert deployment.restart == RestartSettings(RestartPolicy.ALWAYS, 9, 1.0, 1.5, 5.0, 120.0)
     assert deployment.handlers == (
         HandlerConfig("mail", "shop.mail", "Mail", 5555, True, 2, 1.0, sender="me"),
@@ -107,7 +107,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         "SCHEDULEZERO_REGISTRY_PATH": "/srv/registry.yaml",
         "SCHEDULEZERO_CONFIG_PATH": str(written(tmp_path, FULL)),
         "SCHEDULEZERO_LOG_FILE": "/srv/shop.log",
-        "SCHEDULEZERO_LOG_FORMAT": "json",
+        "SCHEDULEZERO_LOG_FORMAT": "Console",
         "LOG_LEVEL": "error",
     }
 
@@ -118,7 +118,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     assert (service.zmq_host, service.zmq_port) == ("127.0.0.8", 2)
     assert service.store_url == "postgresql+asyncpg://db/shop"
     assert service.registry_path == Path("/srv/registry.yaml")
-    assert (service.log.level, service.log.file) == ("ERROR", Path("/srv/shop.log"))
+    assert service.log == LogSettings("ERROR", "console", Path("/srv/shop.log"), 4096, 2)
 
 
 def test_a_sqlite_url_names_the_database_file(tmp_path: Path) -> None:
@@ -144,6 +144,7 @@ def test_an_empty_variable_is_none(tmp_path: Path) -> None:
         ("SCHEDULEZERO_HOST", "two words"),
         ("SCHEDULEZERO_DATABASE_URL", "jobs.db"),
         ("LOG_LEVEL", "LOUD"),
+        ("SCHEDULEZERO_LOG_FORMAT", "xml"),
     ],
 )
 def test_a_wrong_variable_is_told_by_name(name: str, value: str, tmp_path: Path) -> None:

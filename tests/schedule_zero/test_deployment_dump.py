@@ -32,7 +32,7 @@ def everything_changed(folder: Path) -> Deployment:
         lease=11.0, max_jobs=12, per_handler_jobs=13, misfire_grace=14.0, call_timeout=15.0,
         retry=RetrySettings(4, 0.5, 1.5, 0.25, True), heartbeat=1.5, heartbeat_timeout=4.5,
         executions_max_age=17.0, executions_max_count=18, stop_timeout=19.0,
-        log=LogSettings("DEBUG", "json", folder / "l.log"),
+        log=LogSettings("DEBUG", "json", folder / "l.log", 4096, 2),
         security=SecuritySettings(
             True, folder / "t.json", folder / "keys", ("jobs.example.org", "*"), 60.0, True, 7.5, 8, 4096
         ),
