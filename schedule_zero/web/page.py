@@ -43,7 +43,6 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     # Not no-referrer: with that, browsers would send forms with the origin null, which is refused.
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
