@@ -27,15 +27,17 @@ PYTHONS = "HARNESS_PYTHONS"
 pytestmark = [pytest.mark.integration, pytest.mark.sim]
 
 
-SELDOM = frozenset({"dead_do_not_delay", "stop_is_bounded", "stop_whatever_runs", "well_in_between"})
-"""Scenarios of promises that take seconds also here, and are for the thorough tests."""
-
-
 def _simulated() -> list[Any]:
-    """The scenario files that name the simulated world, as parameters of a test."""
+    """The scenario files that name the simulated world, as parameters of a test.
+
+    Those that name no other are played by ``harness run scenarios``, every day; here they are for the thorough tests.
+    """
     loaded = session.load_all(session.find_files([ROOT / "scenarios"]), vocabulary.build())
-    paths = [one.source.path for one in loaded if World.SIM in one.scenario.worlds]
-    return [pytest.param(path, marks=[pytest.mark.thorough] * (path.stem in SELDOM)) for path in paths]
+    return [
+        pytest.param(one.source.path, marks=[pytest.mark.thorough] * (one.scenario.worlds == [World.SIM]))
+        for one in loaded
+        if World.SIM in one.scenario.worlds
+    ]
 
 
 @pytest.fixture(scope="module")
