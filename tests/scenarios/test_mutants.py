@@ -74,6 +74,7 @@ PROMISES = (
     Broken("promises/replies_lost", "at-most-once-forgotten", "runs-per-job", "at most 1 allowed"),
     Broken("promises/replies_lost", "socket-not-renewed", "joined.job-errors", "mute (handler.silent"),
     Broken("promises/replies_lost", "handler-forgets-requests", "runs-per-job", "at most 1 allowed"),
+    Broken("promises/replies_lost", "running-calls-not-joined", "runs-per-job", "at most 1 allowed"),
     Broken("promises/dead_do_not_delay", "heartbeat-never-expires", "registered-handlers", "8 of 7 handlers"),
     Broken("promises/dead_do_not_delay", "first-come-first-served", _MODEL, "late"),
     Broken("promises/dead_do_not_delay", "one-call-at-a-time", "jobs.job-errors", "at alive1"),

@@ -254,6 +254,22 @@ def _handler_forgets_requests() -> None:
     CallMemory.claim = claim  # type: ignore[method-assign]
 
 
+@_mutant("running-calls-not-joined")
+def _running_calls_not_joined() -> None:
+    """A handler answers a repeated request from its record, but runs it again while the first still runs."""
+    from schedule_zero.handler_calls import CallMemory, Claim, Decision
+
+    claim = CallMemory.claim
+
+    def not_joined(self: Any, request_id: str | None, method: str, route: list[bytes], size: int = 0) -> Decision:
+        known = self._by_id.get(request_id)
+        if known is not None and known.answer is None:
+            return Decision(Claim.RUN, self._begin(request_id, method, route, size))
+        return claim(self, request_id, method, route, size)
+
+    CallMemory.claim = not_joined  # type: ignore[method-assign]
+
+
 @_mutant("busy-store-ignored")
 def _busy_store_ignored() -> None:
     """A job is accepted although the store was too busy to take it."""
