@@ -54,5 +54,7 @@ def test_exit_codes() -> None:
         "STORE": 4,
         "ALREADY_RUNNING": 5,
         "NOT_RUNNING": 6,
+        "JOB_FAILED": 7,
+        "STILL_WAITING": 8,
         "INTERRUPTED": 130,
     }
