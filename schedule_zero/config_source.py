@@ -179,9 +179,10 @@ class Section:
         if node is None:
             return []
         items = node.value if isinstance(node, SequenceNode) else [None]
-        if not all(isinstance(item, ScalarNode) and not _is_null(item) for item in items):
+        texts = [str(item.value) for item in items if isinstance(item, ScalarNode) and not _is_null(item)]
+        if len(texts) < len(items):
             raise self.wrong(key, "a list of texts")
-        return [str(item.value) for item in items]
+        return texts
 
     def section(self, key: str) -> Section:
         """A mapping below this one; an absent one is empty."""

@@ -34,7 +34,7 @@ def _simulated() -> list[Any]:
     """
     loaded = session.load_all(session.find_files([ROOT / "scenarios"]), vocabulary.build())
     return [
-        pytest.param(one.source.path, marks=[pytest.mark.thorough] * (one.scenario.worlds == [World.SIM]))
+        pytest.param(one.source.path, marks=[pytest.mark.thorough] * (one.scenario.worlds == (World.SIM,)))
         for one in loaded
         if World.SIM in one.scenario.worlds
     ]

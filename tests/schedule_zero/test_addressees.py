@@ -16,11 +16,11 @@ from schedule_zero.idempotency import fingerprint
 from schedule_zero.refusals import IdempotencyConflict, UnknownMethod
 from schedule_zero.requests import RunNow, call_kwargs
 from schedule_zero.scheduler import EXECUTOR, task_id
-from schedule_zero.store import SqliteStore
+from schedule_zero.store import JobStore
 from schedule_zero.stores import build_store
 
 ADDRESS = "tcp://127.0.0.1:5555"
-Scene = Callable[[SqliteStore, RegistryManager, Addressees], Awaitable[None]]
+Scene = Callable[[JobStore, RegistryManager, Addressees], Awaitable[None]]
 
 
 def _play(scene: Scene) -> None:
@@ -39,7 +39,7 @@ def _ask(method: str) -> RunNow:
     return RunNow(handler_id="h", job_method=method)
 
 
-async def _accept(store: SqliteStore, request: RunNow, key: str) -> UUID:
+async def _accept(store: JobStore, request: RunNow, key: str) -> UUID:
     job = Job(task_id=task_id("h"), kwargs=call_kwargs(request), executor=EXECUTOR)
     return await store.accept(job, key=key, fingerprint=fingerprint(request))
 
@@ -47,7 +47,7 @@ async def _accept(store: SqliteStore, request: RunNow, key: str) -> UUID:
 def test_the_methods_told_at_the_registration_are_those_that_pass() -> None:
     """Of two methods that were told each passes, and a third is refused by the names of both."""
 
-    async def scene(store: SqliteStore, registry: RegistryManager, addressees: Addressees) -> None:
+    async def scene(store: JobStore, registry: RegistryManager, addressees: Addressees) -> None:
         registry.register("h", ADDRESS, ["add", "echo"])
         assert [await addressees.admit(_ask(name), None) for name in ("add", "echo")] == [None, None]
         with pytest.raises(UnknownMethod) as caught:
@@ -67,7 +67,7 @@ def test_a_handler_of_many_methods_names_the_first_of_them() -> None:
 def test_who_tells_no_methods_is_not_checked() -> None:
     """A registration without methods, as of a peer that does not know them, takes any."""
 
-    async def scene(store: SqliteStore, registry: RegistryManager, addressees: Addressees) -> None:
+    async def scene(store: JobStore, registry: RegistryManager, addressees: Addressees) -> None:
         registry.register("h", ADDRESS, [])
         assert await addressees.admit(_ask("whatever"), None) is None
 
@@ -77,7 +77,7 @@ def test_who_tells_no_methods_is_not_checked() -> None:
 def test_the_latest_registration_counts() -> None:
     """A newer version's methods pass from its registration on, and those it dropped pass no more."""
 
-    async def scene(store: SqliteStore, registry: RegistryManager, addressees: Addressees) -> None:
+    async def scene(store: JobStore, registry: RegistryManager, addressees: Addressees) -> None:
         registry.register("h", ADDRESS, ["old"], incarnation="1")
         registry.register("h", ADDRESS, ["new"], incarnation="2")
         assert await addressees.admit(_ask("new"), None) is None
@@ -90,7 +90,7 @@ def test_the_latest_registration_counts() -> None:
 def test_a_handler_that_is_away_may_come_back_with_more() -> None:
     """After its farewell, or with its record removed, nobody knows what the next version has: any passes."""
 
-    async def scene(store: SqliteStore, registry: RegistryManager, addressees: Addressees) -> None:
+    async def scene(store: JobStore, registry: RegistryManager, addressees: Addressees) -> None:
         registry.register("h", ADDRESS, ["old"])
         registry.report_status("h", ReportedStatus.OFFLINE)
         assert await addressees.admit(_ask("new"), None) is None
@@ -103,7 +103,7 @@ def test_a_handler_that_is_away_may_come_back_with_more() -> None:
 def test_a_handler_that_nobody_knows_is_refused_as_such() -> None:
     """Before its first registration the handler is what is wrong, not the method."""
 
-    async def scene(store: SqliteStore, registry: RegistryManager, addressees: Addressees) -> None:
+    async def scene(store: JobStore, registry: RegistryManager, addressees: Addressees) -> None:
         with pytest.raises(UnknownHandler, match="no handler 'h' has ever registered here"):
             await addressees.admit(_ask("echo"), None)
 
@@ -113,7 +113,7 @@ def test_a_handler_that_nobody_knows_is_refused_as_such() -> None:
 def test_a_repeated_request_is_answered_though_its_method_is_gone() -> None:
     """Under its key it gets the job that it got; another request under that key is a conflict, a new key is refused."""
 
-    async def scene(store: SqliteStore, registry: RegistryManager, addressees: Addressees) -> None:
+    async def scene(store: JobStore, registry: RegistryManager, addressees: Addressees) -> None:
         registry.register("h", ADDRESS, ["old"], incarnation="1")
         assert await addressees.admit(_ask("old"), "k") is None
         job_id = await _accept(store, _ask("old"), "k")

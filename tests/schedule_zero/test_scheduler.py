@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from apscheduler import AsyncScheduler, Job
 
-from schedule_zero.scheduler import EXECUTOR, KeptScheduler, LastingBroker, build_scheduler, handler_task
-from schedule_zero.store import SqliteStore
+from schedule_zero.brokers import LastingBroker
+from schedule_zero.scheduler import EXECUTOR, KeptScheduler, build_scheduler, handler_task
+from schedule_zero.store import JobStore
 from schedule_zero.stores import build_store
 
 pytestmark = pytest.mark.unit
 
 
-async def parts(stack: AsyncExitStack) -> tuple[SqliteStore, LastingBroker]:
+async def parts(stack: AsyncExitStack) -> tuple[JobStore, LastingBroker]:
     """A started store and broker, ended with the stack."""
     store, broker = build_store("memory://"), LastingBroker()
     await store.database.start()

@@ -25,12 +25,14 @@ from apscheduler import (
 )
 from apscheduler.triggers.interval import IntervalTrigger
 
+from schedule_zero.brokers import LastingBroker
+from schedule_zero.database import Database
 from schedule_zero.errors import ConfigError
 from schedule_zero.execution_log import ExecutionLog, Outcome
 from schedule_zero.refusals import IdempotencyConflict
 from schedule_zero.rows import SCHEDULE_LIMIT, SEEN
-from schedule_zero.scheduler import EXECUTOR, LastingBroker, handler_task, task_id
-from schedule_zero.store import SqliteStore
+from schedule_zero.scheduler import EXECUTOR, handler_task, task_id
+from schedule_zero.store import JobStore
 from schedule_zero.stores import build_store
 
 pytestmark = pytest.mark.unit
@@ -40,7 +42,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @asynccontextmanager
-async def opened(url: str = "memory://", handlers: dict[str, int] | None = None) -> AsyncIterator[SqliteStore]:
+async def opened(url: str = "memory://", handlers: dict[str, int] | None = None) -> AsyncIterator[JobStore]:
     """A started store with one task a handler, each with its limit."""
     store = build_store(url)
     async with AsyncExitStack() as stack:
@@ -368,7 +370,9 @@ def test_parameters_never_name_classes() -> None:
 )
 def test_a_url_names_the_file(url: str, path: Path | None) -> None:
     """Three slashes for a relative path, four for an absolute one, none for memory."""
-    assert build_store(url).database.path == path
+    database = build_store(url).database
+    assert isinstance(database, Database)
+    assert database.path == path
 
 
 def test_a_store_that_is_not_known_is_refused() -> None:

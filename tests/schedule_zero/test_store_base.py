@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 from apscheduler import Event, TaskLookupError
 
-from schedule_zero.scheduler import LastingBroker, handler_task
-from schedule_zero.store import SqliteStore
+from schedule_zero.brokers import LastingBroker
+from schedule_zero.scheduler import handler_task
+from schedule_zero.store import JobStore
 from schedule_zero.stores import build_store
 
 pytestmark = pytest.mark.unit
 
 
 @asynccontextmanager
-async def opened(folder: Path, heard: list[str]) -> AsyncIterator[SqliteStore]:
+async def opened(folder: Path, heard: list[str]) -> AsyncIterator[JobStore]:
     """A started store; the names of its events go to `heard`."""
     store = build_store(f"sqlite:///{folder}/jobs.db")
     async with AsyncExitStack() as stack:

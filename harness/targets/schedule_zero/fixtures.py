@@ -50,6 +50,7 @@ class SchedulerServer:
         )
         self.recorder = Recorder()
         self._runner = asyncio.Runner()
+        self._stopped = False
 
     async def _create(self) -> None:
         """Within the loop: made outside of one, the HTTP client would make itself a loop that nobody runs or closes."""
@@ -76,7 +77,8 @@ class SchedulerServer:
 
     def _close(self) -> None:
         try:
-            self._runner.run(self._target.stop(timeout=15.0))
+            if not self._stopped:
+                self._runner.run(self._target.stop(timeout=15.0))
         finally:
             self._runner.run(self._target.close())
             self._runner.close()
@@ -110,10 +112,11 @@ class SchedulerServer:
         return list(self._target.places())
 
     def history(self) -> History:
-        """Stop it, and return what it and its handlers recorded."""
+        """Stop it for good, and return what it and its handlers recorded."""
         for record in self._runner.run(self._target.collect()):
             self.recorder.append(record)
         self._runner.run(self._target.stop(timeout=15.0))
+        self._stopped = True
         for record in self._runner.run(self._target.collect_files()):
             self.recorder.append(record)
         return self.recorder.close()
