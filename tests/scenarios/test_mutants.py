@@ -2,8 +2,8 @@
 it, with its evidence.
 
 The files are those that users run, made shorter by overrides; what they demand is not touched. Each mutant is played in
-both worlds. In the simulated one that takes a second, and is for every day; in the real one the catalogue and one
-scenario of each kind are, and the rest, which would take as long as all other tests together, is marked ``thorough``.
+both worlds. In the simulated one that takes a second, and is for every day; in the real one a scenario of each kind is,
+and the rest, which would take as long as all other tests together, is marked ``thorough``.
 Scenarios of promises name the simulated world alone: one mutant a promise is caught every day; all their mutants, and
 the real world, are for the thorough tests.
 """
@@ -226,7 +226,7 @@ ONLY_SIMULATED = frozenset(
 
 
 DAILY_REAL = frozenset({"load/steady", "chaos/handlers_under_fire", "cycles/handlers"})
-"""Scenarios that are broken in the real world every day, as the catalogue is: a load, a storm, a life cycle."""
+"""Scenarios that are broken in the real world every day: a load, a storm, a life cycle."""
 
 
 def _plays() -> Iterator[Any]:
@@ -277,7 +277,11 @@ def test_every_promise_is_kept_for_real(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "world", [pytest.param(World.REAL, id="real", marks=REAL), pytest.param(World.SIM, id="sim", marks=SIM)]
+    "world",
+    [
+        pytest.param(World.REAL, id="real", marks=(*REAL, pytest.mark.thorough)),
+        pytest.param(World.SIM, id="sim", marks=SIM),
+    ],
 )
 @pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.id)
 def test_every_entry_of_the_catalogue_catches_its_mutant(entry: catalog.Entry, world: World, tmp_path: Path) -> None:

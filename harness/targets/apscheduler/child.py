@@ -51,6 +51,10 @@ async def _serve(host: SchedulerHost, questions: Iterator[bytes]) -> None:
     await asyncio.sleep(0)  # from here on the host takes questions
     threading.Thread(target=_read, args=(host, questions), name="questions", daemon=True).start()
     await serving
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # A second one, while the interpreter ends, changes nothing: by default it would kill.
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _lines(descriptor: int) -> Iterator[bytes]:

