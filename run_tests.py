@@ -64,7 +64,7 @@ SUITES = {
         without=("slow", "sim"),
         options=("--hypothesis-profile=quick",),
     ),
-    # What is thorough proves for real what another test has proven in the simulated world; `regression` has it.
+    # What is thorough proves at length what another test proves in short; CI and `regression` have it.
     "all": Suite(
         "every test, slow ones too, but for those marked thorough; within five minutes", without=("thorough",)
     ),

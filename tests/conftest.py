@@ -37,7 +37,7 @@ settings.register_profile("long", max_examples=4 * settings().max_examples)
 def pytest_configure(config: pytest.Config) -> None:
     """Make the one marker known that is not the harness's own."""
     config.addinivalue_line(
-        "markers", "thorough: proves in the real world what others prove in the simulated one; not in the suite all"
+        "markers", "thorough: proves at length what others prove in short; not in the suite all, but in CI"
     )
 
 

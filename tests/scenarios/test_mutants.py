@@ -2,10 +2,9 @@
 it, with its evidence.
 
 The files are those that users run, made shorter by overrides; what they demand is not touched. Each mutant is played in
-both worlds. In the simulated one that takes a second, and is for every day; in the real one a scenario of each kind is,
-and the rest, which would take as long as all other tests together, is marked ``thorough``.
-Scenarios of promises name the simulated world alone: one mutant a promise is caught every day; all their mutants, and
-the real world, are for the thorough tests.
+both worlds: a load, a storm and a life cycle among all other tests; the rest, which would take as long as these
+together, is marked ``thorough``. CI plays all of it in the simulated world, where a play takes a second or two, and the
+catalogue in the real one as well.
 """
 
 from __future__ import annotations
@@ -93,9 +92,6 @@ PROMISES = (
     ),
 )
 """What each scenario of a promise must catch."""
-DAILY = frozenset({"fired-twice", "dead-jobs-deleted", "request-id-anew", "heartbeat-never-expires", "drain-skipped"})
-"""Of these, one a promise that is played every day, in the simulated world; all of them take a minute there."""
-
 BROKEN = (
     Broken(
         "load/steady",
@@ -225,8 +221,8 @@ ONLY_SIMULATED = frozenset(
 """Scenarios that need another date, a disk to fill, or minutes."""
 
 
-DAILY_REAL = frozenset({"load/steady", "chaos/handlers_under_fire", "cycles/handlers"})
-"""Scenarios that are broken in the real world every day: a load, a storm, a life cycle."""
+SHOWN = frozenset({"load/steady", "chaos/handlers_under_fire", "cycles/handlers"})
+"""Scenarios that are broken in both worlds among all other tests: a load, a storm, a life cycle."""
 
 
 def _plays() -> Iterator[Any]:
@@ -234,13 +230,11 @@ def _plays() -> Iterator[Any]:
     met = set()
     for broken in BROKEN:
         name = f"{broken.scenario}-{broken.mutant}"
-        promise = broken in PROMISES
-        again = [pytest.mark.thorough] if broken.scenario in met or broken.scenario not in DAILY_REAL else []
+        rest = [pytest.mark.thorough] * (broken.scenario in met or broken.scenario not in SHOWN)
         met.add(broken.scenario)
         if broken.scenario not in ONLY_SIMULATED:
-            yield pytest.param(broken, World.REAL, id=f"real-{name}", marks=[*REAL, *again])
-        seldom = promise and (broken.mutant not in DAILY or broken.scenario == "promises/odd_schedules")
-        yield pytest.param(broken, World.SIM, id=f"sim-{name}", marks=[*SIM, *([pytest.mark.thorough] * seldom)])
+            yield pytest.param(broken, World.REAL, id=f"real-{name}", marks=[*REAL, *rest])
+        yield pytest.param(broken, World.SIM, id=f"sim-{name}", marks=[*SIM, *rest])
 
 
 def _played(path: Path, mutant: str, overrides: Sequence[str], world: World, reports: Path) -> Verdict:
@@ -280,7 +274,7 @@ def test_every_promise_is_kept_for_real(path: Path, tmp_path: Path) -> None:
     "world",
     [
         pytest.param(World.REAL, id="real", marks=(*REAL, pytest.mark.thorough)),
-        pytest.param(World.SIM, id="sim", marks=SIM),
+        pytest.param(World.SIM, id="sim", marks=(*SIM, pytest.mark.thorough)),
     ],
 )
 @pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.id)
@@ -294,24 +288,15 @@ def test_every_entry_of_the_catalogue_catches_its_mutant(entry: catalog.Entry, w
     )
 
 
-def test_every_scenario_is_broken_every_day() -> None:
-    """What is left to the thorough tests is never all that breaks a scenario; of the promises those that are named are
-    broken every day, in the simulated world.
-    """
-    daily = {
-        (play.values[0], play.values[1])
+def test_a_scenario_of_each_kind_is_broken_among_all_other_tests() -> None:
+    """What is left to the thorough tests is never all."""
+    shown = {
+        (play.values[0].scenario, play.values[1])
         for play in _plays()
         if "thorough" not in [mark.name for mark in play.marks]
     }
-    others = [broken for broken in BROKEN if broken not in PROMISES]
 
-    assert {(broken.path, world) for broken, world in daily if broken not in PROMISES} == {
-        *((broken.path, World.SIM) for broken in others),
-        *((broken.path, World.REAL) for broken in others if broken.scenario in DAILY_REAL),
-    }
-    assert {(broken.mutant, world) for broken, world in daily if broken in PROMISES} == {
-        (mutant, World.SIM) for mutant in DAILY
-    }
+    assert shown == {(scenario, world) for scenario in SHOWN for world in (World.REAL, World.SIM)}
 
 
 def test_every_scenario_has_a_mutant_that_it_must_catch() -> None:

@@ -27,17 +27,10 @@ PYTHONS = "HARNESS_PYTHONS"
 pytestmark = [pytest.mark.integration, pytest.mark.sim]
 
 
-def _simulated() -> list[Any]:
-    """The scenario files that name the simulated world, as parameters of a test.
-
-    Those that name no other are played by ``harness run scenarios``, every day; here they are for the thorough tests.
-    """
+def _simulated() -> list[Path]:
+    """The scenario files that name the simulated world."""
     loaded = session.load_all(session.find_files([ROOT / "scenarios"]), vocabulary.build())
-    return [
-        pytest.param(one.source.path, marks=[pytest.mark.thorough] * (one.scenario.worlds == (World.SIM,)))
-        for one in loaded
-        if World.SIM in one.scenario.worlds
-    ]
+    return [one.source.path for one in loaded if World.SIM in one.scenario.worlds]
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +69,7 @@ def others() -> dict[str, str]:
     return {version: python for version, python in found.items() if python != sys.executable}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", _simulated(), ids=lambda path: path.relative_to(ROOT / "scenarios").as_posix())
 def test_a_scenario_passes_in_the_simulated_world(path: Path, tmp_path: Path) -> None:
     """With its own seed, whole: each check holds on at least one sample, each fault has struck and is healed."""

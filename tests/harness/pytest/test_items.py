@@ -144,8 +144,8 @@ def pytest_collection_modifyitems(items):
     ("arguments", "ini", "seconds"),
     [
         ((), "", 190.0),  # what its limits add up to
-        (("--timeout", "7"), "", 7.0),
-        ((), "timeout = 8\n", 8.0),
+        pytest.param(("--timeout", "7"), "", 7.0, marks=pytest.mark.thorough),
+        pytest.param((), "timeout = 8\n", 8.0, marks=pytest.mark.thorough),
         (("--timeout", "7"), "timeout = 8\n", 7.0),
         (("--timeout", "0"), "", 0.0),
     ],

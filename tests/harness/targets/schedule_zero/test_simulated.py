@@ -54,7 +54,13 @@ def child(text: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", sorted(mutants.REGISTRY))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.thorough] * (number % 8 > 0))
+        for number, name in enumerate(sorted(mutants.REGISTRY))
+    ],
+)
 def test_a_mutant_is_undone_with_its_world(name: str) -> None:
     """Inside, some attribute of the scheduler or of APScheduler is another; afterwards each is what it was."""
     with SimWorld(parts=(SharedModules(),)):
