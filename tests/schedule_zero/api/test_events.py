@@ -102,8 +102,9 @@ def test_handlers_are_told_when_they_come_and_go(api: Any, server: Any, listen: 
     """A handler that registers is Connected, one that says farewell Disconnected."""
     listener = listen()
     with type(api.worker)("comes-and-goes", server_address=server.service.registration_address):
-        listener.until("handler.changed", handler_id="comes-and-goes", status="Connected")
-    listener.until("handler.changed", handler_id="comes-and-goes", status="Disconnected")
+        came = listener.until("handler.changed", handler_id="comes-and-goes", status="Connected")
+    gone = listener.until("handler.changed", handler_id="comes-and-goes", status="Disconnected")
+    assert int(came["id"].rpartition("-")[2]) < int(gone["id"].rpartition("-")[2])
 
 
 def test_all_readers_get_the_same_and_one_that_was_away_gets_the_rest(api: Any, listen: Any) -> None:

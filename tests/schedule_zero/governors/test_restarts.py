@@ -83,6 +83,7 @@ def test_who_stayed_up_long_enough_starts_anew_at_zero(sim_world: Any, stage: An
                 lambda number=number: one.status()["h1"].restart_count == number and one.status()["h1"].ready,
                 f"restart {number}",
             )
+        assert one.status()["h1"].status is ProcessStatus.RUNNING
 
 
 def test_who_does_not_stay_up_is_given_up(sim_world: Any, stage: Any) -> None:

@@ -220,6 +220,7 @@ async def test_a_revoked_handler_gets_no_more_work(folder: Path, until: Callable
         await anyio.to_thread.run_sync(lambda: until(lambda: status() == ["Connected"], "a heartbeat"))
         revoke_key(folder, "h1")
         await anyio.to_thread.run_sync(lambda: until(lambda: status() == ["Disconnected"], "the end of heartbeats"))
+        assert handler.is_running  # it was shut out, it did not leave
         await anyio.to_thread.run_sync(handler.stop)
 
 

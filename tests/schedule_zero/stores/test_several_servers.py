@@ -168,6 +168,7 @@ def test_what_happens_at_one_server_is_heard_at_the_other(
             await cluster.until(lambda: b._broker.malformed == 1, "the notification that was ignored")
             await a.add_schedule(cluster.every(3600.0, "after it"))
             await cluster.until(lambda: heard.count("ScheduleAdded") == 2, "an event after it")
+            assert b._broker.malformed == 1
 
     within(scene)
 

@@ -67,6 +67,7 @@ def test_a_temporary_folder_that_outlives_the_world_is_cleaned_up_in_peace() -> 
     """Its finalizer finds nothing to do."""
     with World():
         kept = tempfile.TemporaryDirectory()
+    assert not Path(kept.name).exists()
     kept.cleanup()
 
 

@@ -136,6 +136,7 @@ def test_a_number_that_c_code_has_closed_is_nobody_s(tmp_path: Path) -> None:
         with World(), process(code.format(more)) as child:
             child.wait(5)
             mine = os.open(tmp_path / "mine", os.O_CREAT | os.O_WRONLY)
+        assert os.fstat(mine).st_ino == (tmp_path / "mine").stat().st_ino
         os.close(mine)
 
 
