@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.scenario import semantics
+from harness.scenario.check_hints import with_hints
 from harness.scenario.composer import compose
+from harness.scenario.fields import aliases
 from harness.scenario.misfit import Misfit
 from harness.scenario.misfit import Path as DataPath
 from harness.scenario.model import Scenario
@@ -127,6 +129,7 @@ class _Document:
         if wrong is not None:
             return [self._problem(wrong)]
         self.scenario, shape = validate(Scenario, self.flat.data)
+        shape = with_hints(shape, aliases(Scenario), self._vocabulary)
         wrong_shapes = {misfit.at for misfit in shape}
         meaning = [
             m for m in semantics.misfits(self.flat.data, self._vocabulary) if not _said(m.at, wrong_shapes)

@@ -62,11 +62,17 @@ def did_you_mean(word: Any, known: Iterable[str]) -> str:
     >>> did_you_mean("process.kil", ["process.kill", "process.pause"])
     "did you mean 'process.kill'?"
     """
+    near = nearest(word, known)
+    return f"did you mean {near!r}?" if near else ""
+
+
+def nearest(word: Any, known: Iterable[str]) -> str:
+    """The one of the `known` words that is nearest to `word`; empty when none is near."""
     words = sorted(known)
     near = difflib.get_close_matches(str(word)[:80], words, 1, 0.6)
     if not near:
         near = [w for w in words if w.lower() == str(word).lower().replace("_", "-").replace(" ", "-")]
-    return f"did you mean {near[0]!r}?" if near else ""
+    return near[0] if near else ""
 
 
 def one_of(known: Iterable[str]) -> str:

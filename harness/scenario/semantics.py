@@ -41,8 +41,7 @@ def _sections(scenario: View) -> Iterator[Misfit]:
         yield Misfit("a scenario of kind `chaos` needs `faults`", at=kind.path)
     if kind.text == "load" and not scenario.get("workload").data:
         yield Misfit("a scenario of kind `load` needs `workload`", at=kind.path)
-    judged = [
-        scenario.get("checks", section) for section in ("always", "eventually", "finally", "each", "sometimes")
-    ]
-    if not any(section.data for section in (*judged, scenario.get("then"), scenario.get("thresholds"))):
+    # What stands in a section of `checks` that does not exist is told of there: it was meant to be judged.
+    judged = [*scenario.get("checks").mapping.values(), scenario.get("then").data, scenario.get("thresholds").data]
+    if not any(judged):
         yield Misfit("nothing is judged, so nothing could fail", expected="`checks`, `thresholds` or `then`")

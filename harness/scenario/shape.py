@@ -35,8 +35,8 @@ _BOUNDS = {
     "string_too_long": ("max_length", "at most {} characters"),
 }
 _PATTERNS = {NAME_PATTERN: "lower-case letters, digits, '.', '_' and '-', such as chaos.handler-kill"}
-_HINTS = {"on": "write `where`", "duration": "write `for`", "until": "write `to`", "type": "write `kind`"}
-"""Keys that other tools use, where no word of ours is near enough to be guessed."""
+_HINTS = {"on": "where", "duration": "for", "until": "to", "type": "kind"}
+"""Keys that other tools use, where no word of ours is near enough to be guessed, with our words for them."""
 
 
 T = TypeVar("T", bound=BaseModel)
@@ -111,7 +111,8 @@ def _misfits(group: list[_Located], model: type[BaseModel]) -> Iterator[Misfit]:
 def unknown_key(key: str, known: Iterable[str], path: Path) -> Misfit:
     """What to say about a key that nothing at `path` knows."""
     words = list(known)
-    hint = did_you_mean(key, words) or _HINTS.get(str(key), "")
+    ours = _HINTS.get(str(key), "")
+    hint = did_you_mean(key, words) or (f"write `{ours}`" if ours in words else "")
     return Misfit(f"unknown key {key!r}", expected=one_of(words), hint=hint, at=(*path, key), key=True)
 
 
