@@ -27,6 +27,8 @@ USAGE = 2
 """Exit code for a command line that cannot be run; all others are pytest's."""
 MOST_WORKERS = 8
 """More workers than this wait for each other's processes."""
+NEEDED = (3, 11)
+"""The oldest Python that the packages run on. An older one can still read this file, and is told."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ SUITES = {
 
 def main(arguments: Sequence[str]) -> int:
     """Run what the command line asks for; returns only for ``--list``, since pytest takes this process over."""
+    if sys.version_info < NEEDED:
+        _fail(f"Python {'.'.join(map(str, NEEDED))} or newer is needed, this is {sys.version.split()[0]}.")
     own, rest = _split(arguments)
     options = _parser().parse_args(own)
     _require_pytest()

@@ -1,23 +1,35 @@
 """The command ``harness``, also as ``python -m harness``.
 
-Imports nothing before `main`, so that a Ctrl-C among the imports ends as any other does.
+Imports next to nothing before `main`, so that a signal among the imports ends as any other does, and that an older
+Python can read it and be told.
 """
 
 from __future__ import annotations
 
 import sys
 
+from harness import stopping
 from harness.errors import ExitCode
+
+NEEDED = (3, 11)
+"""The oldest Python that the package runs on."""
 
 
 def main() -> None:
     """Run the command line; exits with one of `ExitCode`."""
-    try:
-        from harness.cli import main as command
-    except KeyboardInterrupt:
-        print("harness: interrupted", file=sys.stderr)
-        sys.exit(ExitCode.INTERRUPTED)
+    if sys.version_info < NEEDED:
+        sys.exit(too_old("harness"))
+    stopping.begin()
+    from harness.cli import main as command
+
     command(prog_name="harness")
+
+
+def too_old(who: str) -> int:
+    """Tell that this Python cannot run `who`; returns the exit code."""
+    needed, here = (".".join(map(str, version[:3])) for version in (NEEDED, sys.version_info))
+    print(f"{who}: Python {needed} or newer is needed, this is {here}", file=sys.stderr)
+    return ExitCode.USAGE
 
 
 if __name__ == "__main__":

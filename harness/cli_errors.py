@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from harness.errors import ExitCode, HarnessError
-from harness.stopping import STOP_SIGNALS
+from harness.stopping import STOP_SIGNALS, begun
 
 DEBUG = "HARNESS_DEBUG"
 """Set in the environment, an error that nobody expected shows its traceback."""
@@ -67,6 +67,7 @@ def errors_as_exit_codes(function: Function) -> Function:
     @wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
+            begun()
             return function(*args, **kwargs)
         except HarnessError as error:
             end(error, error.exit_code)

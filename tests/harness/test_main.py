@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -21,17 +22,33 @@ given: [{op: schedule.add, with: {id: tick, every: 1s}}]
 when: [{advance: 1500ms}]
 then: [fires-as-modelled]
 """
-INTERRUPTED_WHILE_IT_IMPORTS = """
-import sys
+SIGNALLED_WHILE_IT_IMPORTS = """
+import os, signal, sys
 
-class Interrupt:
+_, sent, module, *sys.argv[1:] = sys.argv
+signal.signal(signal.Signals[sent], signal.default_int_handler if sent == "SIGINT" else signal.SIG_DFL)
+
+class Signal:
     def find_spec(self, name, path, target=None):
-        if name == "harness.cli":
-            raise KeyboardInterrupt
+        if name == module:
+            os.kill(os.getpid(), signal.Signals[sent])
 
-sys.meta_path.insert(0, Interrupt())
+sys.meta_path.insert(0, Signal())
 from harness.__main__ import main
 main()
+"""
+ROOT = Path(__file__).resolve().parents[2]
+IMPORTED_FIRST = ("__init__", "__main__", "errors", "stopping")
+READ_BY_OLD_PYTHONS = ("run_tests.py", *(f"harness/{name}.py" for name in IMPORTED_FIRST))
+TOLD_THAT_IT_IS_OLD = """
+import runpy, sys
+
+sys.version_info = (3, 10, 13, "final", 0)
+sys.version = "3.10.13 (main)"
+sys.argv = sys.argv[1:]
+if sys.argv[0] == "harness":
+    runpy.run_module("harness", run_name="__main__")
+runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
@@ -49,13 +66,45 @@ def shell(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["sh", "-c", command], cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_an_interrupt_among_the_imports_is_an_interrupt() -> None:
-    """No traceback, and the code of one."""
+def python(code: str, *words: str) -> tuple[int, str, str]:
+    """Run a piece of Python with these arguments: exit code, output, errors."""
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_WHILE_IT_IMPORTS], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
+    return done.returncode, done.stdout, done.stderr
 
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "harness: interrupted\n")
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])
+def test_a_signal_among_the_imports_ends_in_a_word(name: str) -> None:
+    """No traceback and no silence: which signal it was, that nothing had begun, and the code of an interrupt."""
+    found = python(SIGNALLED_WHILE_IT_IMPORTS, name, "harness.cli", "list")
+
+    assert found == (130, "", f"harness: stopped by {name} before anything began\n")
+
+
+def test_a_signal_while_a_run_is_planned_is_an_interrupt(tick: Path) -> None:
+    """Files are being read, and no run has handlers of its own yet."""
+    found = python(SIGNALLED_WHILE_IT_IMPORTS, "SIGTERM", "harness.planning", "run", str(tick))
+
+    assert found == (130, "", "harness: interrupted\n")
+
+
+def test_what_tells_an_old_python_can_be_read_by_it() -> None:
+    """These files are in the language of Python 3.8."""
+    for name in READ_BY_OLD_PYTHONS:
+        ast.parse((ROOT / name).read_text("utf-8"), name, feature_version=(3, 8))
+
+
+@pytest.mark.parametrize("what", ["harness", "run_tests.py"])
+def test_an_old_python_is_told_what_is_needed(what: str) -> None:
+    """One line, exit 2, instead of a traceback from some import."""
+    found = python(TOLD_THAT_IT_IS_OLD, what)
+
+    assert (found[0], found[1], found[2].rstrip(".\n")) == (
+        2,
+        "",
+        f"{what}: Python 3.11 or newer is needed, this is 3.10.13",
+    )
 
 
 @pytest.mark.slow
