@@ -12,9 +12,9 @@ from harness.scenario.values import Length
 
 
 class GovernorSpec(OpenModel):
-    """Who keeps the target's processes alive, and how."""
+    """Who keeps the target's parts alive, and how: each as a process of its own, or all as threads of one."""
 
-    kind: Literal["process"] = "process"
+    kind: Literal["process", "thread"] = "process"
     restart: Literal["always", "on-failure", "never"] = "on-failure"
     max_restarts: Whole = Field(default=3, ge=0)
     restart_delay: Length = 0.5

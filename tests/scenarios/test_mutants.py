@@ -130,6 +130,7 @@ BROKEN = (
         "runs False",
         ("cycles.count=1", "cycles.steps.3.stop={how: [term]}"),
     ),
+    Broken("cycles/threads", "governor-file-kept", "no-stale-pidfile", "governor.json", ("cycles.count=1",)),
     Broken(
         "cycles/handlers",
         "handler-not-stopped",

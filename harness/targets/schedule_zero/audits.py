@@ -35,15 +35,19 @@ async def audit(
     ports: Sequence[int],
     database: Path | None,
     timeout: float,
+    threads: bool = False,
+    killed: bool = False,
 ) -> list[Audit]:
     """Every search once; `ports` are those the deployment listened on, `run` is the tag of its processes.
+
+    `threads`: its governor has no other processes; `killed`: it was, so that nobody could put away what names it.
 
     All of them together wait `timeout` seconds for things to go.
     """
     deadline = asyncio.get_running_loop().time() + timeout
     searches: list[tuple[str, Search]] = [
         ("processes", lambda: postconditions.tagged_processes(run)),
-        ("pidfiles", lambda: postconditions.pid_files(root / NAME / "pids")),
+        ("pidfiles", lambda: pid_files(root / NAME, threads=threads, killed=killed)),
         ("ports", lambda: postconditions.bound_ports(ports)),
     ]
     if database is not None and database.exists():
@@ -53,6 +57,19 @@ async def audit(
         looked_at, found = await until_gone(search, deadline)
         audits.append(Audit(at=now(), name=name, scope=scope, looked_at=looked_at, found=tuple(found)))
     return audits
+
+
+def pid_files(directory: Path, *, threads: bool, killed: bool) -> Found:
+    """Files of a deployment that still name a process: those of its services, and ``governor.json`` after a clean stop.
+
+    Threads have no such files: of a governor that runs all in threads the deployment's folder is what is looked at.
+    """
+    looked_at, found = postconditions.pid_files(directory / "pids")
+    if threads:
+        looked_at += directory.is_dir()
+    if not killed:
+        found += postconditions.pid_files(directory, "governor.json")[1]
+    return looked_at, found
 
 
 def store_problems(database: Path) -> Found:

@@ -50,6 +50,7 @@ def write(scenario: Scenario, path: Path, *, seed: int) -> SchedulerOptions:
         "heartbeat": {"interval": _text(options.heartbeat), "timeout": _text(options.heartbeat_timeout)},
         "log": {"level": "INFO", "format": "console"},
         "governor": {
+            "kind": governor.kind,
             "restart": governor.restart,
             "max_restarts": governor.max_restarts,
             "restart_delay": _text(governor.restart_delay),

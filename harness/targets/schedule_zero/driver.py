@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from harness.agent import protocol
 from harness.errors import NeverReady, TargetError
-from harness.history.records import AnyRecord, Event, Process, ProcessEvent, Status
+from harness.history.records import AnyRecord, Audit, Event, Process, ProcessEvent, Status
 from harness.scenario.model import Scenario, World
 from harness.targets.apscheduler.notes import Notes
 from harness.targets.base import OpSpec, Place, PlaceKind, Reply, StopHow, StopResult, Target, TargetContext
@@ -73,6 +73,7 @@ class ScheduleZeroTarget:
         self._recorder = context.recorder
         self._handlers = scenario.topology.handler_names()
         self._setup = scenario.limits.setup
+        self._threads, self._killed = scenario.target.governor.kind == "thread", False
         self.run_tag = uuid.UUID(int=context.rng.getrandbits(128)).hex + f"-{os.getpid()}"
         root = context.run_dir.absolute() / "target"
         self._logs = context.run_dir.absolute() / "logs"
@@ -185,7 +186,8 @@ class ScheduleZeroTarget:
         result = await self._governor.stop(how, timeout, times)
         if result.forced:
             await asyncio.to_thread(kill_tagged, self.run_tag)
-        self._notes.rests(begun, "kill" if result.forced or how is StopHow.KILL else "stop")
+        self._killed = result.forced or how is StopHow.KILL
+        self._notes.rests(begun, "kill" if self._killed else "stop")
         for name, pid in self._seen.items():
             code = result.code if name == "governor" else None
             self._recorder.append(
@@ -221,7 +223,7 @@ class ScheduleZeroTarget:
         """Living processes, the REQ sockets of the server, and the store."""
         found = self._governor.places()
         for place in list(found):
-            if place.name == "scheduler":
+            if place.name == ("governor" if self._threads else "scheduler"):
                 found.append(
                     Place(PlaceKind.SOCKET, "scheduler.req", "sockets", place.pid, place.started, control=place.control)
                 )
@@ -314,12 +316,18 @@ class ScheduleZeroTarget:
                 found.append(
                     Event(at=self._recorder.now(), name="handler-reregistered", place=entry["id"], detail=detail)
                 )
-        pools = len(self._handlers) * self._options.per_handler_jobs
-        places = self._governor.places()
-        found.append(await asyncio.to_thread(sockets.audit, places, self._recorder.now, scheduler_sockets=pools))
+        found.append(await asyncio.to_thread(self._open_sockets))
         if self._memory is not None:
             found += await self._memory.records(self.http_url)
         return found
+
+    def _open_sockets(self) -> Audit:
+        pools, own = len(self._handlers) * self._options.per_handler_jobs, sockets.HANDLER_SOCKETS
+        all_in_one = pools + own * (1 + len(self._handlers))
+        return sockets.audit(
+            self._governor.places(), self._recorder.now, scheduler_sockets=pools,
+            governor_sockets=all_in_one if self._threads else own,
+        )  # fmt: skip
 
     async def collect_files(self) -> Iterable[AnyRecord]:
         """Jobs from the store and executions from the handlers' journals, read by the harness itself."""
@@ -346,6 +354,8 @@ class ScheduleZeroTarget:
                 ports=sorted(self._ports),
                 database=self._database,
                 timeout=timeout,
+                threads=self._threads,
+                killed=self._killed,
             )
         ]
         found.append(interpreters(self._journals, scope, self._recorder.now()))

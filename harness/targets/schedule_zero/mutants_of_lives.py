@@ -83,6 +83,20 @@ def _orphan_keeps_pid_file() -> None:
     vars(lifeline)["forget_pid_file"] = lambda: None
 
 
+@mutant("governor-file-kept")
+def _governor_file_kept() -> None:
+    """The file that says where the governor takes orders outlives it."""
+    from schedule_zero.governor_control import ControlServer
+
+    stop = ControlServer.stop
+
+    def leave(self: Any, timeout: float = 5.0) -> None:
+        self._wrote = False
+        stop(self, timeout)
+
+    ControlServer.stop = leave  # type: ignore[method-assign]
+
+
 @mutant("own-jobs-not-reaped")
 def _own_jobs_not_reaped() -> None:
     """A server that starts does not take up the jobs that it had begun; they wait for their lease to run out."""

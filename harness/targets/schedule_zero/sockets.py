@@ -21,14 +21,17 @@ def audit(
     now: Callable[[], float],
     *,
     scheduler_sockets: int,
+    governor_sockets: int = HANDLER_SOCKETS,
     ask: Callable[[Place], Mapping[str, int]] | None = None,
 ) -> Audit:
-    """Look into every process once: more open REQ sockets than its pools may hold (`scheduler_sockets` in the server)
-    are leaked ones.
+    """Look into every process once: more open REQ sockets than its pools may hold are leaked ones.
+
+    `scheduler_sockets` may be open in the server, `governor_sockets` in the governor, whose threads may be the rest.
 
     A process that cannot be asked is named in ``unseen`` with the reason.
     """
     ask = ask or _open_sockets
+    most = {"scheduler": scheduler_sockets, "governor": governor_sockets}
     leaked: list[dict[str, Any]] = []
     unseen, looked_at = [], 0
     for place in places:
@@ -38,7 +41,7 @@ def audit(
             unseen.append(f"{place.name}: {error}")
             continue
         looked_at += 1
-        allowed = scheduler_sockets if place.name == "scheduler" else HANDLER_SOCKETS
+        allowed = most.get(place.name, HANDLER_SOCKETS)
         if counts.get("REQ", 0) > allowed:
             leaked.append({"process": place.name, "open": dict(counts), "allowed": allowed})
     if not looked_at and not unseen:

@@ -58,3 +58,16 @@ def test_who_cannot_be_asked_is_named_with_the_reason(tmp_path: Path) -> None:
 def test_nobody_there_to_be_asked_is_a_reason_too() -> None:
     """It is not the same as all being well."""
     assert looked().unseen == ("no process of the deployment was there to be asked",)
+
+
+def test_a_governor_may_have_the_sockets_of_the_threads_it_runs() -> None:
+    """Its process is then the server's and the handlers' as well."""
+    governor = Place(PlaceKind.PROCESS, "governor")
+
+    def found(most: int) -> Audit:
+        return sockets.audit(
+            [governor], lambda: 7.0, scheduler_sockets=3, governor_sockets=most, ask=lambda place: {"REQ": 9}
+        )
+
+    assert found(9).found == ()
+    assert found(8).found == ({"process": "governor", "open": {"REQ": 9}, "allowed": 8},)
