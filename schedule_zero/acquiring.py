@@ -19,8 +19,9 @@ from schedule_zero.dialect import Session, every, for_update, now, select
 from schedule_zero.execution_log import insert_record
 from schedule_zero.fair_shares import Candidate, admit
 from schedule_zero.rows import JOB_COLUMNS, SCHEDULE_LIMIT, SEEN, job_of, missed_result, outcome_record
+from schedule_zero.unreadable import Reading, read_rows
 
-__all__ = ["Choice", "release"]
+__all__ = ["Acquired", "Choice", "release"]
 
 SELECT_JOBS: Final = f"SELECT {JOB_COLUMNS} FROM jobs"
 # The first waiting task, then the first after it, and so on: one index probe a task, whatever the backlog of
@@ -42,6 +43,15 @@ _ENOUGH: Final = 1 << 30
 
 
 @dataclass
+class Acquired:
+    """What a round came to: the jobs acquired, the events to tell, and which rows could be read and which not."""
+
+    jobs: list[Job]
+    events: list[Event]
+    read: Reading[Job]
+
+
+@dataclass
 class Choice:
     """Who acquires, how many at most, and what is known of the tasks.
 
@@ -58,19 +68,17 @@ class Choice:
     by_schedule: Counter[str]
     here: Counter[str] = field(default_factory=Counter)
 
-    def make(self, c: Session) -> tuple[list[Job], list[Event]]:
-        """The jobs acquired, and the events to tell."""
+    def make(self, c: Session) -> Acquired:
+        """Acquire; rows that cannot be read are left as they are, and hold up nothing."""
         instant = now(c)
         overdue = f"{SELECT_JOBS} WHERE acquired_by IS NULL AND start_deadline < ?{for_update(c)}"
-        events: list[Event] = [
-            release(c, self.scheduler_id, job, missed_result(job))
-            for job in (job_of(row) for row in select(c, overdue, instant))
-        ]
+        read = read_rows(select(c, overdue, instant), job_of)
+        events: list[Event] = [release(c, self.scheduler_id, job, missed_result(job)) for job in read.items]
         waiting: list[tuple[Candidate, Job]] = []
         for task_id in self._claimable(c, [row[0] for row in select(c, _WAITING_TASKS)]):
-            waiting += self._of_task(c, task_id)
+            waiting += self._of_task(c, task_id, read)
         if not waiting:
-            return [], events
+            return Acquired([], events, read)
         jobs = admit(waiting, self.here, self.limits, self._most)
         c.executemany(_CLAIM, [(self.scheduler_id, instant + self.lease, str(job.id)) for job in jobs])
         seen = _seen(c, jobs)
@@ -78,7 +86,7 @@ class Choice:
             job.acquired_by = self.scheduler_id
             job.metadata[SEEN] = str(job.id) in seen
             events.append(JobAcquired.from_job(job, scheduler_id=self.scheduler_id))
-        return jobs, events
+        return Acquired(jobs, events, read)
 
     def _claimable(self, c: Session, waiting: list[str]) -> list[str]:
         """Those tasks with waiting jobs that this round may take from."""
@@ -88,7 +96,7 @@ class Choice:
     def _most(self) -> int:
         return _ENOUGH if self.limit is None else self.limit
 
-    def _of_task(self, c: Session, task_id: str) -> list[tuple[Candidate, Job]]:
+    def _of_task(self, c: Session, task_id: str, read: Reading[Job]) -> list[tuple[Candidate, Job]]:
         running = self.by_task[task_id]
         most = self.limits[task_id]
         free = self._most if most is None else min(self._most, most - running)
@@ -96,7 +104,9 @@ class Choice:
         # Counted for this round alone: the choice may be made again.
         under_way = Counter(self.by_schedule)
         for row in _backlog(c, task_id, free):
-            job = job_of(row[:-1])
+            job = read.add(row[:-1], job_of)
+            if job is None:
+                continue
             limit = job.metadata.get(SCHEDULE_LIMIT)
             if job.schedule_id is not None:
                 if isinstance(limit, int) and under_way[job.schedule_id] >= limit:

@@ -25,7 +25,7 @@ async def health_of(
     trouble = await store.database.probe()
     up = scheduler.is_running
     parts = {
-        "store": PartHealth(trouble is None, trouble or ""),
+        "store": PartHealth(trouble is None, trouble or store.unreadable.describe()),
         "scheduler": PartHealth(up, "" if up else scheduler.last_error or "not running"),
         "registration": PartHealth(registration is not None, registration or "not listening"),
     }

@@ -19,18 +19,18 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from logging import Logger
-from typing import Final
+from typing import Any, Final
 
 from apscheduler import Event, Job, TaskAdded, TaskRemoved, TaskUpdated
 from apscheduler.abc import EventBroker
 
-from schedule_zero.acquiring import Choice
+from schedule_zero.acquiring import Acquired, Choice
 from schedule_zero.brokers import LastingBroker
 from schedule_zero.dialect import Session, every, now, select
 from schedule_zero.postgres import PostgresDatabase
 from schedule_zero.postgres_broker import PostgresBroker
 from schedule_zero.postgres_url import parse
-from schedule_zero.rows import TASK_COLUMNS, task_of
+from schedule_zero.rows import TASK_COLUMNS
 from schedule_zero.store import Chooser, JobStore, clean
 from schedule_zero.store_errors import StoreClosed
 
@@ -102,12 +102,12 @@ class PostgresStore(JobStore):
         here = () if self.draining else tuple(sorted(self.connected()))
         server = self._postgres.identity
 
-        def look(c: Session) -> tuple[list[Event], list[tuple[object, ...]], frozenset[str]]:
+        def look(c: Session) -> tuple[list[Event], list[Any], frozenset[str]]:
             _say_who_is_here(c, server, here)
             return clean(c, held), select(c, f"SELECT {TASK_COLUMNS} FROM tasks"), _who_is_elsewhere(c, server)
 
         events, rows, self._elsewhere = await self._db.write(look)
-        self._tasks = {str(row[0]): task_of(row) for row in rows}
+        self._take_tasks(rows)
         await self._publish(*events)
 
     async def acquire_jobs(self, scheduler_id: str, lease_duration: timedelta, limit: int | None = None) -> list[Job]:
@@ -122,7 +122,7 @@ class PostgresStore(JobStore):
         connected = frozenset(f"{_PREFIX}{handler}" for handler in self.connected())
         limits = {task.id: task.max_running_jobs for task in self._tasks.values()}
 
-        def choose(c: Session) -> tuple[list[Job], list[Event]]:
+        def choose(c: Session) -> Acquired:
             choice = _SharedChoice(
                 scheduler_id=scheduler_id,
                 lease=lease,

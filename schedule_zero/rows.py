@@ -24,6 +24,8 @@ SEEN = "seen"
 #: Key in a schedule's and its jobs' metadata: how many jobs of this schedule may run at once.
 SCHEDULE_LIMIT = "max_running_jobs"
 
+#: The name of the one job executor. APScheduler keeps a job of another one for ever, without a word.
+EXECUTOR = "async"
 #: The function of every task, whatever a store says: APScheduler imports what a task names before it runs anything.
 TASK_FUNCTION = "schedule_zero.scheduler:call_handler"
 
@@ -99,9 +101,8 @@ def schedule_row(schedule: Schedule) -> tuple[Any, ...]:
 
 
 def schedule_of(row: Sequence[Any]) -> Schedule:
-    """The schedule of a row of `SCHEDULE_COLUMNS`; raises APScheduler's DeserializationError for a broken
-    trigger.
-    """
+    """The schedule of a row of `SCHEDULE_COLUMNS`; raises one of many exceptions for a row that makes no sense."""
+    _require_executor(row[8])
     schedule: Schedule = cast("Any", Schedule)(
         id=row[0],
         task_id=row[1],
@@ -140,7 +141,8 @@ def job_row(job: Job) -> tuple[Any, ...]:
 
 
 def job_of(row: Sequence[Any]) -> Job:
-    """The job of a row of `JOB_COLUMNS`."""
+    """The job of a row of `JOB_COLUMNS`; raises one of many exceptions for a row that makes no sense."""
+    _require_executor(row[7])
     job: Job = cast("Any", Job)(
         id=UUID(row[0]),
         task_id=row[1],
@@ -185,6 +187,11 @@ def missed_result(job: Job) -> JobResult:
     """The result of a job whose start deadline has passed."""
     now = datetime.now(UTC)
     return JobResult(job_id=job.id, outcome=JobOutcome.missed_start_deadline, finished_at=now, expires_at=now)
+
+
+def _require_executor(name: object) -> None:
+    if name != EXECUTOR:
+        raise ValueError(f"job executor {name!r} is not known, expected {EXECUTOR!r}")
 
 
 def _span_of(value: int | None) -> timedelta | None:

@@ -17,11 +17,9 @@ from apscheduler.abc import JobExecutor
 
 from schedule_zero.apscheduler_fixes.clock_steps import watch_clocks
 from schedule_zero.brokers import LastingBroker
+from schedule_zero.rows import EXECUTOR as EXECUTOR
 from schedule_zero.store import JobStore
 
-#: The name of the one job executor: calls wait in threads of `JobExecutor`, so APScheduler needs none of its
-#: own.
-EXECUTOR = "async"
 TASK_PREFIX = "handler:"
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
@@ -37,6 +35,8 @@ def task_id(handler_id: str) -> str:
 class JobRunner(JobExecutor):
     """Runs APScheduler's jobs by `run`, whatever their function: a job says which handler to call, not which
     code to run.
+
+    The one executor there is: calls wait in threads of our own `JobExecutor`, so APScheduler needs none.
     """
 
     def __init__(self, run: Callable[[Job], Awaitable[Any]]) -> None:

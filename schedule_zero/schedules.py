@@ -79,7 +79,7 @@ class Schedules:
         return [schedule_view(schedule) for schedule in await self._store.get_schedules()]
 
     async def get(self, schedule_id: str) -> ScheduleView:
-        """One schedule; raises `NotFound`."""
+        """One schedule; raises `NotFound`, `RowUnreadable`."""
         return schedule_view(await self._find(schedule_id))
 
     async def pause(self, schedule_id: str) -> None:
@@ -102,6 +102,8 @@ class Schedules:
 
     async def _find(self, schedule_id: str) -> Schedule:
         schedules = await self._store.get_schedules({schedule_id})
+        if not schedules:
+            self._store.unreadable.require_none("schedule", schedule_id)
         self._found(schedule_id, bool(schedules))
         return schedules[0]
 

@@ -1,5 +1,4 @@
-"""The scheduler service without HTTP: store, handlers' registry, registration server and scheduler as one
-thing.
+"""The scheduler service without HTTP: store, handlers' registry, registration server, scheduler as one thing.
 
 Example::
 
@@ -203,7 +202,7 @@ class SchedulerService:
             return str(await self._store.accept(job, key=key, fingerprint=fingerprint(request) if key else ""))
 
     async def job(self, job_id: str) -> JobView:
-        """Where a job stands; raises `NotFound`."""
+        """Where a job stands; raises `NotFound`, `RowUnreadable`."""
         try:
             number = UUID(job_id)
         except ValueError:
@@ -215,6 +214,7 @@ class SchedulerService:
         if record is not None and record.outcome is not None:
             return job_view(record, JobState.DONE)
         if not waiting:
+            self._store.unreadable.require_none("job", str(number))
             raise NotFound(f"there is no job {job_id!r}")
         return view_of_job(self._store, self._under_way, waiting[0], record)
 
@@ -269,9 +269,7 @@ class SchedulerService:
             self.on_event(told)
 
     async def add_schedule(self, request: NewSchedule, *, idempotency_key: str | None = None) -> str:
-        """Add a schedule; returns its id once it is durable. Raises as `Schedules.add`, `StoreBusy`,
-        `Stopping`.
-        """
+        """Add a schedule; returns its id once it is durable. Raises as `Schedules.add`, `StoreBusy`, `Stopping`."""
         self._admit()
         async with self._bounded():
             return await self._schedules.add(request, idempotency_key=idempotency_key)
@@ -296,7 +294,7 @@ class SchedulerService:
         return await self._changed(self._schedules.run(schedule_id, idempotency_key=idempotency_key))
 
     async def schedule(self, schedule_id: str) -> ScheduleView:
-        """One schedule; raises `NotFound`."""
+        """One schedule; raises `NotFound`, `RowUnreadable`."""
         async with self._bounded():
             return await self._schedules.get(schedule_id)
 
@@ -354,6 +352,10 @@ class SchedulerService:
     def registration_counts(self) -> dict[str, int]:
         """What the registration server was asked, see `RegistrationStats`."""
         return dataclasses.asdict(self._registration.stats) if self._registration else {}
+
+    def unreadable_rows(self) -> dict[str, int]:
+        """How many stored rows cannot be read, by their kind; see `Unreadable`."""
+        return self._store.unreadable.counts()
 
     def _admit(self) -> None:
         if self._stopping:

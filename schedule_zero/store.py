@@ -12,14 +12,14 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from apscheduler import Event, Job, JobOutcome, JobResult
 
-from schedule_zero.acquiring import SELECT_JOBS, Choice, release
+from schedule_zero.acquiring import SELECT_JOBS, Acquired, Choice, release
 from schedule_zero.brokers import LastingBroker
 from schedule_zero.clock_shift import shifted_deadline
 from schedule_zero.database import Database
@@ -29,11 +29,12 @@ from schedule_zero.rows import JOB_COLUMNS, job_of
 from schedule_zero.schema import span
 from schedule_zero.storage import Storage
 from schedule_zero.store_schedules import ScheduleStore, added, hold, insert_job, remove_finished
+from schedule_zero.unreadable import read_rows
 
 __all__ = ["Chooser", "JobStore", "SqliteStore", "clean"]
 
-#: Work that acquires jobs: what was acquired, and the events to tell.
-Chooser = Callable[[Session], tuple[list[Job], list[Event]]]
+#: Work that acquires jobs.
+Chooser = Callable[[Session], Acquired]
 
 
 class JobStore(ScheduleStore):
@@ -125,7 +126,10 @@ class JobStore(ScheduleStore):
             rows = await self._db.read(
                 lambda c: [r for i in wanted for r in select(c, f"{SELECT_JOBS} WHERE id = ?", i)]
             )
-        return [job_of(row) for row in rows]
+        return self._readable_jobs(rows)
+
+    def _readable_jobs(self, rows: Iterable[Sequence[Any]]) -> list[Job]:
+        return self.unreadable.take("job", read_rows(rows, job_of), self._logger)
 
     async def page_jobs(
         self, *, task: str | None = None, acquired: bool | None = None, after: int = 0, limit: int = 100
@@ -139,7 +143,8 @@ class JobStore(ScheduleStore):
             wanted += f" AND acquired_by IS {'NOT NULL' if acquired else 'NULL'}"
         query = f"SELECT {JOB_COLUMNS}, seq FROM jobs WHERE {wanted} ORDER BY seq LIMIT {int(limit)}"
         rows = await self._db.read(lambda c: select(c, query, *values))
-        return [job_of(row[:-1]) for row in rows], rows[-1][-1] if rows and len(rows) == limit else None
+        jobs = self._readable_jobs(row[:-1] for row in rows)
+        return jobs, rows[-1][-1] if rows and len(rows) == limit else None
 
     async def count_waiting(self) -> int:
         """How many jobs nobody has acquired."""
@@ -150,11 +155,13 @@ class JobStore(ScheduleStore):
         """Take up to `limit` jobs by `fair_shares`, none over the limit of its task or its schedule."""
         if self.draining:
             return []
-        jobs, events = await self._db.write(self._chooser(scheduler_id, span(lease_duration) or 0, limit))
+        acquired = await self._db.write(self._chooser(scheduler_id, span(lease_duration) or 0, limit))
+        jobs = acquired.jobs
         self._held.update((job.id, job) for job in jobs)
         if jobs:
             self._idle.clear()
-        await self._publish(*events)
+        self.unreadable.take("job", acquired.read, self._logger)
+        await self._publish(*acquired.events)
         ahead = timedelta(microseconds=self._db.offset)
         return [shifted_deadline(job, ahead) for job in jobs]
 
@@ -230,10 +237,13 @@ def _give_back(c: Session, condition: str, *values: Any) -> int:
 
 
 def clean(c: Session, held: frozenset[str]) -> list[Event]:
-    """Give back jobs whose lease has run out, but those that are `held` here, and drop finished schedules."""
+    """Give back jobs whose lease has run out, but those that are `held` here, and drop finished schedules.
+
+    Those that cannot be read are given back as well, for a server that can; who cannot tells of them when it meets
+    them among the waiting.
+    """
     query = f"{SELECT_JOBS} WHERE acquired_by IS NOT NULL AND acquired_until < ? ORDER BY seq{for_update(c)}"
-    expired = [job_of(row) for row in select(c, query, now(c))]
-    lost = [job for job in expired if str(job.id) not in held]
-    for job in lost:
-        _give_back(c, "id = ?", str(job.id))
-    return [*map(added, lost), *remove_finished(c)]
+    lost = [row for row in select(c, query, now(c)) if row[0] not in held]
+    for row in lost:
+        _give_back(c, "id = ?", row[0])
+    return [*map(added, read_rows(lost, job_of).items), *remove_finished(c)]

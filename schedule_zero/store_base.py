@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from logging import Logger, getLogger
+from typing import Any
 
 from apscheduler import Event, Task, TaskAdded, TaskLookupError, TaskRemoved, TaskUpdated
 from apscheduler.abc import DataStore, EventBroker
@@ -11,6 +13,7 @@ from apscheduler.abc import DataStore, EventBroker
 from schedule_zero.dialect import upsert
 from schedule_zero.rows import TASK_COLUMNS, task_of, task_row
 from schedule_zero.storage import Storage
+from schedule_zero.unreadable import Unreadable, read_rows
 
 _UPSERT = upsert("tasks", TASK_COLUMNS)
 
@@ -23,6 +26,8 @@ class TaskStore(DataStore):
         self._broker: EventBroker | None = None
         self._logger: Logger = getLogger(__name__)
         self._tasks: dict[str, Task] = {}
+        #: The rows that cannot be read, as far as they were met.
+        self.unreadable = Unreadable()
         #: While true nothing new is acquired: what runs may end, then the scheduler can stop.
         self.draining = False
 
@@ -33,8 +38,11 @@ class TaskStore(DataStore):
         await self._read_tasks()
 
     async def _read_tasks(self) -> None:
-        rows = await self._db.write(lambda c: c.execute(f"SELECT {TASK_COLUMNS} FROM tasks").fetchall())
-        self._tasks = {row[0]: task_of(row) for row in rows}
+        self._take_tasks(await self._db.write(lambda c: c.execute(f"SELECT {TASK_COLUMNS} FROM tasks").fetchall()))
+
+    def _take_tasks(self, rows: Iterable[Sequence[Any]]) -> None:
+        tasks = self.unreadable.take("task", read_rows(rows, task_of), self._logger)
+        self._tasks = {task.id: task for task in tasks}
 
     async def _publish(self, *events: Event) -> None:
         if self._broker is not None:
@@ -45,6 +53,7 @@ class TaskStore(DataStore):
         """Add the task, or put it in the place of the one with its id."""
         row = task_row(task)
         await self._db.write(lambda c: c.execute(_UPSERT, row).rowcount)
+        self.unreadable.forget("task", task.id)
         known = task.id in self._tasks
         self._tasks[task.id] = task
         await self._publish(TaskUpdated(task_id=task.id) if known else TaskAdded(task_id=task.id))

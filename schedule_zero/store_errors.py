@@ -7,7 +7,28 @@ from __future__ import annotations
 
 from schedule_zero.errors import StoreUnusable
 
-__all__ = ["StoreBusy", "StoreClosed", "StoreCorrupt", "StoreForeign", "StoreTooNew", "StoreTrouble"]
+__all__ = [
+    "RowUnreadable",
+    "StoreBusy",
+    "StoreClosed",
+    "StoreCorrupt",
+    "StoreForeign",
+    "StoreTooNew",
+    "StoreTrouble",
+]
+
+
+class RowUnreadable(StoreUnusable):
+    """A stored schedule or job makes no sense to this version of the package; it stays in the store.
+
+    >>> str(RowUnreadable("schedule", "s"))
+    "the stored schedule 's' cannot be read (the server's log says why): replace it, or remove it"
+    """
+
+    def __init__(self, kind: str, key: str) -> None:
+        super().__init__(
+            f"the stored {kind} {key!r} cannot be read (the server's log says why): replace it, or remove it"
+        )
 
 
 class StoreBusy(StoreUnusable):

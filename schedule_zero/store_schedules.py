@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from logging import Logger
-from typing import Any
+from typing import Any, Final
 
 from apscheduler import (
     ConflictingIdError,
@@ -45,11 +46,18 @@ from schedule_zero.rows import (
 from schedule_zero.schema import instant, micros, span
 from schedule_zero.storage import Storage
 from schedule_zero.store_base import TaskStore
+from schedule_zero.unreadable import AGAIN, Reading, read_rows
 
 _INSERT_JOB = f"INSERT INTO jobs ({JOB_COLUMNS}) VALUES ({marks(JOB_COLUMNS)}) ON CONFLICT (id) DO NOTHING"
 _INSERT = f"INSERT INTO schedules ({SCHEDULE_COLUMNS}) VALUES ({marks(SCHEDULE_COLUMNS)}) ON CONFLICT (id) DO NOTHING"
 _REPLACE = upsert("schedules", SCHEDULE_COLUMNS)
 _SELECT = f"SELECT {SCHEDULE_COLUMNS} FROM schedules"
+_NEXT_FIRE: Final = 11
+"""The place of that column in `SCHEDULE_COLUMNS`."""
+_BEFORE_ALL: Final = -(1 << 63)
+_WAITING: Final = "FROM schedules WHERE next_fire IS NOT NULL AND paused = 0"
+_FREE: Final = f"SELECT next_fire, id {_WAITING} AND acquired_by IS NULL ORDER BY next_fire LIMIT ?"
+_HELD: Final = f"SELECT acquired_until, id {_WAITING} AND acquired_by IS NOT NULL ORDER BY acquired_until LIMIT ?"
 
 
 def insert_job(c: Session, job: Job) -> None:
@@ -77,15 +85,19 @@ class ScheduleStore(TaskStore):
 
     async def _expect_late(self) -> None:
         rows = await self._db.write(lambda c: select(c, f"SELECT {JOB_COLUMNS} FROM jobs WHERE {LATER}"))
-        self._late.put(map(job_of, rows), timedelta(microseconds=self._db.offset))
+        jobs = self.unreadable.take("job", read_rows(rows, job_of), self._logger)
+        self._late.put(jobs, timedelta(microseconds=self._db.offset))
 
     async def add_schedule(self, schedule: Schedule, conflict_policy: ConflictPolicy) -> None:
         """Add the schedule; if its id is taken, do what the policy says (`ConflictingIdError` for
         ``exception``).
         """
         row = schedule_row(schedule)
-        event = await self._db.write(lambda c: _add(c, schedule, row, conflict_policy))
+        await self._added(schedule.id, await self._db.write(lambda c: _add(c, schedule, row, conflict_policy)))
+
+    async def _added(self, schedule_id: str, event: Event | None) -> None:
         if event is not None:
+            self.unreadable.forget("schedule", schedule_id)
             await self._publish(event)
 
     async def accept_schedule(
@@ -105,14 +117,15 @@ class ScheduleStore(TaskStore):
             return target, _add(c, schedule, row, policy) if is_new else None
 
         target, event = await self._db.write(work)
-        if event is not None:
-            await self._publish(event)
+        await self._added(schedule.id, event)
         return target
 
     async def remove_schedules(self, ids: Iterable[str]) -> int:  # type: ignore[override]
         """Remove the schedules that exist among `ids`; returns how many."""
         wanted = sorted(set(ids))
         removed = await self._db.write(lambda c: [event for i in wanted for event in _remove(c, i, finished=False)])
+        for event in removed:
+            self.unreadable.forget("schedule", event.schedule_id)
         await self._publish(*removed)
         return len(removed)
 
@@ -149,13 +162,7 @@ class ScheduleStore(TaskStore):
         return int(row[0]), int(row[1])
 
     def _readable(self, rows: Iterable[Sequence[Any]]) -> list[Schedule]:
-        schedules = []
-        for row in rows:
-            try:
-                schedules.append(schedule_of(row))
-            except Exception:
-                self._logger.exception("the stored schedule %r cannot be read and is passed over", row[0])
-        return schedules
+        return self.unreadable.take("schedule", read_rows(rows, schedule_of), self._logger)
 
     async def set_paused(self, schedule_id: str, paused: bool) -> bool:
         """Pause or resume without touching the fire times; False if there is no such schedule."""
@@ -170,19 +177,21 @@ class ScheduleStore(TaskStore):
         query = f"UPDATE schedules SET {change} WHERE id = ? RETURNING task_id, next_fire"
         rows = await self._db.write(lambda c: select(c, query, *values, schedule_id))
         for task_id, next_fire in rows:
+            self.unreadable.forget("schedule", schedule_id)
             await self._publish(_updated(schedule_id, task_id, instant(next_fire)))
         return bool(rows)
 
     async def acquire_schedules(self, scheduler_id: str, lease_duration: timedelta, limit: int) -> list[Schedule]:
-        """Take up to `limit` due schedules."""
+        """Take up to `limit` due schedules; those that cannot be read are passed over."""
         self._fired.clear()
         if self.draining:
             return []
         lease = span(lease_duration) or 0
-        rows = await self._db.write(lambda c: _acquire(c, scheduler_id, lease, limit))
+        read = await self._db.write(lambda c: _acquire(c, scheduler_id, lease, limit))
+        due = self.unreadable.take("schedule", read, self._logger)
         ahead = timedelta(microseconds=self._db.offset)
         present = datetime.now(UTC) - ahead
-        schedules = [shifted_schedule(caught_up(schedule, present), ahead) for schedule in self._readable(rows)]
+        schedules = [shifted_schedule(caught_up(schedule, present), ahead) for schedule in due]
         self._fired = {schedule.id: [] for schedule in schedules}
         return schedules
 
@@ -205,7 +214,7 @@ class ScheduleStore(TaskStore):
         if self.draining:
             return None
         # Through the writer: while the store is locked the scheduler waits here instead of failing.
-        first = await self._db.write(_next_due)
+        first = await self._db.write(partial(_next_due, passed_over=self.unreadable.keys("schedule")))
         return None if first is None else instant(first + self._db.offset)
 
     async def clocks_parted(self, seconds: float) -> None:
@@ -264,12 +273,18 @@ def hold(c: Session, table: str, scheduler_id: str, ids: Sequence[str], lease: i
     c.executemany(query, [(until, scheduler_id, i) for i in ids])
 
 
-def _next_due(c: Session) -> int | None:
-    """When there will be something to acquire: a schedule is due, or the lease on one that is due runs out."""
-    waiting = "next_fire IS NOT NULL AND paused = 0"
-    free = select(c, f"SELECT min(next_fire) FROM schedules WHERE {waiting} AND acquired_by IS NULL")
-    held = select(c, f"SELECT min(acquired_until) FROM schedules WHERE {waiting} AND acquired_by IS NOT NULL")
-    return min((row[0] for row in (*free, *held) if row[0] is not None), default=None)
+def _next_due(c: Session, passed_over: frozenset[str]) -> int | None:
+    """When there will be something to acquire: a schedule is due, or the lease on one that is due runs out.
+
+    Those that were passed over do not count, but are looked at again now and then.
+    """
+    # One more than are passed over: among so many is the first that is not.
+    most = len(passed_over) + 1
+    free = select(c, _FREE, most)
+    held = select(c, _HELD, most)
+    first = [next((when for when, key in rows if str(key) not in passed_over), None) for rows in (free, held)]
+    again = now(c) + int(AGAIN * 1_000_000) if passed_over else None
+    return min((when for when in (*first, again) if when is not None), default=None)
 
 
 def _overdue(c: Session) -> list[Any]:
@@ -281,16 +296,24 @@ def _overdue(c: Session) -> list[Any]:
     return select(c, query, now(c))
 
 
-def _acquire(c: Session, scheduler_id: str, lease: int, limit: int) -> list[Any]:
+def _acquire(c: Session, scheduler_id: str, lease: int, limit: int) -> Reading[Schedule]:
+    """Claim the first `limit` due schedules that can be read, however many others are due before them."""
     present = now(c)
     query = (
-        f"{_SELECT} WHERE next_fire <= ? AND paused = 0"
+        f"{_SELECT} WHERE next_fire <= ? AND paused = 0 AND (next_fire, id) > (?, ?)"
         " AND (acquired_by IS NULL OR acquired_by = ? OR acquired_until < ?) ORDER BY next_fire, id LIMIT ?"
     )
-    rows = select(c, query + for_update(c), present, scheduler_id, present, limit)
+    read: Reading[Schedule] = Reading()
+    place: tuple[Any, ...] = (_BEFORE_ALL, "")
+    while place and len(read.items) < limit:
+        wanted = limit - len(read.items)
+        rows = select(c, query + for_update(c), present, *place, scheduler_id, present, wanted)
+        for row in rows:
+            read.add(row, schedule_of)
+        place = (rows[-1][_NEXT_FIRE], rows[-1][0]) if len(rows) == wanted else ()
     claim = "UPDATE schedules SET acquired_by = ?, acquired_until = ? WHERE id = ?"
-    c.executemany(claim, [(scheduler_id, present + lease, row[0]) for row in rows])
-    return rows
+    c.executemany(claim, [(scheduler_id, present + lease, schedule.id) for schedule in read.items])
+    return read
 
 
 def _move_on(c: Session, scheduler_id: str, result: ScheduleResult, jobs: Sequence[Job]) -> list[Event]:

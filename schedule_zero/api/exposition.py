@@ -7,7 +7,7 @@ nothing that a start, or a job under way, should wait for.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +131,8 @@ class Exposition:
         about = "Transactions that were tried again, because the store was locked, full or not to be reached."
         yield _counter("store_retries", about, [], [((), database.retries)])
         yield _histogram("store_commit_seconds", "How long transactions took.", [], [((), self._metrics.commits)])
+        about = "Rows of the store that cannot be read and are passed over, by their kind."
+        yield _gauges("store_unreadable", about, "kind", self._service.unreadable_rows())
         yield _gauge("store_busy", "1 while the store does not take a write.", int(database.trouble is not None))
 
     def _registrations(self) -> Iterator[Metric]:
@@ -163,6 +165,15 @@ def _gauge(name: str, about: str, value: float) -> Metric:
     from prometheus_client.core import GaugeMetricFamily
 
     return GaugeMetricFamily(PREFIX + name, about, value=value)
+
+
+def _gauges(name: str, about: str, label: str, values: Mapping[str, float]) -> Metric:
+    from prometheus_client.core import GaugeMetricFamily
+
+    family = GaugeMetricFamily(PREFIX + name, about, labels=[label])
+    for kind, value in sorted(values.items()):
+        family.add_metric([kind], value)
+    return family
 
 
 def _histogram(name: str, about: str, labels: list[str], values: Iterable[tuple[tuple[str, ...], Spread]]) -> Metric:
