@@ -69,24 +69,35 @@ class Run:
     _ended: str = field(default="", init=False)
     _failed_step: str = field(default="", init=False)
     _injector: Injector | None = field(default=None, init=False)
+    _unwritten: OSError | None = field(default=None, init=False)
 
     async def run(self) -> RunResult:
-        """Play the scenario and judge it. Raises `UsageError` only: whatever else goes wrong becomes the verdict."""
+        """Play the scenario and judge it. Raises `UsageError`, and `HarnessError` for a history that cannot be written:
+        whatever else goes wrong becomes the verdict."""
         if self.world not in self.scenario.worlds:
             names = ", ".join(w.value for w in self.scenario.worlds)
             raise UsageError(f"{self.scenario.name} runs in: {names}; asked for: {self.world.value}")
         if self.world not in self.driver.worlds:
             raise UsageError(f"the driver {self.driver.name} does not know the world {self.world.value} yet")
         self._streams = Streams(self.seed)
-        self._recorder = Recorder(self.history_path)
+        loop = asyncio.get_running_loop()
+        self._recorder = Recorder(
+            self.history_path, on_lost=lambda error: loop.call_soon_threadsafe(self._stop_unwritten, error)
+        )
         self._recorder.header(self.scenario.name, self.seed, self.world.value)
         # Whatever is wrong with plan and rules must come out before anything is started.
         self._plan = draw_plan(self.scenario, self._streams, planned_length(self.scenario))
         self._rules = abort.rules(self.scenario, self._recorder, self.folder)
         self.on_recorder(self._recorder)
         error = await self._play_and_clean_up()
-        history = self._recorder.close()
+        history = self._closed()
         return RunResult(history, self._verdict(history, error), error)
+
+    def _closed(self) -> History:
+        try:
+            return self._recorder.close()
+        except HarnessError as error:
+            raise HarnessError(f"{error}; the run was ended, healed and torn down") from error
 
     async def _play_and_clean_up(self) -> BaseException | None:
         context = TargetContext(self.folder, self._streams.stream("target"), self._recorder, self.mutant)
@@ -105,6 +116,13 @@ class Run:
         if self._task is not None:
             self._task.cancel()
 
+    def _stop_unwritten(self, error: OSError) -> None:
+        """The history cannot be written any more, on a full disk say, where no target does anything either: stop as for
+        an interrupt."""
+        self._unwritten = error
+        if self._task is not None:
+            self._task.cancel()
+
     async def _outcome_of(self, task: asyncio.Task[None]) -> BaseException | None:
         error: BaseException | None = None
         try:
@@ -113,7 +131,8 @@ class Run:
             if not task.done():  # this coroutine itself was cancelled: same as an interrupt
                 self.interrupt()
                 await asyncio.wait([task])
-            self._interrupts = max(self._interrupts, 1)
+            if self._unwritten is None:
+                self._interrupts = max(self._interrupts, 1)
         except Exception as raised:  # noqa: BLE001 - any error must become a verdict: the machine is clean by now
             error = raised
         # Also when the teardown was all that an interrupt could hit, or when something else broke on the way down.
@@ -121,6 +140,9 @@ class Run:
             return Interrupted("interrupted twice; what was left was killed")
         if self._interrupts:
             return Interrupted("interrupted; everything was healed and torn down")
+        if self._unwritten is not None and error is None:
+            said = f"the history could not be written while the run went on: {self._unwritten}"
+            return HarnessError(f"{said}; the run was ended, healed and torn down")
         return error
 
     async def _play(self) -> None:
@@ -209,10 +231,13 @@ class Run:
     async def _end(self, load: asyncio.Task[None]) -> None:
         """Let the calls under way end, for a while; nothing of the load goes on afterwards, whoever interrupts this."""
         try:
-            await asyncio.wait({load}, timeout=HURRY if self._interrupts else PATIENCE)
+            await asyncio.wait({load}, timeout=HURRY if self._hurried() else PATIENCE)
         finally:
             load.cancel()
             await asyncio.gather(load, return_exceptions=True)
+
+    def _hurried(self) -> bool:
+        return self._interrupts > 0 or self._unwritten is not None
 
     async def _load(self, payloads: Payloads, stop: asyncio.Event) -> None:
         for step in self.scenario.given:

@@ -39,7 +39,8 @@ class Recorder:
 
     Each record is on its way to the file when `append` returns (no user-space buffer), so that a harness that
     is killed leaves all but at most the last line. A file that can no longer be written (disk full) is logged
-    once, the run goes on in memory, and `close` tries to write the whole file again.
+    once and told to `on_lost`, from the thread that appended; the record goes on in memory, and `close` tries to write
+    the whole file again.
 
     `clock` gives seconds (default: the monotonic clock); scenario time 0 is when `begin_run` is called. What is
     appended before has provisional times, counted from the recorder's creation; they are shifted, and only then
@@ -47,10 +48,17 @@ class Recorder:
     value and use `to_scenario`.
     """
 
-    def __init__(self, path: Path | None = None, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        clock: Callable[[], float] | None = None,
+        *,
+        on_lost: Callable[[OSError], object] = lambda error: None,
+    ) -> None:
         # Looked up now, not when this module is imported: a simulated world has a clock of its own.
         clock = self.clock = clock or time.monotonic
         self._path = path
+        self._on_lost = on_lost
         self._zero = clock()
         self._lock = threading.Lock()
         self._header = Header()
@@ -182,6 +190,7 @@ class Recorder:
         if self._file is not None:
             self._file.close()
             self._file = None
+        self._on_lost(error)
 
     def _close_file(self, history: History) -> None:
         if self._file is not None:
@@ -191,7 +200,7 @@ class Recorder:
         try:
             history.write(self._path)
         except OSError as error:
-            first = f"; it first failed with: {self._lost}"
+            first = "" if str(error) == str(self._lost) else f"; it first failed with: {self._lost}"
             raise HarnessError(f"cannot write the history to {self._path}: {error}{first}") from error
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.checks.verdict import Outcome
-from harness.errors import NeverReady, UsageError
+from harness.errors import HarnessError, NeverReady, UsageError
+from harness.history.history import History
 from harness.history.records import Event, Operation, PhaseName, Status
 from harness.runner import Run, RunResult
 from harness.scenario.model import Scenario, World
@@ -133,3 +134,48 @@ def test_a_world_that_the_scenario_or_the_driver_does_not_know_is_a_mistake_of_t
     with pytest.raises(UsageError, match=r"the driver fake does not know the world sim yet"):
         asyncio.run(unknown.run())
     assert driver.told == []
+
+
+LONG = [{"id": "jobs", "op": "job.submit", "with": {"handler": "h1"}, "rate": "50/s", "for": "1min"}]
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Path:
+    """A history file on a disk that is full: it can be opened, and not be written."""
+    path = tmp_path / "history.jsonl"
+    path.symlink_to("/dev/full")
+    return path
+
+
+async def _soon(run: Run) -> RunResult:
+    return await asyncio.wait_for(run.run(), 20.0)
+
+
+def test_a_history_that_cannot_be_written_ends_the_run(
+    scripts: Any, driver: FakeDriver, short: Short, tmp_path: Path, full: Path
+) -> None:
+    """Long before its load of a minute is over, in good order; since it can be written in the end, nothing is lost."""
+    scenario = short(workload=LONG, limits={"run": "2min", "settle": "1min", "teardown": "3s"})
+
+    result = asyncio.run(_soon(Run(scenario, driver, 1, tmp_path, history_path=full)))
+
+    assert result.verdict.outcome is Outcome.ERROR
+    assert result.verdict.reason == (
+        "the history could not be written while the run went on: [Errno 28] No space left on device; "
+        "the run was ended, healed and torn down"
+    )
+    assert driver.order == ["start", *scripts.torn_down]
+    assert History.read(full).phase(PhaseName.RUN) == result.history.phase(PhaseName.RUN)
+
+
+def test_a_disk_that_stays_full_is_told_when_all_is_torn_down(
+    scripts: Any, driver: FakeDriver, short: Short, tmp_path: Path, full: Path
+) -> None:
+    """There is no place for a verdict; the error says what could not be written, and that nothing was left running."""
+    full.with_name("history.jsonl.part").mkdir()  # nor can the whole of it be written at the end
+    scenario = short(workload=LONG, limits={"run": "2min", "settle": "1min", "teardown": "3s"})
+
+    with pytest.raises(HarnessError, match=r"cannot write the history to .*; the run was ended, healed and torn down$"):
+        asyncio.run(_soon(Run(scenario, driver, 1, tmp_path, history_path=full)))
+
+    assert driver.order == ["start", *scripts.torn_down]
