@@ -53,7 +53,7 @@ _SURGE = (
     "workload.0.stages.2.for=500ms",
     "workload.0.stages.2.rate=20/s",
 )
-_KILLS = ("workload.0.for=4s", "faults.0.every=1s..2s", "faults.0.restart=1s", "limits.settle=5s")
+_KILLS = ("workload.0.for=4s", "limits.settle=5s")
 _FIRE = ("workload.0.for=5s", "workload.1.count=1")
 
 _MODEL = "fires-as-modelled"
@@ -255,6 +255,18 @@ def test_a_broken_scheduler_fails_its_scenario(broken: Broken, world: World, tmp
     assert failed, [f"{c.outcome.value} {c.name}: {c.summary}" for c in verdict.checks]
     said = [evidence.text for check in failed for evidence in check.evidence]
     assert any(broken.evidence in text for text in said), said
+
+
+@pytest.mark.thorough
+@pytest.mark.sim
+@pytest.mark.parametrize("broken", [b for b in BROKEN if b.overrides], ids=lambda b: f"{b.scenario}-{b.mutant}")
+def test_a_whole_scheduler_passes_the_check_in_the_short_form(broken: Broken, tmp_path: Path) -> None:
+    """What makes a file short does not make it fail: the check is the mutant's alone."""
+    verdict = _played(broken.path, "", broken.overrides, World.SIM, tmp_path)
+
+    outcomes = {c.name: c.outcome for c in verdict.checks if c.name.startswith(broken.check)}
+    assert outcomes, [c.name for c in verdict.checks]
+    assert set(outcomes.values()) == {Outcome.PASS}, verdict.reason
 
 
 @pytest.mark.thorough
