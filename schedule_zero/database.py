@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from schedule_zero.errors import StoreUnusable
-from schedule_zero.schema import create_tables, require_ours
+from schedule_zero.migrations import bring_up_to_date
+from schedule_zero.schema import APPLICATION_ID, SCHEMA_VERSION, require_ours
 from schedule_zero.sqlite_backup import Contents, write_backup
 from schedule_zero.storage import Done, Storage, Work
 from schedule_zero.store_errors import StoreBusy, StoreClosed, StoreCorrupt, StoreTrouble
@@ -32,6 +34,7 @@ from schedule_zero.store_errors import StoreBusy, StoreClosed, StoreCorrupt, Sto
 __all__ = ["TRANSIENT", "Database", "StoreBusy", "StoreClosed", "StoreTrouble"]
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 #: Primary result codes (https://sqlite.org/rescode.html) of conditions that can pass: PERM, BUSY, LOCKED,
 #: NOMEM, READONLY, IOERR, FULL, CANTOPEN, PROTOCOL.
@@ -135,13 +138,24 @@ class Database(Storage):
         self._writer = _connect(self.path, self.name)
         self._writer.execute("BEGIN IMMEDIATE")
         try:
-            create_tables(self._writer)
+            self._prepare(self._writer)
         except BaseException:
             self._writer.execute("ROLLBACK")
             raise
         self._writer.execute("COMMIT")
         if self.path is not None and self._reader is None:
             self._open_reader()
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        # Looked at again: somebody else may have brought it up to date while this one waited for the lock.
+        version = require_ours(connection, self.name)
+        if version < SCHEMA_VERSION:
+            bring_up_to_date(connection, version)
+        # Written in any case: a file that may only be read is of no use, and shows it here.
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        if 0 < version < SCHEMA_VERSION:
+            _log.warning("the tables of %s were brought from version %d to %d", self.name, version, SCHEMA_VERSION)
 
     def _open_reader(self) -> sqlite3.Connection:
         self._reader = _connect(self.path, self.name)

@@ -104,7 +104,7 @@ def to_postgres(query: str) -> str:
     >>> to_postgres("CREATE TABLE t (n INTEGER) WITHOUT ROWID")
     'CREATE TABLE t (n BIGINT)'
     """
-    if query.startswith("CREATE TABLE"):
+    if query.startswith(("CREATE TABLE", "ALTER TABLE")):
         for pattern, words in _DEFINITIONS:
             query = pattern.sub(words, query)
     return query.replace("?", "%s")

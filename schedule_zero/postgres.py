@@ -26,7 +26,7 @@ import psycopg
 from psycopg import errors
 
 from schedule_zero.errors import StoreUnusable
-from schedule_zero.postgres_schema import prepare
+from schedule_zero.postgres_schema import is_ready, prepare
 from schedule_zero.postgres_session import Offset, PostgresSession, connect
 from schedule_zero.postgres_url import Address
 from schedule_zero.storage import Done, Storage, Work
@@ -135,7 +135,8 @@ class PostgresDatabase(Storage):
         session = self._opening = self._connect()
         try:
             self._take_place(session)
-            if first:
+            if first and not is_ready(session, self.address.schema, self.name):
+                self._opening = None  # may take longer than `PATIENCE`, and is not cut off
                 prepare(session, self.address.schema, self.name)
         except BaseException:
             session.close()

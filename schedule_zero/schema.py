@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from schedule_zero.store_errors import StoreForeign, StoreTooNew
 
-SCHEMA_VERSION = 1
+#: The version of these tables; `migrations` has the way to it from each older one.
+SCHEMA_VERSION = 2
 #: What marks a SQLite file as one of this package: "SZjb".
 APPLICATION_ID = 0x535A6A62
 
@@ -26,7 +26,7 @@ TABLES = (
         paused INTEGER NOT NULL, "coalesce" TEXT NOT NULL, misfire_grace INTEGER, max_jitter INTEGER,
         job_executor TEXT NOT NULL, metadata TEXT NOT NULL, last_fire INTEGER, next_fire INTEGER,
         acquired_by TEXT, acquired_until INTEGER)""",
-    "CREATE INDEX IF NOT EXISTS schedules_due ON schedules (next_fire)",
+    "CREATE INDEX IF NOT EXISTS schedules_due ON schedules (next_fire, id)",
     "CREATE INDEX IF NOT EXISTS schedules_acquired ON schedules (acquired_until) WHERE acquired_by IS NOT NULL",
     # seq, not created_at, is the order of arrival: a wall clock that jumps back must not reorder or starve
     # jobs.
@@ -60,19 +60,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def create_tables(connection: Any) -> None:
-    """Make the tables that are missing; runs inside the caller's transaction, on a file that `require_ours` has let
-    pass.
-    """
-    for statement in TABLES:
-        connection.execute(statement)
-    if isinstance(connection, sqlite3.Connection):
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-
-
-def require_ours(connection: sqlite3.Connection, name: str) -> None:
-    """Raise `StoreForeign` or `StoreTooNew` for a file that is not empty and not of this version of this package.
+def require_ours(connection: sqlite3.Connection, name: str) -> int:
+    """The version of a file's tables, 0 for an empty file; raises `StoreForeign` or `StoreTooNew` for one that is not
+    of this package, or of a newer version.
 
     Files of the first version carry no `APPLICATION_ID`: they are known by their tables.
     """
@@ -85,6 +75,7 @@ def require_ours(connection: sqlite3.Connection, name: str) -> None:
         raise too_new(name, version)
     if application == 0 and tables and not (version and tables >= {"executions", "idempotency"}):
         raise foreign(name, f"it has the tables {', '.join(sorted(tables)[:5])}")
+    return int(version)
 
 
 def foreign(name: str, how: str) -> StoreForeign:

@@ -15,6 +15,7 @@ from schedule_zero.errors import ConfigError, StoreUnusable
 from schedule_zero.postgres import PostgresDatabase
 from schedule_zero.postgres_session import LIMITS, PostgresSession, connect
 from schedule_zero.postgres_url import parse
+from schedule_zero.schema import SCHEMA_VERSION
 from schedule_zero.store_errors import StoreBusy, StoreClosed, StoreForeign, StoreTooNew
 from schedule_zero.stores import build_store
 
@@ -248,7 +249,7 @@ def test_servers_that_start_together_make_the_tables_once(url: str, within: With
     async def scene() -> None:
         databases = [PostgresDatabase(parse(url), identity=f"s{n}") for n in range(5)]
         await asyncio.gather(*(db.start() for db in databases))
-        assert await databases[3].read(lambda c: select(c, "SELECT version FROM store_version")) == [(1,)]
+        assert await databases[3].read(lambda c: select(c, "SELECT version FROM store_version")) == [(SCHEMA_VERSION,)]
         await asyncio.gather(*(db.close() for db in databases))
 
     within(scene)

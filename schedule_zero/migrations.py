@@ -1,0 +1,52 @@
+"""From one version of the store's tables to the next.
+
+A store says which version its tables have: SQLite in ``user_version``, PostgreSQL in the table ``store_version``. One
+that is new gets the tables of `schema` as they are now; an older one is brought up to date step by step, all in the
+transaction in which its version was looked at under a lock, so that it has one version or the other whatever happens,
+and servers that start at once do it once.
+
+To change a table: change `schema.TABLES`, raise `schema.SCHEMA_VERSION`, and add a step here that does the same to a
+store of the version before. Steps are never changed afterwards. A step that adds lets servers of the version before,
+which are still connected, go on until they are stopped; what takes away must wait until nobody uses it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from schedule_zero.dialect import Session
+from schedule_zero.schema import SCHEMA_VERSION, TABLES
+
+__all__ = ["STEPS", "bring_up_to_date"]
+
+STEPS: Final[dict[int, tuple[str, ...]]] = {
+    1: (
+        # The indexes that version 1 got in the course of time, which only new stores were made with.
+        "CREATE INDEX IF NOT EXISTS schedules_acquired ON schedules (acquired_until) WHERE acquired_by IS NOT NULL",
+        "CREATE INDEX IF NOT EXISTS executions_failed ON executions (ended_at, job_id)"
+        " WHERE outcome IS NOT NULL AND outcome != 'success'",
+        "CREATE INDEX IF NOT EXISTS executions_of_schedule ON executions (schedule_id, ended_at, job_id)"
+        " WHERE outcome IS NOT NULL AND schedule_id IS NOT NULL",
+        # Due schedules are gone through in this order, page by page.
+        "DROP INDEX IF EXISTS schedules_due",
+        "CREATE INDEX schedules_due ON schedules (next_fire, id)",
+    ),
+}
+"""By the version that a store has, the statements that make the next one of it."""
+
+
+def bring_up_to_date(c: Session, version: int, *, steps: dict[int, tuple[str, ...]] = STEPS) -> None:
+    """Make the tables of a store that has none (version 0), or do the steps from its version on.
+
+    Inside the caller's transaction, who also writes down the version; `steps` for other versions than ours.
+    """
+    if version == 0:
+        for statement in TABLES:
+            c.execute(statement)
+        return
+    for before in range(version, max(steps, default=0) + 1):
+        for statement in steps[before]:
+            c.execute(statement)
+
+
+assert max(STEPS) + 1 == SCHEMA_VERSION, "a version of the tables without a step that leads to it"
