@@ -33,6 +33,12 @@ class LogFile(RotatingFileHandler):
             return
         super().emit(record)
 
+    def shouldRollover(self, record: logging.LogRecord) -> int:
+        """Whether the file would become too large, by what others have written to it as well."""
+        if self.stream is not None and self.maxBytes > 0:
+            self.stream.seek(0, os.SEEK_END)  # from Python 3.13 on the base class looks at its own last place
+        return super().shouldRollover(record)
+
     def doRollover(self) -> None:
         """Move the file away, unless another process has just done so."""
         if self.stream is not None:

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ FLAGS = (
     " --disable-component-update --disable-sync --disable-dev-shm-usage --window-size=1200,900"
 )
 #: A form that is refused is a page with this status, which the browser notes on its console.
-FORESEEN = "422 (Unprocessable Entity)"
+FORESEEN = f"422 ({HTTPStatus.UNPROCESSABLE_ENTITY.phrase})"
 #: Seconds for which something is waited for on a page.
 PATIENCE = 10.0
 
