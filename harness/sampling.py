@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 
 from harness.errors import NeverReady
 from harness.history.recorder import Recorder
+from harness.history.records import AnyRecord, Sample
 from harness.scenario.values import Comparison
 from harness.targets.base import Target
 
@@ -15,6 +16,10 @@ INTERVAL = 0.25
 """Seconds between two looks; small against every ``within`` a scenario may name."""
 LOOKS = 10_000
 """Looks in the longest run: a day of virtual time must not be a history of samples."""
+CALM = 40
+"""Looks that must have told the same, ten seconds of them in a short run, before fewer will do."""
+REST = 8
+"""Beats to a look then: two seconds in a short run."""
 
 
 def interval_for(length: float, windows: Iterable[float] = ()) -> float:
@@ -50,19 +55,51 @@ async def look(target: Target, recorder: Recorder, *, timeout: float = 5.0) -> M
     return numbers
 
 
+class Attention:
+    """How closely to look: at every beat, but at one beat in `REST` once `CALM` looks in a row have told the same
+    numbers and nothing else was recorded meanwhile. Whatever is recorded then makes the next beat a look again.
+
+    Call `leave` when done.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._calm = self._passed = 0
+        self._numbers: Mapping[str, float] | None = None
+        self.leave = recorder.subscribe(self._recorded)
+
+    def _recorded(self, record: AnyRecord) -> None:
+        if not isinstance(record, Sample):
+            self._calm = 0
+
+    def due(self) -> bool:
+        """Whether this beat is one to look at."""
+        self._passed += 1
+        return self._calm < CALM or self._passed >= REST
+
+    def looked(self, numbers: Mapping[str, float]) -> None:
+        """This is what was seen."""
+        self._passed = 0
+        self._calm = self._calm + 1 if numbers == self._numbers else 0
+        self._numbers = numbers
+
+
 @contextlib.asynccontextmanager
 async def sampling(target: Target, recorder: Recorder, *, interval: float = INTERVAL) -> AsyncIterator[None]:
-    """Look at the target every `interval` seconds for as long as the block runs."""
+    """Look at the target every `interval` seconds for as long as the block runs; less often where nothing happens
+    (see `Attention`)."""
+    attention = Attention(recorder)
 
     async def forever() -> None:
         while True:
-            await look(target, recorder)
+            if attention.due():
+                attention.looked(await look(target, recorder))
             await asyncio.sleep(interval)
 
     task = asyncio.create_task(forever(), name="sampling")
     try:
         yield
     finally:
+        attention.leave()
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task

@@ -15,6 +15,7 @@ from harness.errors import UsageError
 from harness.history.recorder import Recorder
 from harness.history.records import Operation, Status
 from harness.scenario.model import Scenario
+from harness.sim import World
 
 pytestmark = pytest.mark.unit
 
@@ -123,3 +124,12 @@ def test_watching_tells_the_first_rule_that_trips() -> None:
         asyncio.run(
             asyncio.wait_for(abort.watch([abort.Rule("never", lambda: False, 0.0)], interval=0.01), 0.1)
         )
+
+
+def test_no_rules_are_watched_at_no_cost() -> None:
+    """A month without rules is not looked at second by second."""
+    with World(seed=1) as world:
+        with pytest.raises(TimeoutError):
+            asyncio.run(asyncio.wait_for(abort.watch([]), 30 * 86_400.0))
+        assert world.elapsed == 30 * 86_400.0
+        assert len(world.trace) < 1_000

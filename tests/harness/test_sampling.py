@@ -103,6 +103,43 @@ async def test_sampling_looks_again_and_again_until_the_block_ends(
     assert driver.told.count("probe") == seen
 
 
+def _beats(attention: sampling.Attention, numbers: Mapping[str, float], count: int) -> list[int]:
+    """Which of the next `count` beats are looked at when each look tells these numbers."""
+    looks = []
+    for beat in range(count):
+        if attention.due():
+            looks.append(beat)
+            attention.looked(numbers)
+    return looks
+
+
+async def test_where_nothing_happens_one_beat_in_eight_is_looked_at(recorder: Recorder) -> None:
+    """After ten seconds of it; another number makes every beat a look again, at once."""
+    attention = sampling.Attention(recorder)
+
+    calm = _beats(attention, {"backlog": 0.0}, 41 + 24)
+    first = _beats(attention, {"backlog": 1.0}, 9)
+
+    assert calm == [*range(41), 48, 56, 64]
+    assert first == [7, 8]
+
+
+async def test_whatever_is_recorded_makes_the_next_beat_a_look(recorder: Recorder) -> None:
+    """A heal, say, after which something must come true soon; samples themselves do not count."""
+    attention = sampling.Attention(recorder)
+    _beats(attention, {"backlog": 0.0}, 60)
+
+    recorder.sample("backlog", 0.0)
+    calm = _beats(attention, {"backlog": 0.0}, 3)
+    recorder.event("healed")
+    awake = _beats(attention, {"backlog": 0.0}, 40 + 8)
+    attention.leave()
+    recorder.event("healed")
+    left = _beats(attention, {"backlog": 0.0}, 7)
+
+    assert (calm, awake, left) == ([], [*range(40), 47], [])
+
+
 async def test_what_is_expected_must_hold_all_at_once(driver: FakeDriver, target: Target, recorder: Recorder) -> None:
     """Two numbers that each held at some time, but never together, are waited for."""
     driver.script["probe"] = telling({"a": 1.0, "b": 0.0}, {"a": 0.0, "b": 1.0}, {"a": 1.0, "b": 1.0})
