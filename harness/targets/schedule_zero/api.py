@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,11 @@ class Answer:
     code: int
     body: Any
     error: str = ""
+
+    @property
+    def unheard(self) -> bool:
+        """Whether the server certainly never saw the request: there was nobody to take the connection."""
+        return self.status is Status.FAIL and self.code == 0
 
 
 class ApiClient:
@@ -58,6 +64,16 @@ class ApiClient:
         if response.error is not None and response.code == 599:
             return Answer(Status.INFO, 0, None, str(response.error))
         return _answer(response.code, response.body)
+
+    async def anywhere(
+        self, bases: Sequence[str], method: str, path: str, body: Any = None, *, timeout: float
+    ) -> Answer:
+        """Make one request to the first of several servers that takes the connection, as any client of them would."""
+        for base in bases[:-1]:
+            answer = await self.request(method, base + path, body, timeout=timeout)
+            if not answer.unheard:
+                return answer
+        return await self.request(method, bases[-1] + path, body, timeout=timeout)
 
     def close(self) -> None:
         """Give the connections back."""

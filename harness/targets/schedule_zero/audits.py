@@ -10,7 +10,6 @@ from typing import Any
 
 from harness.history.records import Audit
 from harness.lifecycle import postconditions
-from harness.targets.schedule_zero.deployment import NAME
 
 Found = tuple[int, list[dict[str, Any]]]
 Search = Callable[[], Found]
@@ -31,14 +30,16 @@ async def audit(
     now: Callable[[], float],
     *,
     run: str,
-    root: Path,
+    directories: Sequence[Path],
     ports: Sequence[int],
-    database: Path | None,
+    problems: Callable[[], Found | None],
     timeout: float,
     threads: bool = False,
     killed: bool = False,
 ) -> list[Audit]:
     """Every search once; `ports` are those the deployment listened on, `run` is the tag of its processes.
+
+    `directories` are those of its governors, `problems` looks at the store.
 
     `threads`: its governor has no other processes; `killed`: it was, so that nobody could put away what names it.
 
@@ -47,16 +48,20 @@ async def audit(
     deadline = asyncio.get_running_loop().time() + timeout
     searches: list[tuple[str, Search]] = [
         ("processes", lambda: postconditions.tagged_processes(run)),
-        ("pidfiles", lambda: pid_files(root / NAME, threads=threads, killed=killed)),
+        ("pidfiles", lambda: _all([pid_files(one, threads=threads, killed=killed) for one in directories])),
         ("ports", lambda: postconditions.bound_ports(ports)),
     ]
-    if database is not None and database.exists():
-        searches.append(("store", lambda: store_problems(database)))
+    if await asyncio.to_thread(problems) is not None:
+        searches.append(("store", lambda: problems() or (0, [])))
     audits = []
     for name, search in searches:
         looked_at, found = await until_gone(search, deadline)
         audits.append(Audit(at=now(), name=name, scope=scope, looked_at=looked_at, found=tuple(found)))
     return audits
+
+
+def _all(found: Sequence[Found]) -> Found:
+    return sum(looked_at for looked_at, _ in found), [one for _, some in found for one in some]
 
 
 def pid_files(directory: Path, *, threads: bool, killed: bool) -> Found:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +28,54 @@ def handler_entry(group: HandlerGroup, name: str, *, seed: int) -> dict[str, Any
     return {"handler_id": name, "module": options.module, "class": options.cls, "config": config}
 
 
-def write(scenario: Scenario, path: Path, *, seed: int) -> SchedulerOptions:
-    """Write the configuration of the whole deployment to `path`; returns the scheduler's options in force."""
+@dataclass(frozen=True)
+class Configured:
+    """One server with its governor: its ``number`` among those of the run, and the folder of its files."""
+
+    number: int
+    root: Path
+
+    @property
+    def mark(self) -> str:
+        """What is added to the names of its processes: nothing for the first, ``2`` for the second."""
+        return "" if self.number == 1 else str(self.number)
+
+    @property
+    def name(self) -> str:
+        """Its name as a deployment."""
+        return NAME + self.mark
+
+    @property
+    def path(self) -> Path:
+        """Its configuration file."""
+        return self.root / f"deployment{self.mark}.yaml"
+
+
+def write(scenario: Scenario, made: Configured, *, seed: int, peers: Sequence[str] = ()) -> SchedulerOptions:
+    """Write the configuration of one server; returns the scheduler's options in force.
+
+    The first has all handlers; they register with the `peers` as well.
+    """
     options = SchedulerOptions.model_validate(scenario.topology.scheduler)
+    document = _document(scenario, options, made, seed)
+    document["zmq"] |= {"peers": list(peers)} if peers else {}
+    stream = io.StringIO()
+    YAML(typ="safe", pure=True).dump(document, stream)
+    made.path.write_text(stream.getvalue(), encoding="utf-8")
+    return options
+
+
+def _document(scenario: Scenario, options: SchedulerOptions, made: Configured, seed: int) -> dict[str, Any]:
     governor = scenario.target.governor
-    document: dict[str, Any] = {
-        "deployment": NAME,
+    handlers = [(group, name) for group in scenario.topology.handlers for name in group.names()]
+    return {
+        "deployment": made.name,
         "http": {"host": "127.0.0.1", "port": 0},
         "zmq": {"host": "127.0.0.1", "port": 0},
-        "store": options.store,
+        # PostgreSQL is named by the environment: its URL may hold a password.
+        **({"server_id": f"server{made.number}"} if options.store == "postgres" else {"store": options.store}),
         "database": "jobs.db",
-        "registry": "registry.yaml",
+        "registry": f"registry{made.mark}.yaml",
         "scheduler": _without_none(
             {
                 "lease": _text(options.lease),
@@ -56,14 +95,8 @@ def write(scenario: Scenario, path: Path, *, seed: int) -> SchedulerOptions:
             "restart_delay": _text(governor.restart_delay),
             "backoff": 1,
         },
-        "handlers": [
-            handler_entry(group, name, seed=seed) for group in scenario.topology.handlers for name in group.names()
-        ],
+        "handlers": [handler_entry(group, name, seed=seed) for group, name in handlers if made.number == 1],
     }
-    stream = io.StringIO()
-    YAML(typ="safe", pure=True).dump(document, stream)
-    path.write_text(stream.getvalue(), encoding="utf-8")
-    return options
 
 
 def _text(seconds: float) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import psutil
 from pydantic import BaseModel
 
 from harness.agent import protocol
@@ -19,14 +18,21 @@ from harness.history.records import AnyRecord, Audit, Event, Process, ProcessEve
 from harness.scenario.model import Scenario, World
 from harness.targets.apscheduler.notes import Notes
 from harness.targets.base import OpSpec, Place, PlaceKind, Reply, StopHow, StopResult, Target, TargetContext
-from harness.targets.schedule_zero import audits, deployment, mutants, operations, records, sockets
+from harness.targets.schedule_zero import audits, deployment, living, mutants, operations, records, sockets, stores
 from harness.targets.schedule_zero.agent_folder import AgentFolder
 from harness.targets.schedule_zero.api import ApiClient
 from harness.targets.schedule_zero.control import Control
 from harness.targets.schedule_zero.decoy import interpreters, write_decoy
+from harness.targets.schedule_zero.fleet import Fleet
 from harness.targets.schedule_zero.governor import Addresses, GovernorProcess, kill_tagged
 from harness.targets.schedule_zero.memory import MemoryJobs
-from harness.targets.schedule_zero.options import AwayArgs, HandlerOptions, SchedulerOptions, TargetOptions
+from harness.targets.schedule_zero.options import (
+    MOST_SERVERS,
+    AwayArgs,
+    HandlerOptions,
+    SchedulerOptions,
+    TargetOptions,
+)
 
 PLUGIN = "harness.targets.schedule_zero.hooks"
 PROBE_TIMEOUT = 2.0
@@ -43,11 +49,10 @@ class ScheduleZeroDriver:
     scheduler_options: ClassVar[type[BaseModel]] = SchedulerOptions
     handler_options: ClassVar[type[BaseModel] | None] = HandlerOptions
     places: ClassVar[Mapping[str, PlaceKind]] = {
-        "governor": PlaceKind.PROCESS,
-        "scheduler": PlaceKind.PROCESS,
-        "scheduler.req": PlaceKind.SOCKET,
-        "store": PlaceKind.STORE,
-    }
+        f"{name}{mark}{part}": PlaceKind.SOCKET if part else PlaceKind.PROCESS
+        for mark in ("", *(str(number) for number in range(2, MOST_SERVERS + 1)))
+        for name, part in (("governor", ""), ("scheduler", ""), ("scheduler", ".req"))
+    } | {"store": PlaceKind.STORE}
     ops: ClassVar[Mapping[str, OpSpec]] = operations.OPS
     methods: ClassVar[tuple[str, ...]] = ("echo", "fail", "sleep", "tick", "work")
 
@@ -81,16 +86,20 @@ class ScheduleZeroTarget:
         for folder in (root, self._logs, self._journals):
             folder.mkdir(parents=True, exist_ok=True)
         seed = context.rng.getrandbits(31)
-        self._options = deployment.write(scenario, root / "deployment.yaml", seed=seed)
-        self._database = root / "jobs.db" if self._options.store == "sqlite" else None
+        options = self._options = SchedulerOptions.model_validate(scenario.topology.scheduler)
+        servers = [deployment.Configured(number, root) for number in range(1, options.servers + 1)]
+        for server in servers:
+            deployment.write(scenario, server, seed=seed)
         base = self._base_environment(scenario, root)
         # Unix socket paths hold 107 bytes, and a report folder may lie deep:
         # the agents' sockets get a short place of their own.
-        # It is made when nothing can fail any more: who never had a target cannot close it.
+        # These two are made when nothing can fail any more: who never had a target cannot close it.
+        self._store = stores.store_of(options, root, self.run_tag)
         self._agents = AgentFolder()
         self._agent_dir = self._agents.path
         environment = protocol.child_environment(
             base,
+            **self._store.variables,
             **{
                 protocol.ENV_RUN: self.run_tag,
                 protocol.ENV_DIR: str(self._agent_dir),
@@ -100,12 +109,16 @@ class ScheduleZeroTarget:
                 protocol.ENV_SEED: str(seed),
             },
         )
-        self._governor = GovernorProcess(root, root / "deployment.yaml", environment, self._agent_dir, self._logs)
+        self._fleet = Fleet(
+            [GovernorProcess(server, root, environment, self._agent_dir, self._logs) for server in servers],
+            lambda peers: deployment.write(scenario, servers[0], seed=seed, peers=peers),
+        )
         self._api = ApiClient()
-        self._notes = Notes(self._recorder, durable=self._database is not None)
-        self._operations = operations.Operations(self._api, self._notes, grace=self._options.misfire_grace)
-        self._memory = MemoryJobs(self._api, self._recorder.to_scenario) if self._database is None else None
-        self._addresses: Addresses | None = None
+        self._notes = Notes(self._recorder, durable=self._store.durable)
+        self._operations = operations.Operations(self._api, self._notes, grace=options.misfire_grace)
+        self._memory = MemoryJobs(self._api, self._recorder.to_scenario) if options.store == "memory" else None
+        self._addresses: tuple[Addresses, ...] = ()
+        self._turn = 0
         self._ports: set[int] = set()
         self._seen: dict[str, int] = {}
 
@@ -127,15 +140,21 @@ class ScheduleZeroTarget:
         return self._reached().registration
 
     def _reached(self) -> Addresses:
-        if self._addresses is None:
+        if not self._addresses:
             raise TargetError("the scheduler has not been started, or never told its addresses")
-        return self._addresses
+        return self._addresses[0]
+
+    def _bases(self) -> list[str]:
+        """The servers' APIs; each call begins with the next of them."""
+        self._turn += 1
+        first = self._turn % len(self._addresses)
+        return [one.http for one in (*self._addresses[first:], *self._addresses[:first])]
 
     async def start(self) -> None:
         """Start the governor; returns when the API answers and every handler is connected."""
         deadline, begun = asyncio.get_running_loop().time() + self._setup, self._notes.now()
-        self._governor.spawn()
-        self._addresses = await self._governor.wait_for_addresses(deadline)
+        await asyncio.to_thread(self._store.open)
+        self._addresses = await self._fleet.start(deadline)
         await self._wait_for_handlers(len(self._handlers), deadline)
         self._notes.works(begun)
         await self._note_processes()
@@ -148,14 +167,14 @@ class ScheduleZeroTarget:
             connected = [name for name, status in states.items() if status == "Connected"]
             if len(connected) >= count:
                 return
-            self._governor.require_alive("while its handlers were awaited")
+            self._fleet.require_alive("while its handlers were awaited")
             if loop.time() >= asked + 0.5:
                 asked = loop.time()
                 await self._refuse_the_hopeless()
             if loop.time() >= deadline:
                 raise NeverReady(
                     f"waited for {count} connected handlers; seen: {states or 'none'}; "
-                    f"log:\n{self._governor.log_tail()}"
+                    f"log:\n{self._fleet.log_tail()}"
                 )
             await asyncio.sleep(0.03)
 
@@ -171,19 +190,21 @@ class ScheduleZeroTarget:
             raise NeverReady(f"given up by the governor: {said}")
 
     async def _handler_states(self) -> dict[str, str] | None:
-        """Status by handler; None when the server does not answer."""
-        listed = await self._listed_handlers()
-        return None if listed is None else {entry["id"]: entry["status"] for entry in listed}
+        """Status by handler, as that server says which knows the fewest; None when none answers."""
+        listed = [one for one in await self._listed_handlers() if one is not None]
+        told = [{entry["id"]: entry["status"] for entry in entries} for entries in listed]
+        return min(told, key=lambda states: list(states.values()).count("Connected"), default=None)
 
-    async def _listed_handlers(self) -> list[dict[str, Any]] | None:
-        answer = await self._api.request("GET", self.http_url + "/api/handlers", timeout=PROBE_TIMEOUT)
-        return answer.body["handlers"] if answer.status is Status.OK else None
+    async def _listed_handlers(self) -> list[list[dict[str, Any]] | None]:
+        urls = [one.http + "/api/handlers" for one in self._addresses]
+        answers = await asyncio.gather(*(self._api.request("GET", url, timeout=PROBE_TIMEOUT) for url in urls))
+        return [answer.body["handlers"] if answer.status is Status.OK else None for answer in answers]
 
     async def stop(self, how: StopHow = StopHow.TERM, *, timeout: float = 30.0, times: int = 1) -> StopResult:
         """Signal the governor; it ends its server and handlers. By force after `timeout` seconds."""
         await self._note_processes()
         begun = self._notes.now()
-        result = await self._governor.stop(how, timeout, times)
+        result = await self._fleet.stop(how, timeout, times)
         if result.forced:
             await asyncio.to_thread(kill_tagged, self.run_tag)
         self._killed = result.forced or how is StopHow.KILL
@@ -198,11 +219,11 @@ class ScheduleZeroTarget:
 
     async def call(self, op: str, args: Mapping[str, object], *, timeout: float) -> Reply:
         """Make one operation over the HTTP API."""
-        if self._addresses is None:
+        if not self._addresses:
             return Reply(Status.FAIL, error="the scheduler is not running")
         if op in operations.LIFE:
             return await self._live_again(op, AwayArgs.model_validate(dict(args)).down)
-        reply = await self._operations.perform(self._addresses.http, op, args, timeout=timeout)
+        reply = await self._operations.perform(self._bases(), op, args, timeout=timeout)
         if self._memory is not None and op == "job.submit" and reply.status is Status.OK:
             self._memory.accepted(reply.ref)
         return reply
@@ -221,22 +242,23 @@ class ScheduleZeroTarget:
 
     def places(self) -> Sequence[Place]:
         """Living processes, the REQ sockets of the server, and the store."""
-        found = self._governor.places()
+        found = self._fleet.places()
         for place in list(found):
-            if place.name == ("governor" if self._threads else "scheduler"):
-                found.append(
-                    Place(PlaceKind.SOCKET, "scheduler.req", "sockets", place.pid, place.started, control=place.control)
-                )
-        if self._database is not None:
-            found.append(Place(PlaceKind.STORE, "store", "stores", path=self._database))
+            if place.group == ("governor" if self._threads else "scheduler"):
+                name = place.name.replace("governor", "scheduler") + ".req"
+                found.append(Place(PlaceKind.SOCKET, name, "sockets", place.pid, place.started, control=place.control))
+        if self._store.file is not None:
+            found.append(Place(PlaceKind.STORE, "store", "stores", path=self._store.file))
         return found
 
     async def probe(self) -> Mapping[str, float]:
         """Connected handlers, jobs accepted but not done, and the size of each process."""
-        if self._addresses is None:
+        if not self._addresses:
             return {}
         await self._note_processes()
-        states, numbers = await asyncio.gather(self._handler_states(), asyncio.to_thread(self._sizes))
+        states, numbers = await asyncio.gather(
+            self._handler_states(), asyncio.to_thread(lambda: living.sizes(self._fleet.processes()))
+        )
         if states is not None:
             numbers["registered-handlers"] = float(sum(status == "Connected" for status in states.values()))
         if (backlog := await self._backlog()) is not None:
@@ -246,35 +268,21 @@ class ScheduleZeroTarget:
     async def _backlog(self) -> int | None:
         if self._memory is not None:
             return await self._memory.backlog(self.http_url)
-        assert self._database is not None
-        return await asyncio.to_thread(records.backlog, self._database)
-
-    def _sizes(self) -> dict[str, float]:
-        numbers: dict[str, float] = {}
-        for name, process in self._governor.processes():
-            try:
-                with process.oneshot():
-                    numbers[f"fds@{name}"] = float(process.num_fds())
-                    numbers[f"threads@{name}"] = float(process.num_threads())
-                    # Last: nobody knows how much memory a simulated process would need.
-                    numbers[f"rss@{name}"] = float(process.memory_info().rss)
-            except psutil.Error:
-                continue
-        return numbers
+        return await asyncio.to_thread(self._store.backlog)
 
     async def _note_processes(self) -> None:
         """Record which processes came and went since the last look, and the ports they listen on."""
-        living = await asyncio.to_thread(lambda: dict(self._governor.processes()))
+        alive = await asyncio.to_thread(lambda: dict(self._fleet.processes()))
         now = self._recorder.now()
         for name, pid in list(self._seen.items()):
-            if name not in living or living[name].pid != pid:
+            if name not in alive or alive[name].pid != pid:
                 self._recorder.append(Process(at=now, name=name, pid=pid, event=ProcessEvent.EXITED))
                 del self._seen[name]
-        for name, process in living.items():
+        for name, process in alive.items():
             if name not in self._seen:
                 self._seen[name] = process.pid
                 self._recorder.append(Process(at=now, name=name, pid=process.pid, event=ProcessEvent.STARTED))
-                self._ports |= await asyncio.to_thread(_listening, process)
+                self._ports |= await asyncio.to_thread(living.listening, process)
 
     async def add_handler(self, name: str) -> None:
         """Have the governor start this handler of the topology; returns when it is connected."""
@@ -283,10 +291,10 @@ class ScheduleZeroTarget:
 
     async def remove_handler(self, name: str) -> None:
         """Have the governor stop it and forget it; returns when its process has ended, too."""
-        process = dict(self._governor.processes()).get(name)
+        process = dict(self._fleet.processes()).get(name)
         await Control(self._reached().control).ask("remove_handler", handler_id=name)
         if process is not None:
-            await _ended(name, process)
+            await living.ended(name, process)
         await self._wait_for(name, connected=False)
 
     async def restart_handler(self, name: str) -> None:
@@ -308,9 +316,10 @@ class ScheduleZeroTarget:
     async def collect(self) -> Iterable[AnyRecord]:
         """What can only be asked while it lives: re-registrations, and the sockets open in each process."""
         found: list[AnyRecord] = []
-        if self._addresses is None or not self._governor.running:
+        if not self._addresses or not self._fleet.running:
             return found
-        for entry in await self._listed_handlers() or []:
+        listed = await self._listed_handlers()
+        for entry in [entry for entries in listed for entry in entries or ()]:
             if entry["registrations"] > 1:
                 detail = {"registrations": entry["registrations"]}
                 found.append(
@@ -325,7 +334,7 @@ class ScheduleZeroTarget:
         pools, own = len(self._handlers) * self._options.per_handler_jobs, sockets.HANDLER_SOCKETS
         all_in_one = pools + own * (1 + len(self._handlers))
         return sockets.audit(
-            self._governor.places(), self._recorder.now, scheduler_sockets=pools,
+            self._fleet.places(), self._recorder.now, scheduler_sockets=pools,
             governor_sockets=all_in_one if self._threads else own,
         )  # fmt: skip
 
@@ -333,14 +342,13 @@ class ScheduleZeroTarget:
         """Jobs from the store and executions from the handlers' journals, read by the harness itself."""
 
         def read() -> list[AnyRecord]:
-            found: list[AnyRecord] = []
-            if self._database is not None:
-                found += records.read_jobs(self._database, self._recorder.to_scenario)
-            found += records.read_journals(self._journals, self._recorder.to_scenario)
-            return found
+            to_scenario = self._recorder.to_scenario
+            return [*self._store.jobs(to_scenario), *records.read_journals(self._journals, to_scenario)]
 
-        for log in sorted((self._governor.directory / "logs").glob("*.log")):
-            await asyncio.to_thread(shutil.copyfile, log, self._logs / log.name)
+        for governor in self._fleet.governors:
+            for log in sorted((governor.directory / "logs").glob("*.log")):
+                name = log.name if governor is self._fleet.first else f"{governor.directory.name}-{log.name}"
+                await asyncio.to_thread(shutil.copyfile, log, self._logs / name)
         return await asyncio.to_thread(read)
 
     async def audit(self, scope: str, *, timeout: float = 5.0) -> Iterable[AnyRecord]:
@@ -350,9 +358,9 @@ class ScheduleZeroTarget:
                 scope,
                 self._recorder.now,
                 run=self.run_tag,
-                root=self._governor.root,
+                directories=[governor.directory for governor in self._fleet.governors],
                 ports=sorted(self._ports),
-                database=self._database,
+                problems=self._store.problems,
                 timeout=timeout,
                 threads=self._threads,
                 killed=self._killed,
@@ -366,32 +374,7 @@ class ScheduleZeroTarget:
     async def close(self) -> None:
         """Kill whatever still carries the run's tag, and remove the agents' folder."""
         await asyncio.to_thread(kill_tagged, self.run_tag)
-        self._governor.release()
+        self._fleet.release()
+        await asyncio.to_thread(self._store.close)
         self._api.close()
         self._agents.close()
-
-
-async def _ended(name: str, process: psutil.Process, *, timeout: float = 3.0) -> None:
-    """Wait for a process to end; raises `TargetError` when it has not within `timeout` seconds."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout
-    while _lives(process):
-        if loop.time() >= deadline:
-            raise TargetError(
-                f"the process of {name} (pid {process.pid}) still runs {timeout:g} s after {name} was removed"
-            )
-        await asyncio.sleep(0.03)
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
-def _listening(process: psutil.Process) -> set[int]:
-    try:
-        return {c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
-    except psutil.Error:
-        return set()

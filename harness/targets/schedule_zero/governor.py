@@ -18,7 +18,7 @@ import psutil
 
 from harness.errors import NeverReady, TargetError
 from harness.targets.base import Place, PlaceKind, StopHow, StopResult
-from harness.targets.schedule_zero.deployment import NAME
+from harness.targets.schedule_zero.deployment import Configured
 from schedule_zero.pidfile import PidFile, is_alive
 
 SERVER = "server"
@@ -45,9 +45,11 @@ class Addresses:
 class GovernorProcess:
     """``schedule-zero governor start`` in a process group of its own, with the run's environment."""
 
-    def __init__(self, root: Path, config: Path, environment: dict[str, str], agent_dir: Path, logs: Path) -> None:
-        self.root, self._config, self._environment, self._agent_dir = root, config, environment, agent_dir
-        self._log_path = logs / "governor.log"
+    def __init__(
+        self, deployment: Configured, root: Path, environment: dict[str, str], agent_dir: Path, logs: Path
+    ) -> None:
+        self._deployment, self.root, self._environment, self._agent_dir = deployment, root, environment, agent_dir
+        self._log_path = logs / f"governor{deployment.mark}.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: int | None = None
 
@@ -59,7 +61,7 @@ class GovernorProcess:
     @property
     def directory(self) -> Path:
         """The deployment's folder, with its pid files and logs."""
-        return self.root / NAME
+        return self.root / self._deployment.name
 
     @property
     def running(self) -> bool:
@@ -74,7 +76,8 @@ class GovernorProcess:
         self.release()
         # The governor stops everything when this pipe ends: a harness that is killed leaves nothing running either.
         reader, self._lifeline = os.pipe()
-        words = ["governor", "start", "--deployment", NAME, "--config", str(self._config), "--root", str(self.root)]
+        name, config = self._deployment.name, self._deployment.path
+        words = ["governor", "start", "--deployment", name, "--config", str(config), "--root", str(self.root)]
         try:
             with self._log_path.open("ab") as log:
                 self._process = subprocess.Popen(
@@ -164,18 +167,20 @@ class GovernorProcess:
 
     def processes(self) -> Iterator[tuple[str, psutil.Process]]:
         """The living processes of the deployment by name, from their pid files, the server as ``scheduler``."""
+        mark = self._deployment.mark
         if self.running:
-            yield "governor", psutil.Process(self.pid)
+            yield f"governor{mark}", psutil.Process(self.pid)
         for path in sorted((self.directory / "pids").glob("*.pid")):
             if (process := _recorded_process(path)) is not None and path.stem != "governor":
-                yield ("scheduler" if path.stem == SERVER else path.stem), process
+                yield (f"scheduler{mark}" if path.stem == SERVER else path.stem), process
 
     def places(self) -> list[Place]:
         """Each living process as a place of a fault."""
         found = []
         for name, process in self.processes():
-            kind = PlaceKind.PROCESS if name in ("governor", "scheduler") else PlaceKind.HANDLER
-            group = "handlers" if kind is PlaceKind.HANDLER else name
+            part = name.removesuffix(self._deployment.mark)
+            kind = PlaceKind.PROCESS if part in ("governor", "scheduler") else PlaceKind.HANDLER
+            group = "handlers" if kind is PlaceKind.HANDLER else part
             control = str(self._agent_dir / f"{process.pid}.sock")
             try:
                 started = process.create_time()

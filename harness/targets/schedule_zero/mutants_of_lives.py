@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 from typing import Any
 
@@ -106,6 +107,26 @@ def _own_jobs_not_reaped() -> None:
         return None
 
     JobStore.reap_abandoned_jobs = leave  # type: ignore[method-assign]
+
+
+@mutant("leases-never-expire")
+def _leases_never_expire() -> None:
+    """What a server had taken when it was killed is never given back, neither to others nor to itself."""
+    from schedule_zero import store
+    from schedule_zero.store_schedules import remove_finished
+
+    async def leave(self: Any, scheduler_id: str) -> None:
+        return None
+
+    def clean(c: Any, held: Any) -> list[Any]:
+        return list(remove_finished(c))
+
+    store.JobStore.reap_abandoned_jobs = leave  # type: ignore[method-assign]
+    vars(store)["clean"] = clean
+    if importlib.util.find_spec("psycopg") is not None:
+        from schedule_zero import postgres_store
+
+        vars(postgres_store)["clean"] = clean
 
 
 @mutant("request-id-anew")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from harness.history.records import Status
 from harness.targets.apscheduler import specs
 from harness.targets.apscheduler.notes import Notes
-from harness.targets.apscheduler.recording import wall
+from harness.targets.apscheduler.moments import wall
 from harness.targets.base import OpSpec, Reply
 from harness.targets.schedule_zero.api import Answer, ApiClient
 from harness.targets.schedule_zero.options import AddScheduleArgs, AwayArgs, HealthArgs, ScheduleArgs, SubmitArgs
@@ -76,8 +76,8 @@ class Operations:
         self._api, self._notes, self._grace = api, notes, grace
         self._count = 0
 
-    async def perform(self, base: str, op: str, args: Mapping[str, Any], *, timeout: float) -> Reply:
-        """Make operation `op` against the server at `base`; `timeout` in seconds."""
+    async def perform(self, bases: Sequence[str], op: str, args: Mapping[str, Any], *, timeout: float) -> Reply:
+        """Make operation `op` against the first server of `bases` that can be reached; `timeout` in seconds."""
         parsed: BaseModel = OPS[op].args.model_validate(dict(args))
         try:
             told = self._told(parsed)
@@ -88,7 +88,7 @@ class Operations:
         else:
             method, path, body = _REQUESTS[op](parsed)
         begun = self._notes.begin(op, told)
-        answer = await self._api.request(method, base + path, body, timeout=timeout)
+        answer = await self._api.anywhere(bases, method, path, body, timeout=timeout)
         reply = Reply(answer.status, _reference(answer), answer.error, {"code": answer.code})
         self._notes.end(op, told, reply, begun)
         return reply

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from harness.scenario.values import Duration
 from harness.targets.apscheduler.options import TriggerArgs
 
+MOST_SERVERS = 3
+"""Servers that a scenario may have."""
+
 
 class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -24,7 +27,12 @@ class TargetOptions(_Options):
 class SchedulerOptions(_Options):
     """Keys of ``topology.scheduler``; durations with a unit."""
 
-    store: Literal["sqlite", "memory"] = "sqlite"
+    store: Literal["sqlite", "memory", "postgres"] = "sqlite"
+    """``postgres`` is for the real world alone: a server of the run's own, or ``database_url``."""
+    database_url: str | None = None
+    """A PostgreSQL to be used, as ``HARNESS_POSTGRES_URL`` in the environment; the run makes a schema in it."""
+    servers: int = Field(default=1, ge=1, le=MOST_SERVERS)
+    """Servers that share a PostgreSQL: ``scheduler``, ``scheduler2``, each with a governor of its own."""
     lease: Duration = Field(default=30.0, ge=1.0)
     max_jobs: int = Field(default=100, gt=0)
     per_handler_jobs: int = Field(default=16, gt=0)
@@ -34,6 +42,13 @@ class SchedulerOptions(_Options):
     retry_base: Duration = 1.0
     heartbeat: Duration = 2.0
     heartbeat_timeout: Duration = 6.0
+
+
+    @model_validator(mode="after")
+    def _share_what_can_be_shared(self) -> SchedulerOptions:
+        if self.store != "postgres" and (self.servers > 1 or self.database_url):
+            raise ValueError("`servers` and `database_url` are for `store: postgres`")
+        return self
 
 
 class HandlerOptions(BaseModel):

@@ -34,27 +34,32 @@ def read_jobs(database: Path, to_scenario: ToScenario) -> Iterator[Job]:
     """Every job the store knows: those with an outcome, those begun, and those still waiting."""
     if not database.exists():
         return
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=5.0)
+    try:
+        yield from jobs_of(connection, to_scenario)
+    finally:
+        connection.close()
+
+
+def jobs_of(connection: Any, to_scenario: ToScenario) -> Iterator[Job]:
+    """Every job of a store, by a connection to its database, whichever that is."""
     offset = time.monotonic() - time.time()
 
     def when(micros: int | None) -> float | None:
         return None if micros is None else to_scenario(micros / 1e6 + offset)
 
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=5.0)
-    try:
-        for row in connection.execute(_EXECUTIONS):
-            yield _finished(row, when)
-        for job_id, task_id, schedule_id, scheduled in connection.execute(_JOBS):
-            handler = str(task_id).partition(":")[2] or str(task_id)
-            yield Job(
-                at=to_scenario(time.monotonic()),
-                job_id=job_id,
-                handler=handler,
-                method="",
-                schedule_id=schedule_id or "",
-                scheduled_for=when(scheduled),
-            )
-    finally:
-        connection.close()
+    for row in connection.execute(_EXECUTIONS):
+        yield _finished(row, when)
+    for job_id, task_id, schedule_id, scheduled in connection.execute(_JOBS):
+        handler = str(task_id).partition(":")[2] or str(task_id)
+        yield Job(
+            at=to_scenario(time.monotonic()),
+            job_id=job_id,
+            handler=handler,
+            method="",
+            schedule_id=schedule_id or "",
+            scheduled_for=when(scheduled),
+        )
 
 
 def _finished(row: tuple[Any, ...], when: Callable[[int | None], float | None]) -> Job:

@@ -14,6 +14,7 @@ import pkgutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,8 +22,10 @@ import apscheduler.triggers
 
 import schedule_zero
 from harness.agent import boot
-from harness.targets.schedule_zero import hooks, mutants
+from harness.errors import UsageError
+from harness.targets.schedule_zero import hooks, mutants, stores
 from harness.targets.schedule_zero.mutant_registry import PATCHED
+from harness.targets.schedule_zero.options import SchedulerOptions
 from schedule_zero import barriers
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ class SharedModules:
         world.kernel.process_local(boot, "_running", list)
         world.patcher.set(mutants, "apply", _once(mutants.apply))
         world.patcher.set(hooks, "open_sockets", open_sockets)
+        world.patcher.set(stores, "store_of", _store_of(stores.store_of))
 
     def remove(self) -> None:
         """Undo what a mutant did."""
@@ -81,6 +85,17 @@ def _once(apply: Callable[[str, Met], None]) -> Callable[..., None]:
             apply(name, tell)
 
     return call
+
+
+def _store_of(make: Callable[..., stores.Store]) -> Callable[..., stores.Store]:
+    """`stores.store_of` for a world: PostgreSQL is another program, which no world can hold."""
+
+    def store_of(options: SchedulerOptions, root: Path, run: str) -> stores.Store:
+        if options.store == "postgres":
+            raise UsageError("`store: postgres` cannot be simulated: play it with `--world real`, worlds: [real]")
+        return make(options, root, run)
+
+    return store_of
 
 
 def _modules() -> list[ModuleType]:

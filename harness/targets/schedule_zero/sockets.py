@@ -41,7 +41,7 @@ def audit(
             unseen.append(f"{place.name}: {error}")
             continue
         looked_at += 1
-        allowed = most.get(place.name, HANDLER_SOCKETS)
+        allowed = most.get(place.group or place.name, HANDLER_SOCKETS)
         if counts.get("REQ", 0) > allowed:
             leaked.append({"process": place.name, "open": dict(counts), "allowed": allowed})
     if not looked_at and not unseen:

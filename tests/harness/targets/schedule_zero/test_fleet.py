@@ -1,0 +1,142 @@
+"""Several servers of one deployment: the order of their start, one result of their stops, calls to whoever is there."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from pydantic import ValidationError
+
+from harness.errors import UsageError
+from harness.history.recorder import Recorder
+from harness.history.records import Status
+from harness.scenario.model import Scenario
+from harness.sim import World
+from harness.targets.base import StopHow, StopResult, TargetContext
+from harness.targets.schedule_zero.api import Answer, ApiClient
+from harness.targets.schedule_zero.deployment import Configured
+from harness.targets.schedule_zero.driver import ScheduleZeroDriver
+from harness.targets.schedule_zero.fleet import Fleet
+from harness.targets.schedule_zero.governor import Addresses, GovernorProcess
+from harness.targets.schedule_zero.options import SchedulerOptions
+
+pytestmark = pytest.mark.unit
+
+
+class Governor:
+    """Notes what it is told, and ends as it was made to."""
+
+    def __init__(self, name: str, notes: list[str], code: int | None = 0, took: float = 1.0) -> None:
+        self.name, self.notes = name, notes
+        self.result = StopResult(took, code, forced=code is None)
+
+    def spawn(self) -> None:
+        """Note it."""
+        self.notes.append(f"spawn {self.name}")
+
+    async def wait_for_addresses(self, deadline: float) -> Addresses:
+        """At once."""
+        return Addresses(f"http://{self.name}", f"tcp://{self.name}", "")
+
+    async def stop(self, how: StopHow, timeout: float, times: int) -> StopResult:
+        """As it was made to."""
+        return self.result
+
+
+def fleet(*governors: Governor) -> Fleet:
+    """Its configuration is noted where the first governor notes."""
+
+    def configure(peers: Sequence[str]) -> None:
+        governors[0].notes.append(f"peers {', '.join(peers)}")
+
+    return Fleet(cast("list[GovernorProcess]", governors), configure)
+
+
+def test_the_first_server_starts_last_and_its_handlers_know_the_others() -> None:
+    """A lone one is not configured anew."""
+    notes: list[str] = []
+    several = fleet(*(Governor(name, notes) for name in ("a", "b", "c")))
+
+    found = asyncio.run(several.start(10.0))
+
+    assert notes == ["spawn b", "spawn c", "peers tcp://b, tcp://c", "spawn a"]
+    assert [addresses.http for addresses in found] == ["http://a", "http://b", "http://c"]
+    notes.clear()
+    asyncio.run(fleet(Governor("a", notes)).start(10.0))
+    assert notes == ["spawn a"]
+
+
+def test_a_stop_of_several_went_as_badly_as_that_of_the_worst() -> None:
+    """The longest time, a code that is not 0 before one that is, force if any needed it."""
+
+    def stopped(*governors: Governor) -> StopResult:
+        return asyncio.run(fleet(*governors).stop(StopHow.TERM, 5.0, 1))
+
+    assert stopped(Governor("a", []), Governor("b", [], took=2.0)) == StopResult(2.0, 0, forced=False)
+    assert stopped(Governor("a", []), Governor("b", [], code=3)) == StopResult(1.0, 3, forced=False)
+    assert stopped(Governor("a", []), Governor("b", [], code=None)).forced
+
+
+def test_a_call_goes_to_the_next_server_only_if_the_first_cannot_have_seen_it() -> None:
+    """Refused connections are passed on; an answer, or none to what was sent, is what came of it."""
+    answers = {
+        "gone": Answer(Status.FAIL, 0, None, "ConnectionRefusedError"),
+        "there": Answer(Status.OK, 200, {}),
+        "silent": Answer(Status.INFO, 0, None, "HTTPTimeoutError"),
+        "full": Answer(Status.FAIL, 429, None),
+    }
+
+    class Client(ApiClient):
+        def __init__(self) -> None:
+            self.asked: list[str] = []
+
+        async def request(self, method: str, url: str, body: Any = None, *, timeout: float) -> Answer:
+            self.asked.append(url)
+            return answers[url.partition("/")[0]]
+
+    def asked(*bases: str) -> list[str]:
+        client = Client()
+        asyncio.run(client.anywhere(bases, "GET", "/x", timeout=1.0))
+        return client.asked
+
+    assert asked("gone", "there") == ["gone/x", "there/x"]
+    assert asked("gone", "gone") == ["gone/x", "gone/x"]
+    assert [asked(first, "there") for first in ("there", "silent", "full")] == [["there/x"], ["silent/x"], ["full/x"]]
+
+
+def test_servers_are_told_apart_by_their_names_and_files(tmp_path: Path) -> None:
+    """The first has the plain ones."""
+    first, second = Configured(1, tmp_path), Configured(2, tmp_path)
+
+    assert (first.name, first.mark, first.path.name) == ("under-test", "", "deployment.yaml")
+    assert (second.name, second.mark, second.path.name) == ("under-test2", "2", "deployment2.yaml")
+
+
+def test_only_a_store_that_can_be_shared_has_several_servers() -> None:
+    """A file is one server's alone."""
+    assert SchedulerOptions(store="postgres", servers=2).servers == 2
+    with pytest.raises(ValidationError, match="`servers` and `database_url` are for `store: postgres`"):
+        SchedulerOptions(servers=2)
+
+
+def test_a_world_says_that_it_cannot_hold_postgresql(tmp_path: Path) -> None:
+    """Before anything is started."""
+    scenario = Scenario.model_validate(
+        {
+            "scenario": 1,
+            "name": "t",
+            "kind": "regression",
+            "target": {"driver": "schedule_zero"},
+            "topology": {"scheduler": {"store": "postgres"}, "handlers": {"name": "h1"}},
+            "given": [{"op": "health.check"}],
+        }
+    )
+    driver = ScheduleZeroDriver()
+    context = TargetContext(tmp_path, random.Random(1), Recorder())
+
+    with World(seed=1, parts=tuple(driver.parts())), pytest.raises(UsageError, match="cannot be simulated"):
+        driver.create(scenario, context)
