@@ -9,7 +9,8 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from schedule_zero.deployment import Deployment, RestartSettings, ServiceConfig
 from schedule_zero.deployment_dump import write_deployment
 from schedule_zero.governor_base import HandlerConfig, RestartPolicy
 from schedule_zero.process_governor import ProcessGovernor
+from schedule_zero.server import Server
 from schedule_zero.zmq_client import ZMQClient
 from schedule_zero.zmq_handler_base import BaseHandler
 
@@ -197,6 +199,54 @@ def foreground(world: World, tmp_path: Path, until: Until) -> Iterator[Callable[
     for process in started:
         process.kill()
         process.wait()
+
+
+class InThread:
+    """A server in a thread with a loop of its own. Raises what kept it from starting."""
+
+    def __init__(self, config: ServiceConfig) -> None:
+        self._config = config
+        self._started: Future[Server] = Future()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._live()), name="test server", daemon=True)
+        self._thread.start()
+        self.server = self._started.result(20.0)
+
+    async def _live(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        server = Server(self._config)
+        try:
+            await server.start()
+        except BaseException as error:
+            self._started.set_exception(error)
+            raise
+        self._started.set_result(server)
+        await self._stop.wait()
+        await server.stop()
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """The result of a coroutine in the server's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(20.0)
+
+    def close(self) -> None:
+        """Stop it."""
+        self.loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(20.0)
+        assert not self._thread.is_alive(), "the server did not stop within 20 s"
+
+
+@pytest.fixture(scope="module")
+def in_thread() -> Iterator[Callable[[ServiceConfig], InThread]]:
+    """Start servers, each in a thread of its own; they are stopped at the end of the module."""
+    started: list[InThread] = []
+
+    def start(config: ServiceConfig) -> InThread:
+        started.append(InThread(config))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
 
 
 class Worker(BaseHandler):

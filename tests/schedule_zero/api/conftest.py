@@ -10,7 +10,6 @@ import copy
 import http.client
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -152,12 +151,6 @@ class Worker(BaseHandler):
         raise ValueError("no such luck")
 
 
-class InThread(Server):
-    """A server that tells its loop."""
-
-    loop: asyncio.AbstractEventLoop
-
-
 @pytest.fixture(scope="module")
 def judge() -> Judge:
     """What holds the answers that `api` gets against the document."""
@@ -165,38 +158,24 @@ def judge() -> Judge:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[InThread]:
+def live(in_thread: Callable[[ServiceConfig], Any]) -> Any:
     """A server on the memory store and free ports, in a thread of its own."""
-    config = ServiceConfig(store="memory", retry=RetrySettings(base=0.01), stop_timeout=0.5)
-    started: list[InThread] = []
-    ready, stop = threading.Event(), asyncio.Event()
-    loops: list[asyncio.AbstractEventLoop] = []
-
-    async def live() -> None:
-        loops.append(asyncio.get_running_loop())
-        server = InThread(config)
-        server.loop = asyncio.get_running_loop()
-        await server.start()
-        started.append(server)
-        ready.set()
-        await stop.wait()
-        await server.stop()
-
-    thread = threading.Thread(target=lambda: asyncio.run(live()), name="test server", daemon=True)
-    thread.start()
-    assert ready.wait(20.0), "the server did not start within 20 s"
-    yield started[0]
-    loops[0].call_soon_threadsafe(stop.set)
-    thread.join(20.0)
-    assert not thread.is_alive(), "the server did not stop within 20 s"
+    return in_thread(ServiceConfig(store="memory", retry=RetrySettings(base=0.01), stop_timeout=0.5))
 
 
 @pytest.fixture(scope="module")
-def api(server: InThread, judge: Judge) -> Iterator[Api]:
+def server(live: Any) -> Server:
+    """That server."""
+    found: Server = live.server
+    return found
+
+
+@pytest.fixture(scope="module")
+def api(live: Any, judge: Judge) -> Iterator[Api]:
     """A client of the server, with the handler ``h`` registered."""
-    client = Api(server.http_port, judge)
-    client.loop = server.loop
-    client.worker = Worker("h", server_address=server.service.registration_address)
+    client = Api(live.server.http_port, judge)
+    client.loop = live.loop
+    client.worker = Worker("h", server_address=live.server.service.registration_address)
     with client.worker:
         client.until("/api/handlers", lambda body: any(h["status"] == "Connected" for h in body["handlers"]))
         yield client

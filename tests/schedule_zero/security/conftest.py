@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,43 +129,21 @@ class Client:
         return Answer(response.status, names, json.loads(data) if is_json else None)
 
 
+@dataclass
 class LiveServer:
-    """A server on the memory store in a thread with a loop of its own."""
+    """A server on the memory store in a thread of its own, and a client of it."""
 
-    def __init__(self, settings: SecuritySettings) -> None:
-        self.config = ServiceConfig(deployment="shop", store="memory", stop_timeout=0.2, security=settings)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ready, self._stop = threading.Event(), asyncio.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._live()), daemon=True)
-        self._thread.start()
-        assert self._ready.wait(20.0), "the server did not start within 20 s"
-        self.client = Client(self.server.http_port)
-
-    async def _live(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.server = Server(self.config)
-        await self.server.start()
-        self._ready.set()
-        await self._stop.wait()
-        await self.server.stop()
-
-    def close(self) -> None:
-        """Stop it."""
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(20.0)
-        assert not self._thread.is_alive(), "the server did not stop within 20 s"
+    server: Server
+    client: Client
 
 
 @pytest.fixture(scope="module")
-def serve() -> Iterator[Callable[[SecuritySettings], LiveServer]]:
+def serve(in_thread: Callable[[ServiceConfig], Any]) -> Callable[[SecuritySettings], LiveServer]:
     """Start servers; they are stopped at the end of the module."""
-    started: list[LiveServer] = []
 
     def start(settings: SecuritySettings) -> LiveServer:
-        started.append(LiveServer(settings))
-        return started[-1]
+        config = ServiceConfig(deployment="shop", store="memory", stop_timeout=0.2, security=settings)
+        server = in_thread(config).server
+        return LiveServer(server, Client(server.http_port))
 
-    yield start
-    for server in started:
-        server.close()
+    return start

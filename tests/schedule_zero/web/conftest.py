@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import html
 import http.client
 import re
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Any
@@ -136,53 +134,29 @@ class Browser:
             time.sleep(0.02)
 
 
+@dataclass
 class LiveServer:
-    """A server on the memory store in a thread with a loop of its own."""
+    """A server on the memory store in a thread of its own, and a browser; `run` gives a coroutine to its loop."""
 
-    def __init__(self, security: SecuritySettings) -> None:
-        self.config = ServiceConfig(
-            deployment="shop", store="memory", stop_timeout=0.2, retry=RetrySettings(base=0.01), security=security
-        )
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ready, self._stop = threading.Event(), asyncio.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._live()), name="test server", daemon=True)
-        self._thread.start()
-        assert self._ready.wait(20.0), "the server did not start within 20 s"
-        self.browser = Browser(self.server.http_port)
-
-    async def _live(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.server = Server(self.config)
-        await self.server.start()
-        self._ready.set()
-        await self._stop.wait()
-        await self.server.stop()
-
-    def run(self, work: Any) -> Any:
-        """The result of a coroutine in the server's loop."""
-        assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20.0)
-
-    def close(self) -> None:
-        """Stop it."""
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(20.0)
-        assert not self._thread.is_alive(), "the server did not stop within 20 s"
+    server: Server
+    browser: Browser
+    run: Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 @pytest.fixture(scope="module")
-def serve() -> Iterator[Callable[..., LiveServer]]:
+def serve(in_thread: Callable[[ServiceConfig], Any]) -> Callable[..., LiveServer]:
     """Start servers; they are stopped at the end of the module."""
-    started: list[LiveServer] = []
 
     def start(security: SecuritySettings | None = None) -> LiveServer:
-        started.append(LiveServer(security or SecuritySettings()))
-        return started[-1]
+        live = in_thread(
+            ServiceConfig(
+                deployment="shop", store="memory", stop_timeout=0.2, retry=RetrySettings(base=0.01),
+                security=security or SecuritySettings(),
+            )
+        )  # fmt: skip
+        return LiveServer(live.server, Browser(live.server.http_port), live.run)
 
-    yield start
-    for server in started:
-        server.close()
+    return start
 
 
 @pytest.fixture(scope="module")
