@@ -41,7 +41,7 @@ class ClientPool:
         self._make_context = context
         self._size = size
         self._timeout = timeout
-        self._secure = secure
+        self.secure = secure
         self._incarnation = incarnation
         self._changed = threading.Condition()
         self._idle: list[ZMQClient] = []
@@ -124,7 +124,7 @@ class ClientPool:
     def _make(self) -> ZMQClient:
         context = self._make_context()
         name = f"{self.handler_id} at {self.address}"
-        client = ZMQClient(self.address, self._timeout, context, name=name, secure=self._secure)
+        client = ZMQClient(self.address, self._timeout, context, name=name, secure=self.secure)
         client.incarnation = self._incarnation
         return client
 

@@ -276,20 +276,24 @@ class RegistryManager:
         with self._lock:
             if self._closed:
                 raise HandlerUnavailable("the registry is closed")
+            entry = self._entry(handler_id)
             pool = self._pools.get(handler_id)
-            if pool is None:
-                entry = self._entry(handler_id)
-                pool = ClientPool(
-                    handler_id,
-                    entry.address,
-                    self._shared_context,
-                    size=self._pool_size,
-                    timeout=self._client_timeout,
-                    secure=self._secure.to_handler(handler_id) if self._secure is not None else None,
-                    incarnation=entry.incarnation,
-                )
-                self._pools[handler_id] = pool
-            return pool
+            # Asked each time: a key that was revoked gets no call, also not over a connection that stands.
+            secure = self._secure.to_handler(handler_id) if self._secure is not None else None
+            if pool is not None and pool.secure == secure:
+                return pool
+            self._pools[handler_id] = made = ClientPool(
+                handler_id,
+                entry.address,
+                self._shared_context,
+                size=self._pool_size,
+                timeout=self._client_timeout,
+                secure=secure,
+                incarnation=entry.incarnation,
+            )
+        if pool is not None:
+            self._keeper.retire(pool, interrupt=False)
+        return made
 
     def _shared_context(self) -> zmq.Context[zmq.Socket[bytes]]:
         with self._lock:

@@ -12,6 +12,8 @@ from schedule_zero.api.base import ApiHandler
 from schedule_zero.api.event_stream import Passage, Reader
 from schedule_zero.api.examples import EVENTS
 from schedule_zero.api.operations import Returns, operation
+from schedule_zero.security.http_hook import guard_of, is_still_admitted
+from schedule_zero.security.scopes import Scope
 
 __all__ = ["EVENT_STREAM", "EventsHandler"]
 
@@ -20,6 +22,8 @@ EVENT_STREAM = "text/event-stream"
 HEARTBEAT = 15.0
 #: Seconds for which a reader may take nothing at all.
 STALL = 60.0
+#: Seconds between two looks at whether the reader's token still counts.
+ADMITTED = 1.0
 #: Milliseconds that a client is told to wait before it connects again.
 RETRY_MS = 1000
 
@@ -33,6 +37,7 @@ class EventsHandler(ApiHandler):
         """Begin without a reader."""
         super().initialize(route)
         self._reader: Reader | None = None
+        self._look_at = 0.0
 
     @operation(
         tag="events",
@@ -53,7 +58,7 @@ class EventsHandler(ApiHandler):
         try:
             self._greet()
             await self._flushed()
-            while (passage := await self._reader.next(HEARTBEAT)) is not None:
+            while (passage := await self._next(self._reader)) is not None:
                 self._put(passage)
                 await self._flushed()
         except (StreamClosedError, TimeoutError):
@@ -85,6 +90,21 @@ class EventsHandler(ApiHandler):
         # One that resumes keeps its own place until it has caught up.
         mark = "" if "Last-Event-ID" in self.request.headers else f"id: {stream.last_id}\n"
         self.write(f"{mark}event: hello\ndata: {hello}\n\n")
+
+    async def _next(self, reader: Reader) -> Passage | None:
+        """What comes next, an empty passage after `HEARTBEAT` seconds; None at the end, also that of the admission."""
+        clock = asyncio.get_running_loop().time
+        needed = self.operation.scope if self.operation is not None else Scope.READ
+        asks = guard_of(self.context).asks
+        silent = clock() + HEARTBEAT
+        while True:
+            passage = await reader.next(min(ADMITTED, silent - clock()) if asks else HEARTBEAT)
+            if asks and clock() >= self._look_at:
+                self._look_at = clock() + ADMITTED
+                if not is_still_admitted(self, needed):
+                    return None
+            if passage != Passage(()) or not asks or clock() >= silent:
+                return passage
 
     def _put(self, passage: Passage) -> None:
         if passage.lost != 0:

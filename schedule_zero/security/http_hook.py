@@ -14,7 +14,16 @@ from schedule_zero.security.scopes import Scope, scope_of_verb
 if TYPE_CHECKING:
     from schedule_zero.api.context import ApiContext
 
-__all__ = ["Refused", "authorize", "clear_session", "cookie_name", "guard_of", "keep_session", "request_of"]
+__all__ = [
+    "Refused",
+    "authorize",
+    "clear_session",
+    "cookie_name",
+    "guard_of",
+    "is_still_admitted",
+    "keep_session",
+    "request_of",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +62,18 @@ def authorize(handler: RequestHandler, needed: Scope | None = None) -> Principal
         if refusal.__cause__ is not None:
             _log.error("everybody is refused: %s", refusal.__cause__)
         raise Refused(refusal) from None
+
+
+def is_still_admitted(handler: RequestHandler, needed: Scope) -> bool:
+    """Whether who sent this request, a while ago, may still have what needs this scope: for an answer without an end.
+
+    Not counted as a request. Nobody may while the tokens cannot be read.
+    """
+    try:
+        principal = guard_of(handler.settings["context"]).principal(request_of(handler))
+    except HttpRefusal:
+        return False
+    return principal is not None and principal.scope.includes(needed)
 
 
 def request_of(handler: RequestHandler) -> Request:

@@ -11,10 +11,10 @@ import anyio
 import pytest
 
 from schedule_zero.async_zmq_client import AsyncZMQClient
-from schedule_zero.errors import CallTimeout, ConfigError, RemoteError
+from schedule_zero.errors import CallTimeout, ConfigError, HandlerUnavailable, RemoteError
 from schedule_zero.execution_log import Outcome
 from schedule_zero.handler_registrar import RegistrationTiming
-from schedule_zero.handler_registry import RegistryManager
+from schedule_zero.handler_registry import HandlerStatus, RegistryManager
 from schedule_zero.registration_server import RegistrationServer
 from schedule_zero.requests import RunNow
 from schedule_zero.security.allowed_keys import allow_key, revoke_key
@@ -205,6 +205,31 @@ async def test_a_job_runs_under_curve(folder: Path, tmp_path: Path, until: Calla
                 await anyio.sleep(0.01)
         await anyio.to_thread.run_sync(handler.stop)
     assert (view.outcome, view.result) == (Outcome.SUCCESS, "hi")
+
+
+def test_a_revoked_key_gets_no_call_over_a_connection_that_stands(folder: Path) -> None:
+    """The handler still counts as connected; its connections are closed as soon as somebody wants one. Under another
+    key that is allowed for it there is a new connection."""
+    with (
+        RegistryManager(secure=ServerKeys(folder), client_timeout=5_000) as registry,
+        Worker("h1", secure=handler_keys(folder, "h1")) as handler,
+    ):
+        registry.register("h1", handler.address, ["echo"])
+        with registry.borrow("h1") as client:
+            assert client.call("echo", {"text": "hi"}) == "hi"
+        public = read_public(folder, "h1")
+        revoke_key(folder, "h1")
+
+        with pytest.raises(HandlerUnavailable, match="no key that is allowed"), registry.borrow("h1"):
+            pass
+        assert registry.get("h1").status is HandlerStatus.CONNECTED
+        allow_key(folder, "stranger", make_pair().public, ("h1",))
+        with pytest.raises(CallTimeout), registry.borrow("h1") as client:
+            client.call("echo", {"text": "hi"}, timeout=SILENCE)
+        allow_key(folder, "h1", public, ("h1",))
+        revoke_key(folder, "stranger")
+        with registry.borrow("h1") as client:
+            assert client.call("echo", {"text": "hi"}) == "hi"
 
 
 @pytest.mark.anyio
