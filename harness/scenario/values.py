@@ -7,6 +7,7 @@ passes ``{"yaml": True}`` as validation context).
 
 from __future__ import annotations
 
+import importlib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -344,6 +345,11 @@ class FakerRef:
 
     provider: str
     args: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        # Where the first reference is made, since drawing may begin inside a simulated world: there the import of Faker
+        # would take from the entropy of the first run only.
+        importlib.import_module("faker")
 
     @model_serializer(mode="plain", when_used="json")
     def _as_json(self) -> dict[str, Any]:

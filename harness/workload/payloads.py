@@ -10,12 +10,13 @@ import fnmatch
 import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
-
-from faker import Factory, Generator
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from harness.errors import UsageError
 from harness.scenario.values import FakerRef
+
+if TYPE_CHECKING:
+    from faker import Generator
 
 _GLOB: Final = frozenset("*?[")
 
@@ -115,7 +116,9 @@ class _Values:
 
     def _provider(self, ref: FakerRef) -> Callable[[], Any]:
         if self._faker is None:
-            # Made late: Faker loads all its providers, which takes tens of milliseconds.
+            # Late: Faker looks for all its providers and loads them, which takes a tenth of a second.
+            from faker import Factory
+
             self._faker = Factory.create("en_US")
             self._faker.seed_instance(self.rng.getrandbits(64))
         provider = None if ref.provider.startswith("_") else getattr(self._faker, ref.provider, None)

@@ -117,3 +117,18 @@ def test_a_verdict_needs_no_output(tick: Path) -> None:
     assert (closed.returncode, full.returncode, listed.returncode) == (0, 0, 0), (closed, full, listed)
     assert full.stderr.splitlines()[-1] == "harness: the output cannot be written: No space left on device"
     assert listed.stderr == ""
+
+
+def test_a_look_at_scenarios_waits_for_no_library_of_a_run(tmp_path: Path) -> None:
+    """`harness validate` of a file without !faker imports neither Faker nor a scheduler."""
+    (tmp_path / "tick.yaml").write_text(SCENARIO, "utf-8")
+    code = (
+        "import sys; from harness.__main__ import main\n"
+        "sys.argv = ['harness', 'validate', 'tick.yaml']\n"
+        "try: main()\n"
+        "finally: print([name for name in ('faker', 'apscheduler', 'sqlalchemy') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60.0, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "tick.yaml: tick is a valid scenario\n[]\n"), done.stderr

@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.history.recorder import Recorder
 from harness.history.records import Event, Process, ProcessEvent, Status
-from harness.targets.apscheduler.recording import clocks
+from harness.targets.apscheduler.moments import clocks
 from harness.targets.base import Reply
 
 _NAMES = {

@@ -6,7 +6,6 @@ says of its jobs comes from its events. Nothing of it is asked to behave differe
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -17,27 +16,7 @@ from apscheduler.abc import JobExecutor
 
 from harness.agent.journal import Journal
 from harness.models.zones import micros
-
-_TRIES = 5
-_AT_ONCE = 50e-6
-"""Seconds between two readings of clocks that count as one moment."""
-
-
-def wall() -> int:
-    """The wall clock of this process, in µs since 1970."""
-    return time.time_ns() // 1000
-
-
-def clocks() -> tuple[float, int]:
-    """The monotonic clock (seconds) and the wall clock (µs since 1970) of one moment.
-
-    Taken again when the process was held up between the two, so that times can be turned from one into the other.
-    """
-    for _ in range(_TRIES):
-        before, shown, after = time.monotonic(), wall(), time.monotonic()
-        if after - before < _AT_ONCE:
-            break
-    return (before + after) / 2, shown
+from harness.targets.apscheduler.moments import clocks
 
 
 class Observed(JobExecutor):

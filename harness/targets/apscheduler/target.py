@@ -17,7 +17,7 @@ from harness.errors import TargetError, UsageError
 from harness.faults.base import RUN_TAG
 from harness.history.records import AnyRecord, Status
 from harness.scenario.model import Scenario
-from harness.targets.apscheduler import audits, operations, recording, records, stores
+from harness.targets.apscheduler import audits, moments, operations, records, stores
 from harness.targets.apscheduler.host import Settings
 from harness.targets.apscheduler.life import Life
 from harness.targets.apscheduler.links import Gone
@@ -105,7 +105,7 @@ class ApschedulerTarget:
             return parsed.model_dump()
         self._count += isinstance(parsed, AddTriggeredArgs)
         grace = self._scheduler.misfire_grace
-        return operations.question(parsed, name=f"s{self._count}", now=recording.wall(), grace=grace)
+        return operations.question(parsed, name=f"s{self._count}", now=moments.wall(), grace=grace)
 
     async def _ask(self, op: str, args: Mapping[str, Any], timeout: float) -> Reply:
         note = self._notes.begin(op, args)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from harness.history.records import Status
 from harness.targets.apscheduler import specs
 from harness.targets.apscheduler.notes import Notes
-from harness.targets.apscheduler.recording import wall
+from harness.targets.apscheduler.moments import wall
 from harness.targets.base import OpSpec, Reply
 from harness.targets.schedule_zero.api import Answer, ApiClient
 from harness.targets.schedule_zero.options import AddScheduleArgs, AwayArgs, HealthArgs, ScheduleArgs, SubmitArgs
