@@ -13,13 +13,10 @@ Example::
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import time
-import uuid
 from typing import Any
 
-import msgspec
 import zmq
 import zmq.asyncio
 
@@ -29,20 +26,11 @@ from schedule_zero.dealer_lane import DealerLane, OnFailure, OnMessage
 from schedule_zero.errors import CallTimeout, ConfigError, Disconnected, ProtocolError
 from schedule_zero.flights import Flight, Flights
 from schedule_zero.manners import Manner, Probe
+from schedule_zero.outgoing import Call, Calls
 from schedule_zero.security.curve import Curve
 from schedule_zero.wire import Reply
 
 logger = logging.getLogger(__name__)
-
-
-class _Call(msgspec.Struct, frozen=True, gc=False):
-    method: str
-    request_id: str
-    data: bytes
-    limit: float
-    deadline: float
-    auto_reconnect: bool
-    generation: int
 
 
 class AsyncZMQClient:
@@ -93,8 +81,7 @@ class AsyncZMQClient:
         # Counted up by `close`, so that a call from before it is told apart from one after it.
         self._generation = 0
         self._terminated = False
-        self._id_prefix = uuid.uuid4().hex[:16]
-        self._ids = itertools.count(1)
+        self._calls = Calls()
 
     @property
     def connected(self) -> bool:
@@ -151,17 +138,13 @@ class AsyncZMQClient:
         request_id: str | None = None,
     ) -> Reply:
         """Like `call`, and returns the whole reply, also one that says `success: false`."""
-        limit = (self.timeout if timeout is None else timeout) / 1000
-        deadline = time.monotonic() + limit
-        if request_id is None:
-            request_id = f"{self._id_prefix}-{next(self._ids)}"
-        data = wire.encode_request(method, params, request_id)
-        call = _Call(method, request_id, data, limit, deadline, auto_reconnect, self._generation)
+        given = self.timeout if timeout is None else timeout
+        call = self._calls.make(method, params, given, request_id, auto_reconnect, self._generation)
         self.stats.calls += 1
-        flight = self._flights.get(request_id) or await self._depart(call)
-        if flight.data != data:
+        flight = self._flights.get(call.request_id) or await self._depart(call)
+        if flight.data != call.data:
             raise ProtocolError(
-                f"{method} to {self.name}: request id {request_id!r} is in flight for another request; "
+                f"{method} to {self.name}: request id {call.request_id!r} is in flight for another request; "
                 "an id names one call"
             )
         return await self._arrival(call, flight)
@@ -209,7 +192,7 @@ class AsyncZMQClient:
 
     # -- a call, from its departure to its arrival -----------------------------------------------------------------
 
-    async def _depart(self, call: _Call) -> Flight:
+    async def _depart(self, call: Call) -> Flight:
         while True:
             lane = await self._turn(call)
             known = self._flights.get(call.request_id)
@@ -229,7 +212,7 @@ class AsyncZMQClient:
                 raise Disconnected(f"{call.method} to {self.name}: {error}") from error
             return self._flights.begin(call.request_id, call.data, lane)
 
-    async def _turn(self, call: _Call) -> DealerLane:
+    async def _turn(self, call: Call) -> DealerLane:
         while True:
             lane = self._lane_for(call)
             if lane.turns.locked():
@@ -247,7 +230,7 @@ class AsyncZMQClient:
                 return lane
             lane.turns.release()
 
-    async def _arrival(self, call: _Call, flight: Flight) -> Reply:
+    async def _arrival(self, call: Call, flight: Flight) -> Reply:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Reply] = loop.create_future()
         flight.futures.append(future)
@@ -263,7 +246,7 @@ class AsyncZMQClient:
                 # Given up: an answer that comes all the same could not be told from the next one's.
                 self._retire(flight.lane, "given up")
 
-    def _expire(self, call: _Call, flight: Flight, future: asyncio.Future[Reply]) -> None:
+    def _expire(self, call: Call, flight: Flight, future: asyncio.Future[Reply]) -> None:
         if future.done():
             return
         self.stats.timeouts += 1
@@ -317,7 +300,7 @@ class AsyncZMQClient:
 
     # -- lanes -----------------------------------------------------------------------------------------------------
 
-    def _lane_for(self, call: _Call) -> DealerLane:
+    def _lane_for(self, call: Call) -> DealerLane:
         if call.generation != self._generation:
             raise Disconnected(f"{call.method} to {self.name}: the client was closed")
         if self._lane is None and not call.auto_reconnect:

@@ -6,19 +6,17 @@ A REQ socket must alternate send and receive. One that has sent and got no answe
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
-import uuid
 from types import TracebackType
 from typing import Any, Final
 
-import msgspec
 import zmq
 
 from schedule_zero import barriers, wire
 from schedule_zero.client_answers import ClientStats, result_of
 from schedule_zero.errors import CallTimeout, Disconnected, ProtocolError
+from schedule_zero.outgoing import Call, Calls
 from schedule_zero.security.curve import Curve
 from schedule_zero.wire import Reply
 
@@ -33,15 +31,6 @@ _STRAY_LIMIT: Final = 8
 
 _RECONNECT_MS: Final = 50
 """How often libzmq tries a peer that is away, so that one that returns is found soon."""
-
-
-class _Call(msgspec.Struct, frozen=True, gc=False):
-    method: str
-    request_id: str
-    data: bytes
-    limit: float
-    deadline: float
-    auto_reconnect: bool
 
 
 class _Refused(Exception):
@@ -91,9 +80,7 @@ class ZMQClient:
         self._lock = threading.Lock()
         self._closing = False
         self._terminated = False
-        # A random prefix keeps ids apart between clients and restarts; a counter keeps them cheap.
-        self._id_prefix = uuid.uuid4().hex[:16]
-        self._ids = itertools.count(1)
+        self._calls = Calls()
 
     @property
     def connected(self) -> bool:
@@ -148,17 +135,14 @@ class ZMQClient:
         request_id: str | None = None,
     ) -> Reply:
         """Like `call`, and returns the whole reply, also one that says `success: false`."""
-        limit = (self.timeout if timeout is None else timeout) / 1000
-        deadline = time.monotonic() + limit
-        if request_id is None:
-            request_id = f"{self._id_prefix}-{next(self._ids)}"
-        data = wire.encode_request(method, params, request_id)
+        given = self.timeout if timeout is None else timeout
+        call = self._calls.make(method, params, given, request_id, auto_reconnect)
         # The plain try first: the one with a time-out is three times as slow, and hardly ever needed.
-        if not self._lock.acquire(blocking=False) and not self._lock.acquire(timeout=max(limit, 0.0)):
-            raise CallTimeout(f"{method} to {self.name}: other calls held the client for all of {limit:.3f} s")
+        if not self._lock.acquire(blocking=False) and not self._lock.acquire(timeout=max(call.limit, 0.0)):
+            raise CallTimeout(f"{method} to {self.name}: other calls held the client for all of {call.limit:.3f} s")
         try:
             self.stats.calls += 1
-            return self._converse(_Call(method, request_id, data, limit, deadline, auto_reconnect))
+            return self._converse(call)
         finally:
             self._lock.release()
 
@@ -213,7 +197,7 @@ class ZMQClient:
 
     # Everything below runs with the lock held, except for the taking of the lock itself.
 
-    def _converse(self, call: _Call) -> Reply:
+    def _converse(self, call: Call) -> Reply:
         refusals = strays = 0
         while True:
             try:
@@ -236,7 +220,7 @@ class ZMQClient:
             if strays == _STRAY_LIMIT or not call.auto_reconnect:
                 raise ProtocolError(f"{call.method} to {self.name}: {strays} answers, all to other requests")
 
-    def _exchange(self, call: _Call) -> Reply:
+    def _exchange(self, call: Call) -> Reply:
         socket = self._socket_for(call)
         try:
             self._send(socket, call)
@@ -264,7 +248,7 @@ class ZMQClient:
             self.incarnation = reply.incarnation
         return reply
 
-    def _send(self, socket: zmq.Socket[bytes], call: _Call) -> None:
+    def _send(self, socket: zmq.Socket[bytes], call: Call) -> None:
         if barriers.listening():
             self._reached("client.before_send", socket, call)
         try:
@@ -276,7 +260,7 @@ class ZMQClient:
         if barriers.listening():
             self._reached("client.after_send", socket, call)
 
-    def _receive(self, socket: zmq.Socket[bytes], call: _Call) -> bytes:
+    def _receive(self, socket: zmq.Socket[bytes], call: Call) -> bytes:
         while True:
             left_ms = (call.deadline - time.monotonic()) * 1000
             wait_ms = _SLICE_MS if left_ms > _SLICE_MS else int(left_ms)
@@ -301,12 +285,12 @@ class ZMQClient:
             except zmq.ZMQError as error:
                 raise _Refused(error) from error
 
-    def _reached(self, name: str, socket: zmq.Socket[bytes], call: _Call) -> None:
+    def _reached(self, name: str, socket: zmq.Socket[bytes], call: Call) -> None:
         barriers.reached(
             name, socket=socket, address=self.address, method=call.method, request_id=call.request_id
         )
 
-    def _socket_for(self, call: _Call) -> zmq.Socket[bytes]:
+    def _socket_for(self, call: Call) -> zmq.Socket[bytes]:
         if self._closing:
             raise Disconnected(f"{call.method} to {self.name}: the client is being closed")
         if self._socket is not None:
@@ -340,7 +324,7 @@ class ZMQClient:
         self._socket = socket
         return socket
 
-    def _renew(self, call: _Call, reason: str) -> None:
+    def _renew(self, call: Call, reason: str) -> None:
         if call.auto_reconnect:
             self._recreate_socket(reason)
         else:

@@ -52,7 +52,8 @@ class EventsHandler(ApiHandler):
 
         First comes `hello`, whose id stands for now. A reader that is too slow, or was away for too long, gets
         `lost` with how many it has missed (null: nobody knows), and should look at everything anew. A comment comes
-        every 15 s when nothing happens. 503 when too many read already.
+        every 15 s when nothing happens. The stream ends within about a second when the token or session that it was
+        opened with counts no more. 503 when too many read already.
         """
         self._reader = self.context.stream.open(self.request.headers.get("Last-Event-ID"))
         try:

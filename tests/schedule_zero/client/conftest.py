@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
@@ -202,6 +202,26 @@ async def _bind(socket: zmq.asyncio.Socket, address: str) -> None:
                 return
 
 
+def _run(body: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine in a new loop, with a limit; nothing of it may be left but the coroutine itself."""
+
+    async def limited() -> Any:
+        result = await asyncio.wait_for(body, 30.0)
+        await asyncio.sleep(0)
+        timers: list[asyncio.TimerHandle] = getattr(asyncio.get_running_loop(), "_scheduled", [])
+        assert [timer for timer in timers if not timer.cancelled()] == []
+        assert [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+        return result
+
+    return asyncio.run(limited(), debug=False)
+
+
+async def _kinds(*calls: Any) -> list[Any]:
+    """What became of each call: its result, or the name of its error."""
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+    return [type(end).__name__ if isinstance(end, BaseException) else end for end in ended]
+
+
 class Arm:
     """A place to run a test body, real or simulated, with the peers that it needs."""
 
@@ -221,6 +241,9 @@ class Arm:
     def worker(self) -> Any:
         """A handler of ours, not started."""
         return self._worker("w")
+
+    run = staticmethod(_run)
+    kinds = staticmethod(_kinds)
 
     @staticmethod
     async def echo(peer: AsyncPeer, route: list[bytes], request: dict[str, Any]) -> None:
@@ -254,3 +277,9 @@ def arm(request: pytest.FixtureRequest, worker_class: Callable[..., Any]) -> Ite
         return
     with World(seed=1):
         yield Arm(worker_class, simulated=True)
+
+
+@pytest.fixture
+def bare_arm(worker_class: Callable[..., Any]) -> Arm:
+    """For a body whose world the test makes itself."""
+    return Arm(worker_class, simulated=True)
