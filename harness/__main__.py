@@ -6,6 +6,7 @@ Python can read it and be told.
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from harness import stopping
@@ -13,6 +14,8 @@ from harness.errors import ExitCode
 
 NEEDED = (3, 11)
 """The oldest Python that the package runs on."""
+_ALLOCATIONS = 50_000
+"""Between two looks for garbage: at the 700 of Python, looking through imports is a tenth of a short command."""
 
 
 def main() -> None:
@@ -20,6 +23,7 @@ def main() -> None:
     if sys.version_info < NEEDED:
         sys.exit(too_old("harness"))
     stopping.begin()
+    gc.set_threshold(_ALLOCATIONS)
     from harness.cli import main as command
 
     command(prog_name="harness")
