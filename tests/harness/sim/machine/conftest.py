@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -33,3 +35,19 @@ def sim() -> Iterator[World]:
     """A simulated world."""
     with World(seed=1) as opened:
         yield opened
+
+
+@pytest.fixture
+def in_thread() -> Callable[..., threading.Thread]:
+    """Does something after a while, in a thread, which is begun and handed back."""
+
+    def begin(action: Callable[[], object], seconds: float = 0.05) -> threading.Thread:
+        def run() -> None:
+            time.sleep(seconds)
+            action()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+    return begin
