@@ -85,6 +85,9 @@ PROMISES = (
     Broken("promises/disk_troubles", "only-locks-pass", "no-lost-job", "log does not know it"),
     Broken("promises/stall_beyond_lease", "expired-jobs-abandoned", "long.job-errors", "abandoned"),
     Broken("promises/rogue_neighbours", "rubbish-ends-registration", "registered-handlers", "did not hold by"),
+    Broken("promises/nobody_gets_in", "tokens-not-asked", "nameless.errors", "no-token: let in"),
+    Broken("promises/nobody_gets_in", "scopes-ignored", "reader.errors", "reader-writes: let in"),
+    Broken("promises/nobody_gets_in", "foreign-pages-served", "page.errors", "foreign-page: let in"),
     Broken("promises/stop_whatever_runs", "pid-file-kept", "no-stale-pidfile", "runs False", ("cycles.count=1",)),
     Broken("promises/stop_lets_work_end", "drain-skipped", "once.job-errors", "abandoned"),
     Broken("promises/stop_is_bounded", "stop-without-bound", "after.errors", "health.check"),
@@ -99,6 +102,12 @@ SHARED = (
     Broken("long/two_servers", "fired-twice", _MODEL, "has 2 jobs for", ("limits.settle=4s",)),
 )
 """What servers that share a PostgreSQL must not do: for real alone, where there is one."""
+LOCKED = (
+    Broken("load/intruders", "strangers-let-in", "stranger.errors", "unknown-key: let in"),
+    Broken("load/intruders", "names-not-checked", "impostor.errors", "anothers-name: let in"),
+    Broken("load/intruders", "handlers-obey-anyone", "pretender.errors", "stranger-calls: let in"),
+)
+"""Who must not get in over ZeroMQ: for real alone."""
 BROKEN = (
     Broken(
         "load/steady",
@@ -199,6 +208,7 @@ BROKEN = (
     ),
     *PROMISES,
     *SHARED,
+    *LOCKED,
     Broken("apscheduler/day_of_schedules", "every-third-fire-skipped", "fires-as-modelled", "has no job for"),
     Broken("apscheduler/day_of_schedules", "fires-twice", "fires-as-modelled", "has 2 jobs for"),
     Broken("apscheduler/pause_and_resume", "pause-ignored", "fires-as-modelled", "which must not be"),
@@ -230,8 +240,8 @@ ONLY_SIMULATED = frozenset(
 """Scenarios that need another date, a disk to fill, or minutes."""
 
 
-ONLY_REAL = frozenset({"long/two_servers"})
-"""Scenarios that need another program than ours."""
+ONLY_REAL = frozenset({"long/two_servers", "load/intruders"})
+"""Scenarios that need PostgreSQL, or CURVE."""
 
 
 SHOWN = frozenset({"load/steady", "chaos/handlers_under_fire", "cycles/handlers"})

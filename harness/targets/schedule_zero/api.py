@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,19 +33,22 @@ class Answer:
 
 
 class ApiClient:
-    """Speaks to one base URL, ``http://127.0.0.1:PORT``; one object a run, closed at its end."""
+    """Speaks to one base URL, ``http://127.0.0.1:PORT``; one object a run, closed at its end. `token`: who it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, token: str = "") -> None:
+        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         client = AsyncHTTPClient(force_instance=True, max_clients=MAX_CLIENTS)
         assert isinstance(client, SimpleAsyncHTTPClient)
         self._client = client
 
-    async def request(self, method: str, url: str, body: Any = None, *, timeout: float) -> Answer:
-        """Make one request, at most `timeout` seconds long."""
+    async def request(
+        self, method: str, url: str, body: Any = None, *, timeout: float, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Make one request, at most `timeout` seconds long, with further `headers`."""
         request = HTTPRequest(
             url,
             method,
-            {"Content-Type": "application/json"},
+            {**self._headers, **(headers or {})},
             None if body is None else json.dumps(body),
             connect_timeout=timeout,
             request_timeout=timeout,
@@ -66,14 +69,14 @@ class ApiClient:
         return _answer(response.code, response.body)
 
     async def anywhere(
-        self, bases: Sequence[str], method: str, path: str, body: Any = None, *, timeout: float
+        self, bases: Sequence[str], method: str, path: str, body: Any = None, **options: Any
     ) -> Answer:
         """Make one request to the first of several servers that takes the connection, as any client of them would."""
         for base in bases[:-1]:
-            answer = await self.request(method, base + path, body, timeout=timeout)
+            answer = await self.request(method, base + path, body, **options)
             if not answer.unheard:
                 return answer
-        return await self.request(method, bases[-1] + path, body, timeout=timeout)
+        return await self.request(method, bases[-1] + path, body, **options)
 
     def close(self) -> None:
         """Give the connections back."""

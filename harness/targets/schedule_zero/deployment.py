@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,18 +51,22 @@ class Configured:
         return self.root / f"deployment{self.mark}.yaml"
 
 
-def write(scenario: Scenario, made: Configured, *, seed: int, peers: Sequence[str] = ()) -> SchedulerOptions:
-    """Write the configuration of one server; returns the scheduler's options in force.
-
-    The first has all handlers; they register with the `peers` as well.
-    """
+def write(
+    scenario: Scenario,
+    made: Configured,
+    *,
+    seed: int,
+    peers: Sequence[str] = (),
+    security: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the configuration of one server. The first has all handlers; they register with the `peers` as well."""
     options = SchedulerOptions.model_validate(scenario.topology.scheduler)
     document = _document(scenario, options, made, seed)
     document["zmq"] |= {"peers": list(peers)} if peers else {}
+    document |= {"security": dict(security)} if security else {}
     stream = io.StringIO()
     YAML(typ="safe", pure=True).dump(document, stream)
     made.path.write_text(stream.getvalue(), encoding="utf-8")
-    return options
 
 
 def _document(scenario: Scenario, options: SchedulerOptions, made: Configured, seed: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,22 +15,35 @@ from pydantic import BaseModel
 
 from harness.agent import protocol
 from harness.errors import NeverReady, TargetError
-from harness.history.records import AnyRecord, Audit, Event, Process, ProcessEvent, Status
+from harness.history.records import AnyRecord, Audit, Event, Status
 from harness.scenario.model import Scenario, World
 from harness.targets.apscheduler.notes import Notes
 from harness.targets.base import OpSpec, Place, PlaceKind, Reply, StopHow, StopResult, Target, TargetContext
-from harness.targets.schedule_zero import audits, deployment, living, mutants, operations, records, sockets, stores
+from harness.targets.schedule_zero import (
+    audits,
+    credentials,
+    deployment,
+    living,
+    mutants,
+    operations,
+    records,
+    sockets,
+    stores,
+)
 from harness.targets.schedule_zero.agent_folder import AgentFolder
 from harness.targets.schedule_zero.api import ApiClient
 from harness.targets.schedule_zero.control import Control
 from harness.targets.schedule_zero.decoy import interpreters, write_decoy
 from harness.targets.schedule_zero.fleet import Fleet
 from harness.targets.schedule_zero.governor import Addresses, GovernorProcess, kill_tagged
+from harness.targets.schedule_zero.intruder import Intruder
+from harness.targets.schedule_zero.living import Sightings
 from harness.targets.schedule_zero.memory import MemoryJobs
 from harness.targets.schedule_zero.options import (
     MOST_SERVERS,
     AwayArgs,
     HandlerOptions,
+    IntrudeArgs,
     SchedulerOptions,
     TargetOptions,
 )
@@ -88,8 +102,10 @@ class ScheduleZeroTarget:
         seed = context.rng.getrandbits(31)
         options = self._options = SchedulerOptions.model_validate(scenario.topology.scheduler)
         servers = [deployment.Configured(number, root) for number in range(1, options.servers + 1)]
+        self._credentials = credentials.made_for(options.security, root, self._handlers)
+        configure = partial(deployment.write, scenario, seed=seed, security=self._credentials.setting())
         for server in servers:
-            deployment.write(scenario, server, seed=seed)
+            configure(server)
         base = self._base_environment(scenario, root)
         # Unix socket paths hold 107 bytes, and a report folder may lie deep:
         # the agents' sockets get a short place of their own.
@@ -111,16 +127,16 @@ class ScheduleZeroTarget:
         )
         self._fleet = Fleet(
             [GovernorProcess(server, root, environment, self._agent_dir, self._logs) for server in servers],
-            lambda peers: deployment.write(scenario, servers[0], seed=seed, peers=peers),
+            lambda peers: configure(servers[0], peers=peers),
         )
-        self._api = ApiClient()
+        self._api, self._anonymous = ApiClient(self._credentials.token), ApiClient()
+        self._intruder = Intruder(self._anonymous, self._credentials)
         self._notes = Notes(self._recorder, durable=self._store.durable)
         self._operations = operations.Operations(self._api, self._notes, grace=options.misfire_grace)
         self._memory = MemoryJobs(self._api, self._recorder.to_scenario) if options.store == "memory" else None
         self._addresses: tuple[Addresses, ...] = ()
         self._turn = 0
-        self._ports: set[int] = set()
-        self._seen: dict[str, int] = {}
+        self._sightings = Sightings(self._recorder, self._fleet.processes)
 
     @staticmethod
     def _base_environment(scenario: Scenario, root: Path) -> dict[str, str]:
@@ -157,7 +173,7 @@ class ScheduleZeroTarget:
         self._addresses = await self._fleet.start(deadline)
         await self._wait_for_handlers(len(self._handlers), deadline)
         self._notes.works(begun)
-        await self._note_processes()
+        await self._sightings.look()
 
     async def _wait_for_handlers(self, count: int, deadline: float) -> None:
         loop = asyncio.get_running_loop()
@@ -181,7 +197,7 @@ class ScheduleZeroTarget:
     async def _refuse_the_hopeless(self) -> None:
         """Raise `NeverReady` for a process that its governor has given up: nobody need wait for that."""
         try:
-            services = await Control(self._reached().control, timeout=2.0).ask("status")
+            services = await self._control(2.0).ask("status")
         except TargetError:
             return
         given_up = [(name, info) for name, info in sorted(services.items()) if info.get("status") == "crashed"]
@@ -202,19 +218,14 @@ class ScheduleZeroTarget:
 
     async def stop(self, how: StopHow = StopHow.TERM, *, timeout: float = 30.0, times: int = 1) -> StopResult:
         """Signal the governor; it ends its server and handlers. By force after `timeout` seconds."""
-        await self._note_processes()
+        await self._sightings.look()
         begun = self._notes.now()
         result = await self._fleet.stop(how, timeout, times)
         if result.forced:
             await asyncio.to_thread(kill_tagged, self.run_tag)
         self._killed = result.forced or how is StopHow.KILL
         self._notes.rests(begun, "kill" if self._killed else "stop")
-        for name, pid in self._seen.items():
-            code = result.code if name == "governor" else None
-            self._recorder.append(
-                Process(at=self._recorder.now(), name=name, pid=pid, event=ProcessEvent.EXITED, code=code)
-            )
-        self._seen.clear()
+        self._sightings.all_gone(result.code)
         return result
 
     async def call(self, op: str, args: Mapping[str, object], *, timeout: float) -> Reply:
@@ -223,10 +234,22 @@ class ScheduleZeroTarget:
             return Reply(Status.FAIL, error="the scheduler is not running")
         if op in operations.LIFE:
             return await self._live_again(op, AwayArgs.model_validate(dict(args)).down)
+        if op == operations.INTRUDE:
+            return await self._intrude(IntrudeArgs.model_validate(dict(args)), timeout)
         reply = await self._operations.perform(self._bases(), op, args, timeout=timeout)
         if self._memory is not None and op == "job.submit" and reply.status is Status.OK:
             self._memory.accepted(reply.ref)
         return reply
+
+    async def _intrude(self, args: IntrudeArgs, timeout: float) -> Reply:
+        listed = next((entries for entries in await self._listed_handlers() if entries is not None), [])
+        address = next((entry["address"] for entry in listed if entry["id"] == args.handler), "")
+        if not address:
+            return Reply(Status.INFO, error=f"nobody says where the handler {args.handler} is")
+        return await self._intruder.attempt(args, self._bases(), self._reached().registration, address, timeout)
+
+    def _control(self, timeout: float = 30.0) -> Control:
+        return Control(self._reached().control, timeout=timeout, secure=self._credentials.curve())
 
     async def _live_again(self, op: str, down: float) -> Reply:
         """Stop or kill the whole deployment, and start it `down` seconds later."""
@@ -255,7 +278,7 @@ class ScheduleZeroTarget:
         """Connected handlers, jobs accepted but not done, and the size of each process."""
         if not self._addresses:
             return {}
-        await self._note_processes()
+        await self._sightings.look()
         states, numbers = await asyncio.gather(
             self._handler_states(), asyncio.to_thread(lambda: living.sizes(self._fleet.processes()))
         )
@@ -270,36 +293,22 @@ class ScheduleZeroTarget:
             return await self._memory.backlog(self.http_url)
         return await asyncio.to_thread(self._store.backlog)
 
-    async def _note_processes(self) -> None:
-        """Record which processes came and went since the last look, and the ports they listen on."""
-        alive = await asyncio.to_thread(lambda: dict(self._fleet.processes()))
-        now = self._recorder.now()
-        for name, pid in list(self._seen.items()):
-            if name not in alive or alive[name].pid != pid:
-                self._recorder.append(Process(at=now, name=name, pid=pid, event=ProcessEvent.EXITED))
-                del self._seen[name]
-        for name, process in alive.items():
-            if name not in self._seen:
-                self._seen[name] = process.pid
-                self._recorder.append(Process(at=now, name=name, pid=process.pid, event=ProcessEvent.STARTED))
-                self._ports |= await asyncio.to_thread(living.listening, process)
-
     async def add_handler(self, name: str) -> None:
         """Have the governor start this handler of the topology; returns when it is connected."""
-        await Control(self._reached().control).ask("add_handler", handler_id=name)
+        await self._control().ask("add_handler", handler_id=name)
         await self._wait_for(name, connected=True)
 
     async def remove_handler(self, name: str) -> None:
         """Have the governor stop it and forget it; returns when its process has ended, too."""
         process = dict(self._fleet.processes()).get(name)
-        await Control(self._reached().control).ask("remove_handler", handler_id=name)
+        await self._control().ask("remove_handler", handler_id=name)
         if process is not None:
             await living.ended(name, process)
         await self._wait_for(name, connected=False)
 
     async def restart_handler(self, name: str) -> None:
         """Have the governor stop it and start it again."""
-        await Control(self._reached().control).ask("restart_handler", handler_id=name)
+        await self._control().ask("restart_handler", handler_id=name)
         await self._wait_for(name, connected=True)
 
     async def _wait_for(self, name: str, *, connected: bool, timeout: float = 20.0) -> None:
@@ -359,7 +368,7 @@ class ScheduleZeroTarget:
                 self._recorder.now,
                 run=self.run_tag,
                 directories=[governor.directory for governor in self._fleet.governors],
-                ports=sorted(self._ports),
+                ports=sorted(self._sightings.ports),
                 problems=self._store.problems,
                 timeout=timeout,
                 threads=self._threads,
@@ -368,7 +377,7 @@ class ScheduleZeroTarget:
         ]
         found.append(interpreters(self._journals, scope, self._recorder.now()))
         # Ports are the system's again: the next cycle has its own, and these may be anybody's by then.
-        self._ports.clear()
+        self._sightings.ports.clear()
         return found
 
     async def close(self) -> None:
@@ -377,4 +386,5 @@ class ScheduleZeroTarget:
         self._fleet.release()
         await asyncio.to_thread(self._store.close)
         self._api.close()
+        self._anonymous.close()
         self._agents.close()

@@ -1,13 +1,49 @@
-"""What processes of a deployment are like while they live, and whether they still do."""
+"""The processes of a deployment while they live: when they come, how large they are, whether they have ended."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import psutil
 
 from harness.errors import TargetError
+from harness.history.recorder import Recorder
+from harness.history.records import Process, ProcessEvent
+
+
+class Sightings:
+    """Records which processes of a run come and go, and the `ports` they were seen to listen on.
+
+    `processes` tells the living ones by name.
+    """
+
+    def __init__(self, recorder: Recorder, processes: Callable[[], Iterable[tuple[str, psutil.Process]]]) -> None:
+        self._recorder, self._processes = recorder, processes
+        self._seen: dict[str, int] = {}
+        self.ports: set[int] = set()
+
+    async def look(self) -> None:
+        """Record what has changed since the last look."""
+        alive = await asyncio.to_thread(lambda: dict(self._processes()))
+        now = self._recorder.now()
+        for name, pid in list(self._seen.items()):
+            if name not in alive or alive[name].pid != pid:
+                self._recorder.append(Process(at=now, name=name, pid=pid, event=ProcessEvent.EXITED))
+                del self._seen[name]
+        for name, process in alive.items():
+            if name not in self._seen:
+                self._seen[name] = process.pid
+                self._recorder.append(Process(at=now, name=name, pid=process.pid, event=ProcessEvent.STARTED))
+                self.ports |= await asyncio.to_thread(listening, process)
+
+    def all_gone(self, code: int | None) -> None:
+        """Everything has ended, the first governor with this exit code."""
+        now = self._recorder.now()
+        for name, pid in self._seen.items():
+            ended_with = code if name == "governor" else None
+            self._recorder.append(Process(at=now, name=name, pid=pid, event=ProcessEvent.EXITED, code=ended_with))
+        self._seen.clear()
 
 
 def sizes(processes: Iterable[tuple[str, psutil.Process]]) -> dict[str, float]:

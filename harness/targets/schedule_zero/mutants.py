@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from harness.errors import UsageError
+from harness.targets.schedule_zero import mutants_of_doors as mutants_of_doors
 from harness.targets.schedule_zero import mutants_of_jobs as mutants_of_jobs
 from harness.targets.schedule_zero import mutants_of_lives as mutants_of_lives
 from harness.targets.schedule_zero import mutants_of_schedules as mutants_of_schedules
@@ -23,7 +24,10 @@ from harness.targets.schedule_zero.mutant_registry import REGISTRY as REGISTRY
 from harness.targets.schedule_zero.mutant_registry import mutant as _mutant
 from harness.targets.schedule_zero.mutant_registry import watch
 
-MUTANTS = (__name__, mutants_of_jobs.__name__, mutants_of_lives.__name__, mutants_of_schedules.__name__)
+MUTANTS = (
+    __name__,
+    *(one.__name__ for one in (mutants_of_doors, mutants_of_jobs, mutants_of_lives, mutants_of_schedules)),
+)
 """The modules whose functions are mutants' code."""
 
 

@@ -9,11 +9,18 @@ from pydantic import BaseModel
 
 from harness.history.records import Status
 from harness.targets.apscheduler import specs
-from harness.targets.apscheduler.notes import Notes
 from harness.targets.apscheduler.moments import wall
+from harness.targets.apscheduler.notes import Notes
 from harness.targets.base import OpSpec, Reply
 from harness.targets.schedule_zero.api import Answer, ApiClient
-from harness.targets.schedule_zero.options import AddScheduleArgs, AwayArgs, HealthArgs, ScheduleArgs, SubmitArgs
+from harness.targets.schedule_zero.options import (
+    AddScheduleArgs,
+    AwayArgs,
+    HealthArgs,
+    IntrudeArgs,
+    ScheduleArgs,
+    SubmitArgs,
+)
 from harness.targets.schedule_zero.triggers import spoken
 
 OPS: Mapping[str, OpSpec] = {
@@ -25,12 +32,16 @@ OPS: Mapping[str, OpSpec] = {
         OpSpec("schedule.resume", "resume a paused schedule", ScheduleArgs),
         OpSpec("schedule.remove", "remove a schedule", ScheduleArgs),
         OpSpec("health.check", "ask for health", HealthArgs),
+        OpSpec("intruder.try", "try to get in without the right to; well done when refused", IntrudeArgs),
         OpSpec("scheduler.restart", "stop governor, server and handlers in good order, and start them again", AwayArgs),
         OpSpec("scheduler.kill", "end all of them at once by SIGKILL, and start them again", AwayArgs),
     )
 }
 LIFE = frozenset(name for name in OPS if name.startswith("scheduler."))
 """Operations that begin and end the deployment's life: its API cannot be asked for them."""
+
+INTRUDE = "intruder.try"
+"""Speaks as somebody else than the harness does."""
 
 Request = tuple[str, str, Any]
 

@@ -3,6 +3,7 @@ operations."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -43,6 +44,9 @@ class SchedulerOptions(_Options):
     heartbeat: Duration = 2.0
     heartbeat_timeout: Duration = 6.0
 
+
+    security: Literal["none", "tokens", "keys"] = "none"
+    """Who is asked: nobody; clients of the API, for tokens; and in the real world also all over ZeroMQ, for keys."""
 
     @model_validator(mode="after")
     def _share_what_can_be_shared(self) -> SchedulerOptions:
@@ -106,6 +110,37 @@ class HealthArgs(_Options):
 
     ready: bool = False
     """Whether a part that is not well makes the call fail (503), instead of being told in the answer."""
+
+
+class Way(StrEnum):
+    """How somebody tries to get in: the first six over HTTP, the others over ZeroMQ."""
+
+    NO_BEARER = "no-token"
+    WRONG_BEARER = "wrong-token"
+    READER_WRITES = "reader-writes"
+    WRITER_ADMINISTERS = "writer-administers"
+    FOREIGN_PAGE = "foreign-page"
+    FOREIGN_HOST = "foreign-host"
+    PLAIN_REGISTRATION = "plain-registration"
+    UNKNOWN_KEY = "unknown-key"
+    ANOTHERS_NAME = "anothers-name"
+    PLAIN_CALL = "plain-call"
+    STRANGER_CALLS = "stranger-calls"
+
+
+class IntrudeArgs(_Options):
+    """``intruder.try``: get in at a handler's expense, without the right to; it goes well when it is refused."""
+
+    way: Way
+    handler: str
+    other: str = ""
+    """For ``anothers-name``: whose key is shown."""
+
+    @model_validator(mode="after")
+    def _shows_a_key(self) -> IntrudeArgs:
+        if (self.way is Way.ANOTHERS_NAME) != bool(self.other):
+            raise ValueError("`other` says whose key is shown, for `way: anothers-name` and no other")
+        return self
 
 
 class AwayArgs(_Options):

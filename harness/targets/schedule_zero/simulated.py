@@ -13,7 +13,7 @@ import os
 import pkgutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,7 +23,7 @@ import apscheduler.triggers
 import schedule_zero
 from harness.agent import boot
 from harness.errors import UsageError
-from harness.targets.schedule_zero import hooks, mutants, stores
+from harness.targets.schedule_zero import credentials, hooks, mutants, stores
 from harness.targets.schedule_zero.mutant_registry import PATCHED
 from harness.targets.schedule_zero.options import SchedulerOptions
 from schedule_zero import barriers
@@ -52,6 +52,7 @@ class SharedModules:
         world.patcher.set(mutants, "apply", _once(mutants.apply))
         world.patcher.set(hooks, "open_sockets", open_sockets)
         world.patcher.set(stores, "store_of", _store_of(stores.store_of))
+        world.patcher.set(credentials, "made_for", _made_for(credentials.made_for))
 
     def remove(self) -> None:
         """Undo what a mutant did."""
@@ -96,6 +97,17 @@ def _store_of(make: Callable[..., stores.Store]) -> Callable[..., stores.Store]:
         return make(options, root, run)
 
     return store_of
+
+
+def _made_for(make: Callable[..., credentials.Credentials]) -> Callable[..., credentials.Credentials]:
+    """`credentials.made_for` for a world, whose ZeroMQ has no CURVE."""
+
+    def made_for(security: str, root: Path, handlers: Sequence[str]) -> credentials.Credentials:
+        if security == "keys":
+            raise UsageError("`security: keys` cannot be simulated (CURVE): `tokens` can, or play it with --world real")
+        return make(security, root, handlers)
+
+    return made_for
 
 
 def _modules() -> list[ModuleType]:
