@@ -14,9 +14,15 @@ def due(story: JobStory) -> float | None:
 
 
 def late(case: Case, story: JobStory) -> bool:
-    """Whether a job that was not accepted as such (a schedule made it) was due after the run phase had ended.
+    """Whether nothing is owed for a job that was not accepted as such.
 
-    Such a job may still be waiting or under way when the target is stopped, so nothing is owed for it.
+    One that a schedule made may still be waiting or under way when the target is stopped, if it was due after the run
+    phase had ended. One that a call made which was never answered may come to an outcome, and need not.
     """
+    if story.accepted:
+        return False
+    if story.id in case.book.unpromised:
+        return not story.outcomes
     end = (case.history.phase(PhaseName.RUN) or (0.0, case.history.end))[1]
-    return not story.accepted and (due(story) or 0.0) > end
+    planned = due(story)
+    return planned is not None and planned > end

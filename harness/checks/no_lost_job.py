@@ -18,7 +18,7 @@ def judge(case: Case, args: None) -> Finding:
 
     Without any log each accepted job is lost: a scheduler that forgets everything is not excused by having no
     log. A job that was not accepted as such (a schedule made it) may be under way when the run ends, and counts
-    if it was due before.
+    if it was due before. One that may be of a call which was never answered owes no outcome.
     """
     judged = [story for story in case.book.stories.values() if story.outcomes or not late(case, story)]
     problems = [problem for story in judged for problem in _problems(case, story)]
@@ -59,12 +59,14 @@ def _problems(case: Case, story: JobStory) -> Iterator[Problem]:
 
 def _problem(case: Case, story: JobStory, rank: int, what: str) -> Problem:
     accepted = min(story.accepted, key=lambda operation: (operation.end, operation.id), default=None)
-    begin = accepted.end if accepted else due(story) or 0.0
+    planned = due(story)
+    begin = accepted.end if accepted else planned or 0.0
     handlers = ", ".join(story.handlers) or (accepted.place if accepted else "")
     of = [f"workload {accepted.workload}"] if accepted else []
     of += [f"schedule {short(job.schedule_id)}" for job in story.log[:1] if job.schedule_id]
     of += [f"handler {handlers}"] if handlers else []
-    born = f"accepted at {moment(begin)}" if accepted else f"due at {moment(begin)}"
+    born = "due at no known time" if planned is None else f"due at {moment(planned)}"
+    born = f"accepted at {moment(begin)}" if accepted else born
     end = story.completed if story.completed is not None and story.completed > begin else case.history.end
     text = (
         f"job {short(story.id)} {born} ({', '.join(of)}) {what}{case.around.during(begin, end, story.handlers)}"

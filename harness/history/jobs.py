@@ -79,6 +79,20 @@ class JobBook:
                 grouped.setdefault(schedule, []).append(story)
         return {schedule: tuple(stories) for schedule, stories in grouped.items()}
 
+    @cached_property
+    def unpromised(self) -> frozenset[str]:
+        """The jobs of the log that calls which were never answered may have made: nobody was promised their outcome.
+
+        None of them when there are more jobs that nobody asked for than such calls.
+        """
+        unanswered = sum(1 for o in self.history.operations() if o.status is Status.INFO and submits_job(o))
+        unasked = [
+            story.id
+            for story in self.stories.values()
+            if not story.accepted and not any(job.schedule_id for job in story.log)
+        ]
+        return frozenset(unasked if len(unasked) <= unanswered else ())
+
     @property
     def nameless(self) -> int:
         """Runs that carry no request id, so that nobody can say which job they belong to."""

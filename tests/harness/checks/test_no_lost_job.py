@@ -110,6 +110,28 @@ def test_jobs_of_schedules_count_when_they_were_due_in_the_run(result: Any, writ
     assert len(found.evidence) == 1
 
 
+def test_a_job_of_a_call_that_was_never_answered_owes_no_outcome(result: Any, write: Any) -> None:
+    """Such a job may come to an outcome; what is owed is the outcome of the one that was accepted."""
+    accepted = [write.op(1, "a"), write.job("a"), write.run("a", 1.1, 1.2)]
+    unanswered = write.op(3, "", status=Status.INFO)
+    waiting = write.job("b", "", started=None, ended=None)
+
+    found = result(CHECK, *accepted, unanswered, waiting)
+    assert (found.outcome, found.samples) == (Outcome.PASS, 1)
+    assert result(CHECK, *accepted, unanswered, write.job("b", started=3)).summary == "1 success that no handler ran"
+
+
+def test_a_waiting_job_that_no_call_explains_is_lost(result: Any, write: Any) -> None:
+    """One call without an answer made one job at most; and when nobody recorded a time, none is made up."""
+    waiting = [write.job(job, "", started=None, ended=None) for job in ("b", "c")]
+
+    found = result(CHECK, write.op(3, "", status=Status.INFO), *waiting)
+    assert (found.outcome, found.summary) == (Outcome.FAIL, "2 of 2 jobs without an outcome")
+    assert found.evidence[0].text == (
+        "job b due at no known time (handler h2) has no outcome, and no handler ran it"
+    )
+
+
 def test_an_accepted_schedule_that_never_fired_is_lost(result: Any, write: Any) -> None:
     """A schedule every 5 s that has no job at all after a minute was forgotten."""
     added = write.op(1, "s1", workload="cron", op="schedule.add")
