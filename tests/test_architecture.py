@@ -16,6 +16,7 @@ LONGEST = 400
 
 ROOMS = {
     "errors": (),
+    "folders": (),
     "leaks": ("errors",),
     "scenario": ("errors",),
     "history": ("errors", "scenario"),
@@ -23,12 +24,12 @@ ROOMS = {
     "checks": ("errors", "scenario", "history", "models"),
     "report": ("errors", "scenario", "history", "checks"),
     "agent": ("errors",),
-    "sim": ("errors",),
+    "sim": ("errors", "folders"),
 }
 """What each room may import besides itself; `schedule_zero` is in nobody's list. Rooms above them see
 `BELOW`.
 """
-BELOW = ("errors", "scenario", "history", "agent", "models", "sim")
+BELOW = ("errors", "folders", "scenario", "history", "agent", "models", "sim")
 MIDDLE = ("targets", "workload", "faults", "mocks", "lifecycle")
 """Rooms that may see `BELOW` and each other, and nothing above: no runner, no session, no checks, no report."""
 

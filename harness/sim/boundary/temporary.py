@@ -4,7 +4,8 @@ The names that `tempfile` draws come from the world's seed; but what an earlier 
 has made, would make it draw again. So each world has a folder to itself. The folder's own name differs from run to run,
 and paths get into what programs do (endpoints, messages, records): inside the world it goes by a descriptor of this
 process, which `/proc <https://man7.org/linux/man-pages/man5/proc_pid_fd.5.html>`_ shows as a link. It is removed with
-all that is in it when the world ends: what is to be looked at afterwards belongs into a folder of one's own.
+all that is in it when the world ends, or, where the process was killed, when the next world begins: what is to be
+looked at afterwards belongs into a folder of one's own.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from typing import Any
 
+from harness.folders import LockedFolder
 from harness.sim.boundary.patcher import Patcher
 from harness.sim.boundary.registry import Boundary, How
 
@@ -44,12 +45,14 @@ class TemporaryFiles:
 
     def __init__(self) -> None:
         self.path = ""
+        self._folder: LockedFolder | None = None
         self._own = ""
         self._open = False
 
     def install(self, patcher: Patcher) -> None:
         """Make the folder, and let temporary files lie in it."""
-        self._own = os.path.realpath(tempfile.mkdtemp(prefix="world-"))
+        self._folder = LockedFolder("hw-")
+        self._own = os.path.realpath(self._folder.path)
         self._open = _open_as(self._own, NUMBER)
         self.path = NAME if self._open else self._own
         patcher.set(tempfile, "tempdir", self.path)
@@ -83,9 +86,9 @@ class TemporaryFiles:
             with contextlib.suppress(OSError):
                 os.close(NUMBER)
             self._open = False
-        if self._own:
-            shutil.rmtree(self._own, ignore_errors=True)
-            self._own = ""
+        if self._folder is not None:
+            self._folder.close()
+            self._folder = None
 
 
 def _open_as(folder: str, number: int) -> bool:

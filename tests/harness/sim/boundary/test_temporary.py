@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -44,6 +46,34 @@ def test_nothing_is_left() -> None:
     assert tempfile.gettempdir() == before
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(NUMBER)
+
+
+HOLDS_A_WORLD = """
+import os
+from harness.sim import World
+from harness.sim.boundary.temporary import NAME
+
+with World():
+    os.write(1, os.readlink(NAME).encode() + b"\\n")
+    while True:  # nothing that it could wait for is real
+        pass
+"""
+
+
+def test_the_folder_of_a_killed_process_is_cleared_away_by_the_next_world_and_no_sooner() -> None:
+    """While its process lives it stays, whatever worlds begin; it outlives that process until the next one begins."""
+    command = [sys.executable, "-c", HOLDS_A_WORLD]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        left = Path(other.stdout.readline().decode().rstrip())
+        with World():
+            pass
+        living = left.is_dir()
+        other.kill()
+    assert (living, left.is_dir()) == (True, True)
+
+    with World():
+        assert not left.exists()
 
 
 def test_no_way_leads_to_the_real_name(tmp_path: Path) -> None:
