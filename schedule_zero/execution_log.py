@@ -29,6 +29,8 @@ _COLUMNS = (
 # Once outcome and job row are both there, a crash may still bring the job back: only the row stops it from
 # running again.
 _DONE = "outcome IS NOT NULL AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = executions.job_id)"
+#: Microseconds from the epoch within which there are dates.
+_FAR = 60_000_000_000_000_000
 _INSERT = f"INSERT INTO executions ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 _BEGIN = f"{_INSERT} ON CONFLICT (job_id) DO NOTHING"
 _UPSERT = f"""{_INSERT}
@@ -189,7 +191,7 @@ class ExecutionLog:
         by_outcome = {outcome.value: 0 for outcome in Outcome}
         by_handler: dict[str, dict[str, int]] = {}
         for handler_id, outcome, count in rows:
-            by_outcome[outcome] += count
+            by_outcome[outcome] = by_outcome.get(outcome, 0) + count
             by_handler.setdefault(handler_id, {})[outcome] = count
         return {"total": sum(by_outcome.values()), "by_outcome": by_outcome, "by_handler": by_handler}
 
@@ -275,6 +277,32 @@ def _to_row(record: ExecutionRecord) -> tuple[Any, ...]:
 
 
 def _from_row(row: Sequence[Any]) -> ExecutionRecord:
+    try:
+        return _whole(row)
+    except Exception as error:  # noqa: BLE001 - of a damaged row all is shown that can be, the others go on
+        return _in_part(row, f"this record cannot be read in full: {type(error).__name__}: {error}")
+
+
+def _in_part(row: Sequence[Any], error: str) -> ExecutionRecord:
+    """What can be told of a row that makes no sense as a whole; an outcome that nobody knows is `ABANDONED`."""
+    known = {outcome.value: outcome for outcome in Outcome}
+    instants = [instant(value) if isinstance(value, int) and abs(value) < _FAR else None for value in row[4:8]]
+    scheduled_for, accepted_at, started_at, ended_at = instants
+    return ExecutionRecord(
+        job_id=str(row[0]),
+        schedule_id=None if row[1] is None else str(row[1]),
+        handler_id=str(row[2]),
+        method=str(row[3]),
+        scheduled_for=scheduled_for,
+        accepted_at=accepted_at,
+        started_at=started_at,
+        ended_at=ended_at,
+        outcome=None if row[9] is None else known.get(row[9], Outcome.ABANDONED),
+        error=error,
+    )
+
+
+def _whole(row: Sequence[Any]) -> ExecutionRecord:
     return ExecutionRecord(
         job_id=row[0],
         schedule_id=row[1],

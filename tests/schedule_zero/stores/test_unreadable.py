@@ -15,6 +15,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from schedule_zero.brokers import LastingBroker
 from schedule_zero.dialect import select
+from schedule_zero.execution_log import ExecutionLog, ExecutionRecord, Outcome
 from schedule_zero.scheduler import handler_task, task_id
 from schedule_zero.schema import micros
 from schedule_zero.service import SchedulerService
@@ -233,6 +234,41 @@ def test_a_firing_goes_on_beside_what_cannot_be_read(on_store: Stores) -> None:
         )
         await store.release_schedules("me", [moved])
         assert [item.id for item in await store.acquire_jobs("me", LEASE, 9)] == [made.id]
+
+    on_store(scene)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "attempts = 'not json'",
+        'attempts = \'[{"number": "one"}]\'',
+        "result = 'not json'",
+        "outcome = 'of a newer version'",
+        "scheduled_for = 9000000000000000000",
+    ],
+)
+def test_a_record_that_cannot_be_read_is_shown_as_far_as_it_can(on_store: Stores, damage: str) -> None:
+    """The log goes on to answer, page by page; the damaged record is among the others and says what it is."""
+
+    async def scene(store: JobStore) -> None:
+        log = ExecutionLog(store.database)
+        for n in range(3):
+            ended = NOW + timedelta(seconds=n)
+            made = ExecutionRecord(
+                job_id=f"j{n}", handler_id="h", method="m", outcome=Outcome.ERROR, ended_at=ended, result=[n]
+            )
+            await log.record_outcome(made)
+        await run(store, f"UPDATE executions SET {damage} WHERE job_id = 'j1'")
+        assert [record.job_id for record in await log.query()] == ["j0", "j1", "j2"]
+        assert [record.job_id for record in await log.errors()] == ["j2", "j1", "j0"]
+        assert (await log.stats())["total"] == 3
+        bad = await log.get("j1")
+        assert bad is not None
+        assert (bad.handler_id, bad.method, bad.ended_at) == ("h", "m", NOW + timedelta(seconds=1))
+        assert (bad.error or "").startswith("this record cannot be read in full: ")
+        assert bad.outcome is (Outcome.ABANDONED if damage.startswith("outcome") else Outcome.ERROR)
+        assert await log.record_outcome(made) is False
 
     on_store(scene)
 
