@@ -8,7 +8,11 @@ from typing import Final
 from harness.history.recorder import Recorder
 
 LIMIT: Final = 0.05
-"""Seconds: when more than 1 % of the calls started later than this, the run proves nothing about latency."""
+"""Seconds: when more than 1 % of the calls started later than this, latencies tell of the machine too."""
+
+OVERDUE: Final = 1.0
+"""Seconds: a call that started later than this was not part of the load that the file asks for. A machine that others
+use too holds a generator up for parts of it; one that cannot keep up is soon later than that, and stays so."""
 
 _BIN: Final = 1e-4
 _BINS: Final = 100_000
@@ -20,7 +24,7 @@ class LagMeter:
 
     Records a sample ``generator-lag`` (seconds, the worst since the last one) about every second, and at the
     end the event ``generator-behind`` when the 99th percentile lies above `LIMIT`. Below 100 calls one
-    straggler is forgiven: it is no percentile.
+    straggler is forgiven: it is no percentile. The event also counts the calls later than `OVERDUE`.
     """
 
     def __init__(self, recorder: Recorder, workload: str) -> None:
@@ -28,7 +32,7 @@ class LagMeter:
         self._workload = workload
         self._counts: dict[int, int] = {}
         self._worst = self._worst_lately = 0.0
-        self._count = self._late = 0
+        self._count = self._late = self._overdue = 0
         self._next = -math.inf
 
     def note(self, lag: float, now: float) -> None:
@@ -36,6 +40,7 @@ class LagMeter:
         lag = max(lag, 0.0)
         self._count += 1
         self._late += lag > LIMIT
+        self._overdue += lag > OVERDUE
         slot = min(int(lag / _BIN), _BINS)
         self._counts[slot] = self._counts.get(slot, 0) + 1
         self._worst = max(self._worst, lag)
@@ -63,9 +68,8 @@ class LagMeter:
         self._sample()
         if self._late > max(1.0, self._count * 0.01):
             detail = {"p99": round(self.percentile(0.99), 6), "worst": round(self._worst, 6), "limit": LIMIT}
-            self._recorder.event(
-                "generator-behind", self._workload, **detail, late=self._late, calls=self._count
-            )
+            counts = {"late": self._late, "calls": self._count, "overdue": self._overdue, "overdue_after": OVERDUE}
+            self._recorder.event("generator-behind", self._workload, **detail, **counts)
 
     def _sample(self) -> None:
         self._recorder.sample("generator-lag", round(self._worst_lately, 6), self._workload)

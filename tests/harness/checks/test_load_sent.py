@@ -9,7 +9,9 @@ import pytest
 from harness.checks.judge import judge
 from harness.checks.verdict import CheckResult, Outcome
 from harness.history.history import History
-from harness.history.records import Drop, Header, Operation, Status
+from harness.history.recorder import Recorder
+from harness.history.records import Drop, Event, Header, Operation, Status
+from harness.workload.lag import LagMeter
 
 
 def _call(n: int) -> Operation:
@@ -69,3 +71,38 @@ def test_a_threshold_on_what_is_dropped_is_the_files_own_word(judged: Any) -> No
 def test_nothing_dropped_is_nothing_to_tell(judged: Any) -> None:
     """The check stands in a verdict only when there is something to say."""
     assert judged(100, 0) == []
+
+
+@pytest.fixture
+def behind(scenario: Any, write: Any) -> Any:
+    """Judge a run in which so many calls of a hundred started so many seconds late, as the generator itself told it."""
+
+    def behind(late: int, seconds: float, of: int = 100) -> list[CheckResult]:
+        recorder = Recorder()
+        meter = LagMeter(recorder, "jobs")
+        for n in range(of):
+            meter.note(seconds if n < late else 0.0, now=float(n))
+        meter.finish()
+        told = recorder.close().of(Event)
+        found = judge(scenario(), History(Header(), [*write.phases(), *_sent(of), *told]))
+        return [result for result in found if result.name == "load-sent"]
+
+    return behind
+
+
+def test_a_generator_that_fell_behind_leaves_the_run_unknown(behind: Any) -> None:
+    """Calls that are sent long after their time are another load than the file asks for."""
+    (found,) = behind(26, 3.5)
+
+    assert (found.outcome, found.samples) == (Outcome.UNKNOWN, 100)
+    assert found.summary == (
+        "the load generator fell behind: 26 of 100 calls of jobs started more than 1 s after their time (worst 3.5 s), "
+        "so another load was played than the file asks for. Ask for less, or run on a faster or quieter machine"
+    )
+    assert found.evidence[0].data == {"workload": "jobs", "overdue": 26, "calls": 100, "worst": 3.5}
+
+
+@pytest.mark.parametrize(("late", "seconds", "of"), [(25, 3.5, 100), (100, 0.9, 100), (1, 3.5, 2)])
+def test_a_machine_that_paused_leaves_no_doubt(behind: Any, late: int, seconds: float, of: int) -> None:
+    """A few late calls, many that are a little late, and one straggler of two: latency counts from their time."""
+    assert behind(late, seconds, of) == []

@@ -46,6 +46,7 @@ def test_a_generator_that_fell_behind_says_so(play: Callable[..., History], targ
 
     assert behind.place == "w"
     assert (behind.detail["calls"], behind.detail["late"]) == (50, 20)
+    assert (behind.detail["overdue"], behind.detail["overdue_after"]) == (10, 1.0)
     assert behind.detail["worst"] == pytest.approx(1.97)
     assert max(s.value for s in history.of(Sample) if s.name == "generator-lag") == pytest.approx(1.97)
 
