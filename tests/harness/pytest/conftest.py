@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
+from harness.vocabulary import build
+
 Project = Callable[..., pytest.RunResult]
+
+NEEDED = {"harness", "timeout", "xdist"}
+"""The plugins that these projects use."""
 
 SHORT = """\
 scenario: 1
@@ -33,17 +39,46 @@ def short_scenario() -> Callable[[str], str]:
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> Project:
-    """Runs pytest in a process of its own, in a folder with these files; everything must be over in 100
-    seconds.
-    """
+def files_of(pytester: pytest.Pytester) -> Callable[[Mapping[str, str]], None]:
+    """Writes files into the folder of a project, whose settings are strict."""
     pytester.makeini("[pytest]\naddopts = --strict-markers --strict-config -p no:cacheprovider\n")
 
-    def run(files: Mapping[str, str], *arguments: str) -> pytest.RunResult:
+    def write(files: Mapping[str, str]) -> None:
         for name, text in files.items():
             path = Path(pytester.path, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
-        return pytester.runpytest_subprocess(*arguments, timeout=100.0)
+
+    return write
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, files_of: Callable[[Mapping[str, str]], None]) -> Project:
+    """Runs pytest in a process of its own, in a folder with these files; everything must be over in 100
+    seconds.
+    """
+
+    def run(files: Mapping[str, str], *arguments: str) -> pytest.RunResult:
+        files_of(files)
+        return pytester.runpytest_subprocess(*_alone(), *arguments, timeout=100.0)
 
     return run
+
+
+@pytest.fixture
+def here(pytester: pytest.Pytester, files_of: Callable[[Mapping[str, str]], None]) -> Project:
+    """The same in this process, which takes a tenth of the time: for runs that play nothing."""
+    # Each module that such a run imports is taken away at its end; what others hold already must stay the only one.
+    build()
+
+    def run(files: Mapping[str, str], *arguments: str) -> pytest.RunResult:
+        files_of(files)
+        return pytester.runpytest_inprocess(*_alone(), "-p", "no:faulthandler", *arguments)
+
+    return run
+
+
+def _alone() -> Iterator[str]:
+    """Options without plugins of others that happen to be installed: to load them takes as long as to load pytest."""
+    for name in sorted({found.name for found in entry_points(group="pytest11")} - NEEDED):
+        yield from ("-p", f"no:{name}")

@@ -50,44 +50,58 @@ def test_an_item_has_the_time_its_limits_add_up_to(short_scenario: Text) -> None
     assert longest(load_text(short_scenario("x"))[0].scenario) == 2 * 30 + 20 + 10 + 4 * 10 + 60
 
 
-def test_collection(project: Run, short_scenario: Text) -> None:
+def test_collection(here: Run, short_scenario: Text) -> None:
     """One item a scenario, seed and world; foreign files are passed over; a wrong file is an error with its
     place.
     """
     two = f"{short_scenario('one')}---\n{short_scenario('two').replace('seed: 5', 'seeds: {count: 2}')}"
     files = {"a.yaml": two, "other.yaml": "services: {}\n", "long/day.yaml": short_scenario("day")}
-    result = project(files, "--collect-only", "-q")
+    result = here(files, "--collect-only", "-q")
     assert [line for line in result.outlines if "::" in line] == [
         "a.yaml::one[real-5]",
         "a.yaml::two[real-1]",
         "a.yaml::two[real-2]",
     ]
-    result = project({"bad.yaml": short_scenario("bad").replace("run: 20s", "run: 20")}, "--collect-only", "-q")
+    result = here({"bad.yaml": short_scenario("bad").replace("run: 20s", "run: 20")}, "--collect-only", "-q")
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines(["*bad.yaml:6:*limits.run*"])
 
 
-def test_options_choose(project: Run, short_scenario: Text) -> None:
+def test_options_choose(here: Run, short_scenario: Text) -> None:
     """--harness-seed, -k and -m choose; nothing is left in a world no file names, nor with -p no:harness."""
     files = {"a.yaml": f"{short_scenario('one')}---\n{short_scenario('two')}"}
     ask = ("--collect-only", "-q")
-    result = project(files, *ask, "--harness-seed", "77", "-k", "two", "-m", "regression and real")
+    result = here(files, *ask, "--harness-seed", "77", "-k", "two", "-m", "regression and real")
     assert [line for line in result.outlines if "::" in line] == ["a.yaml::two[real-77]"]
-    assert project(files, *ask, "--harness-world", "sim").ret == pytest.ExitCode.NO_TESTS_COLLECTED
-    assert project(files, *ask, "-p", "no:harness").ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert here(files, *ask, "--harness-world", "sim").ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert here(files, *ask, "-p", "no:harness").ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
-def test_a_world_that_cannot_be_played_is_told(project: Run, short_scenario: Text) -> None:
+def test_a_world_that_cannot_be_played_is_told(here: Run, short_scenario: Text) -> None:
     """A world that there is not is a mistake in the file, told with its place and no traceback."""
-    result = project({"a.yaml": short_scenario("one").replace("[real]", "[real, moon]")})
+    result = here({"a.yaml": short_scenario("one").replace("[real]", "[real, moon]")})
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*a.yaml:4:*worlds.1*", "*expected: one of real, sim*moon*"])
     assert "Traceback" not in result.stdout.str()
 
 
-def test_two_at_once_and_junit(project: Run, short_scenario: Text, tmp_path: Path) -> None:
+TICKS = """\
+scenario: 1
+name: {name}
+kind: regression
+worlds: [real]
+seed: 5
+target: {{driver: apscheduler}}
+topology: {{scheduler: {{store: memory}}}}
+given: [{{op: schedule.add, with: {{id: tick, every: 250ms}}}}]
+when: [{{advance: 600ms}}]
+then: [fires-as-modelled]
+"""
+
+
+def test_two_at_once_and_junit(project: Run, tmp_path: Path) -> None:
     """Under -n 2 both pass in processes of their own; JUnit holds seed, world, report."""
-    files = {"a.yaml": short_scenario("one"), "b.yaml": short_scenario("two")}
+    files = {"a.yaml": TICKS.format(name="one"), "b.yaml": TICKS.format(name="two")}
     xml = tmp_path / "junit.xml"
     result = project(files, "-n", "2", f"--junitxml={xml}", f"--harness-report={tmp_path / 'runs'}")
     result.assert_outcomes(passed=2)
@@ -144,14 +158,14 @@ def pytest_collection_modifyitems(items):
     ("arguments", "ini", "seconds"),
     [
         ((), "", 190.0),  # what its limits add up to
-        pytest.param(("--timeout", "7"), "", 7.0, marks=pytest.mark.thorough),
-        pytest.param((), "timeout = 8\n", 8.0, marks=pytest.mark.thorough),
+        (("--timeout", "7"), "", 7.0),
+        ((), "timeout = 8\n", 8.0),
         (("--timeout", "7"), "timeout = 8\n", 7.0),
         (("--timeout", "0"), "", 0.0),
     ],
 )
 def test_whoever_runs_pytest_sets_the_time_out(
-    project: Run,
+    here: Run,
     pytester: pytest.Pytester,
     short_scenario: Text,
     arguments: tuple[str, ...],
@@ -162,18 +176,18 @@ def test_whoever_runs_pytest_sets_the_time_out(
     pytester.makeini(f"[pytest]\naddopts = -p no:cacheprovider\ntimeout_method = thread\n{ini}")
     files = {"a.yaml": short_scenario("one"), "conftest.py": _asking("")}
 
-    result = project(files, "--collect-only", "-q", "-s", *arguments)
+    result = here(files, "--collect-only", "-q", "-s", *arguments)
 
     assert f"TIMEOUT one[real-5] ({seconds}, 'signal')" in result.outlines
 
 
 def test_the_environment_sets_the_time_out_too(
-    project: Run, short_scenario: Text, monkeypatch: pytest.MonkeyPatch
+    here: Run, short_scenario: Text, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PYTEST_TIMEOUT, as for any test."""
     monkeypatch.setenv("PYTEST_TIMEOUT", "9")
 
-    result = project({"a.yaml": short_scenario("one"), "conftest.py": _asking("")}, "--collect-only", "-q", "-s")
+    result = here({"a.yaml": short_scenario("one"), "conftest.py": _asking("")}, "--collect-only", "-q", "-s")
 
     assert "TIMEOUT one[real-5] (9.0, 'signal')" in result.outlines
 
