@@ -9,6 +9,7 @@ catalogue in the real one as well.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -220,6 +221,11 @@ BROKEN = (
 day.
 """
 
+TABLE = Path(__file__).parents[2] / "docs" / "explanation" / "promises.md"
+_ROW = re.compile(r"^\| P[1-7][^|]* \| ([\w/]+) \| ([\w-]+) \| ([^|]+) \|$", re.MULTILINE)
+TOLD = {(match[1], match[2]): match[3] for match in _ROW.finditer(TABLE.read_text("utf-8"))}
+"""What the documentation says that each scenario says of each mutant; ``…`` stands for what differs."""
+
 SHORTER = {
     "hanging-after-timeout": ["limits.settle=2s"],
     "process-cleanup": ["cycles.count=1"],
@@ -270,9 +276,20 @@ def _played(path: Path, mutant: str, overrides: Sequence[str], world: World, rep
     return session.Session(reports).play(planned).verdict
 
 
+def _assert_said_as_told(scenario: str, mutant: str, verdict: Verdict) -> None:
+    """What the documentation's table quotes, between its ellipses, was said by a check that failed."""
+    quoted = TOLD.get((scenario, mutant), "")
+    parts = [part.strip(" ,:;") for part in quoted.split("…")]
+    pattern = re.compile(".*".join(re.escape(part) for part in parts if part), re.DOTALL)
+    failed = [c for c in verdict.checks if c.outcome is Outcome.FAIL]
+    said = [f"{c.summary}: {evidence.text}" for c in failed for evidence in c.evidence]
+    said += [f"{c.name}: {evidence.text}" for c in failed for evidence in c.evidence]
+    assert any(pattern.search(text) for text in said), f"told: {quoted}\nsaid: {said}"
+
+
 @pytest.mark.parametrize(("broken", "world"), list(_plays()))
 def test_a_broken_scheduler_fails_its_scenario(broken: Broken, world: World, tmp_path: Path) -> None:
-    """The check that guards against the defect fails, and its evidence shows the defect."""
+    """The check that guards against the defect fails, and its evidence shows the defect, as documented."""
     verdict = _played(broken.path, broken.mutant, broken.overrides, world, tmp_path)
 
     assert verdict.outcome is Outcome.FAIL, verdict.reason
@@ -280,6 +297,7 @@ def test_a_broken_scheduler_fails_its_scenario(broken: Broken, world: World, tmp
     assert failed, [f"{c.outcome.value} {c.name}: {c.summary}" for c in verdict.checks]
     said = [evidence.text for check in failed for evidence in check.evidence]
     assert any(broken.evidence in text for text in said), said
+    _assert_said_as_told(broken.scenario, broken.mutant, verdict)
 
 
 @pytest.mark.thorough
@@ -332,6 +350,7 @@ def test_every_entry_of_the_catalogue_catches_its_mutant(entry: catalog.Entry, w
     assert [c.name for c in verdict.checks if c.outcome is Outcome.FAIL and entry.expect in c.name] != [], (
         verdict.reason
     )
+    _assert_said_as_told(f"regression/{entry.path.stem}", entry.mutant, verdict)
 
 
 def test_a_scenario_of_each_kind_is_broken_among_all_other_tests() -> None:
