@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ FILES = session.find_files([ROOT])
 pytestmark = pytest.mark.unit
 
 
+@functools.cache
 def _load(path: Path) -> LoadedScenario:
     (loaded,) = session.load_all([path], vocabulary.build())
     return loaded

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,19 +23,22 @@ from harness.scenario.model import World
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("histories.py")
+SEED = 5
 PYTHONS = "HARNESS_PYTHONS"
 """Interpreters in which this repository's dependencies are installed, separated as in PATH."""
 
 pytestmark = [pytest.mark.integration, pytest.mark.sim]
 
 
+_WORLDS = re.compile(r"^worlds: *\[[^\]]*\bsim\b", re.MULTILINE)
+
+
 def _simulated() -> list[Path]:
-    """The scenario files that name the simulated world."""
-    loaded = session.load_all(session.find_files([ROOT / "scenarios"]), vocabulary.build())
-    return [one.source.path for one in loaded if World.SIM in one.scenario.worlds]
+    """The scenario files that name the simulated world. Not loaded for that: every worker asks, and one plays them."""
+    return [path for path in session.find_files([ROOT / "scenarios"]) if _WORLDS.search(path.read_text("utf-8"))]
 
 
-@pytest.fixture(scope="module")
+@functools.cache
 def histories() -> ModuleType:
     """The program as a module."""
     spec = importlib.util.spec_from_file_location("simulated_histories", PROGRAM)
@@ -44,11 +49,18 @@ def histories() -> ModuleType:
     return module
 
 
-def printed(python: str, seed: int, **variables: str) -> dict[str, dict[str, Any]]:
+@functools.cache
+def first(name: str) -> dict[str, Any]:
+    """The history of one seed, made once in this process."""
+    found: dict[str, Any] = histories().history(name, SEED)
+    return found
+
+
+def printed(python: str, **variables: str) -> dict[str, dict[str, Any]]:
     """The histories that an interpreter of its own makes, somewhere else."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     done = subprocess.run(
-        [python, str(PROGRAM), str(seed)], env=environment, cwd="/", capture_output=True, text=True, timeout=110
+        [python, str(PROGRAM), str(SEED)], env=environment, cwd="/", capture_output=True, text=True, timeout=110
     )
     assert done.returncode == 0, f"{python}:\n{done.stderr}"
     found: dict[str, dict[str, Any]] = json.loads(done.stdout)
@@ -69,6 +81,13 @@ def others() -> dict[str, str]:
     return {version: python for version, python in found.items() if python != sys.executable}
 
 
+def test_all_scenarios_that_name_the_simulated_world_are_played_in_it() -> None:
+    """Those found by their text are those that say so when they are loaded."""
+    loaded = session.load_all(session.find_files([ROOT / "scenarios"]), vocabulary.build())
+
+    assert _simulated() == [one.source.path for one in loaded if World.SIM in one.scenario.worlds]
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("path", _simulated(), ids=lambda path: path.relative_to(ROOT / "scenarios").as_posix())
 def test_a_scenario_passes_in_the_simulated_world(path: Path, tmp_path: Path) -> None:
@@ -87,32 +106,32 @@ def test_a_scenario_passes_in_the_simulated_world(path: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["load/steady", "chaos/handlers_under_fire", "cycles/governor"])
-def test_one_seed_has_one_history(histories: ModuleType, name: str) -> None:
+def test_one_seed_has_one_history(name: str) -> None:
     """Twice in one interpreter: the same bytes, the same trace, the same choices. Another seed has another history."""
-    first, second, other = (histories.history(name, seed) for seed in (5, 5, 6))
+    once, again, other = first(name), histories().history(name, SEED), histories().history(name, SEED + 1)
 
-    assert first == second
-    assert first["verdict"] == "pass"
-    assert first["trace"] != other["trace"]
-    assert first["history"] != other["history"]
+    assert once == again
+    assert once["verdict"] == "pass"
+    assert once["trace"] != other["trace"]
+    assert once["history"] != other["history"]
 
 
 @pytest.mark.slow
-def test_the_history_is_the_same_in_every_process(histories: ModuleType) -> None:
+def test_the_history_is_the_same_in_every_process() -> None:
     """Interpreters of their own, under two values of PYTHONHASHSEED, in another folder, give those of this one."""
-    here = {name: histories.history(name, 7) for name in histories.RUNS}
+    here = {name: first(name) for name in histories().RUNS}
 
-    assert printed(sys.executable, 7, PYTHONHASHSEED="4711") == here
-    assert printed(sys.executable, 7, PYTHONHASHSEED="0") == here
+    assert printed(sys.executable, PYTHONHASHSEED="4711") == here
+    assert printed(sys.executable, PYTHONHASHSEED="0") == here
 
 
 @pytest.mark.slow
-def test_the_history_is_the_same_on_every_python(histories: ModuleType) -> None:
+def test_the_history_is_the_same_on_every_python() -> None:
     """Each other Python that can run the harness, and is named in HARNESS_PYTHONS or found on PATH, gives it too."""
     pythons = others()
     if not pythons:
         pytest.skip(f"no other Python here can run the harness; name some in {PYTHONS}")
-    here = {name: histories.history(name, 8) for name in histories.RUNS}
+    here = {name: first(name) for name in histories().RUNS}
 
     for version, python in sorted(pythons.items()):
-        assert printed(python, 8) == here, version
+        assert printed(python) == here, version
