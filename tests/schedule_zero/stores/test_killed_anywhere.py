@@ -143,7 +143,7 @@ def free_port() -> int:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("at", [60, *(pytest.param(at, marks=pytest.mark.thorough) for at in (15, 110, 160))])
+@pytest.mark.parametrize("at", [60, *(pytest.param(at, marks=pytest.mark.thorough) for at in (15, 90, 120))])
 def test_a_real_server_is_killed_on_sqlite(tmp_path: Path, at: int) -> None:
     """Some of the points in reality, with a real kill -9 and a real file."""
     on_sqlite(tmp_path, free_port(), at)
@@ -151,7 +151,7 @@ def test_a_real_server_is_killed_on_sqlite(tmp_path: Path, at: int) -> None:
 
 @pytest.mark.integration
 @pytest.mark.parametrize(
-    "at", [150, *(pytest.param(at, marks=pytest.mark.thorough) for at in (20, 80, 220, 300, 380, 460))]
+    "at", [150, *(pytest.param(at, marks=pytest.mark.thorough) for at in (20, 60, 100, 200, 250))]
 )
 def test_a_real_server_is_killed_on_postgresql(tmp_path: Path, postgres_server: Any, database: str, at: int) -> None:
     """The same on PostgreSQL, where each statement is a point: a transaction that was cut off is as if never begun."""
