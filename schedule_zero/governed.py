@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from schedule_zero.exits import ExitCode
 from schedule_zero.governor_base import ProcessInfo, ProcessStatus
 from schedule_zero.restart_policy import Restarts
+from schedule_zero.stop_report import Ending
 from schedule_zero.unit import Launch, Unit
 
 __all__ = ["Governed"]
@@ -38,6 +39,9 @@ class Governed(Generic[L]):
         self.restart_count = 0
         self.last_error: str | None = None
         self.exit_code: int | None = None
+        self.ending: Ending | None = None
+        """How it ended when it was last told to; None before, and when it did not run then."""
+        self._asked: tuple[float, bool] | None = None
         self._due = 0.0
 
     def info(self) -> ProcessInfo:
@@ -59,7 +63,7 @@ class Governed(Generic[L]):
         with self.busy:
             self.launch = launch
             self.restarts.reset()
-            self.last_error = self.exit_code = None
+            self.last_error = self.exit_code = self.ending = self._asked = None
             self._spawn()
 
     def attend(self, now: float) -> None:
@@ -81,6 +85,8 @@ class Governed(Generic[L]):
         """It is not wanted any more: no restart from here on. Its process is asked to end, not waited for."""
         with self.busy:
             self.status = ProcessStatus.STOPPED
+            if self.process.incarnation is not None and self._asked is None:
+                self._asked = time.monotonic(), self.ready
             self.process.terminate()
 
     def finish(
@@ -94,19 +100,34 @@ class Governed(Generic[L]):
         When ``gives_way()`` first it is left to whoever finishes it instead, and the answer is False.
         """
         with self.busy:
+            forced, hurried = "", False
+            # Once at least: what ended while others were waited for must not count as killed.
+            code = self.process.poll()
+            self.exit_code = self.exit_code if code is None else code
             while self.process.incarnation is not None and time.monotonic() < deadline and not hurry():
                 if gives_way():
                     return False
                 code = self.process.wait(0.01)
                 self.exit_code = self.exit_code if code is None else code
+            after = 0.0 if self._asked is None else time.monotonic() - self._asked[0]
             if self.process.incarnation is not None:
+                forced, hurried = "given up" if self.process.pid is None else "killed", hurry()
                 self.last_error = f"{self.process.label} has not stopped in time and {self.process.force}"
                 _log.warning("%s: %s", self.name, self.last_error)
                 self.process.kill()
                 self.exit_code = self.process.wait(5.0)
             self.process.poll()
+            self._note_ending(forced, hurried, after)
             self.ready = False
             return True
+
+    def _note_ending(self, forced: str, hurried: bool, after: float) -> None:
+        if self._asked is None:  # it did not run when it was told
+            return
+        self.ending = Ending(self.exit_code, forced, hurried, ready=self._asked[1], after=round(after, 3))
+        self._asked = None
+        if not forced and self.exit_code != ExitCode.OK:
+            _log.warning("%s: %s %s when it was told to stop", self.name, self.process.label, _ending(self.exit_code))
 
     def _spawn(self) -> None:
         assert self.launch is not None, "a service is launched by begin() first"
@@ -140,5 +161,7 @@ class Governed(Generic[L]):
         _log.error("%s: %s; not started again", self.name, error)
 
 
-def _ending(code: int) -> str:
+def _ending(code: int | None) -> str:
+    if code is None:
+        return "ended with a code that nobody saw"
     return f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"

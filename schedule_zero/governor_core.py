@@ -28,6 +28,7 @@ from schedule_zero.ports import PortReservation, reserve_port
 from schedule_zero.readiness import Probe, ServerRuntime, health_of
 from schedule_zero.restart_policy import Restarts
 from schedule_zero.security.server_keys import Peers
+from schedule_zero.stop_report import write_stop_report
 from schedule_zero.trouble import trouble_of
 from schedule_zero.unit import Launch, Unit
 
@@ -217,6 +218,8 @@ class GovernorCore(GovernorBase, Generic[L]):
             reservation.release()
         self._reservations.clear()
         self._clean_up()
+        endings = {one.name: one.ending for one in [server, *self._leaving, *handlers] if one.ending is not None}
+        write_stop_report(self.deployment.directory, endings)
 
     # --- handlers
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from harness.faults.worker import TooLong, in_thread
 from harness.history.recorder import Recorder
 from harness.history.records import AnyRecord, Audit, Status
 from harness.lifecycle import postconditions
-from harness.targets.base import Place, PlaceKind, Reply, StopHow, StopResult
+from harness.targets.base import PartEnd, Place, PlaceKind, Reply, StopHow, StopResult
 
 T = TypeVar("T")
 CALL_WITHIN = 60.0
@@ -94,15 +95,26 @@ class GovernorLifecycle:
         """``stop(timeout)``, from `times` threads at once.
 
         `StopHow.KILL` kills every one of its processes first, the other signals mean the same as TERM. The code is 0
-        when every ``stop`` answered True, else 1.
+        when every ``stop`` answered True, else 1. How each process ended is told where ``status()`` has an
+        ``exit_code``.
         """
         await self._ask(self._remember, "a look at its processes")
+        ran = [place.name for place in self.places()]
         begin = time.monotonic()
         if how is StopHow.KILL:
             await self._ask(self._kill_all, "SIGKILL to its processes")
         stops = [self._ask(lambda: self._governor.stop(timeout), "stop()", timeout + 10.0) for _ in range(times)]
         stopped = await asyncio.gather(*stops)
-        return StopResult(time.monotonic() - begin, 0 if all(stopped) else 1, forced=False)
+        took, code = time.monotonic() - begin, 0 if all(stopped) else 1
+        parts = {} if how is StopHow.KILL else self._ends(ran, took)
+        return StopResult(took, code, forced=False, parts=parts)
+
+    def _ends(self, ran: Sequence[str], took: float) -> dict[str, PartEnd]:
+        """How each service that `ran` has ended, where the governor knows."""
+        infos = self._governor.status()
+        codes = {name: infos[name].exit_code for name in ran if hasattr(infos.get(name), "exit_code")}  # type: ignore[attr-defined]
+        killed = {name: "killed" if code == -signal.SIGKILL else "" for name, code in codes.items()}
+        return {name: PartEnd(code, killed[name], after=round(took, 3)) for name, code in codes.items()}
 
     async def call(self, op: str, args: Mapping[str, Any], *, timeout: float) -> Reply:
         """Call one of `READ_ONLY`; anything else fails."""

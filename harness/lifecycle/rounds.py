@@ -13,6 +13,7 @@ from harness.errors import UsageError
 from harness.history.history import History
 from harness.history.recorder import Recorder
 from harness.history.records import Audit, Status, Step
+from harness.history.stops import ill_ends
 from harness.lifecycle.base import CycleError
 from harness.lifecycle.governor_driver import GovernorDriver, Played
 from harness.lifecycle.in_process import GovernorLifecycle, GovernorLike, HandlerConfigLike
@@ -111,6 +112,7 @@ def _problems(history: History) -> list[str]:
         for step in history.of(Step)
         if step.step == "stop" and step.status is Status.OK and step.detail.get("code")
     ]
+    found += [f"cycle {step.cycle}: {told}" for step in history.of(Step) for told in ill_ends(step.detail)]
     found += [
         f"{audit.scope}: left behind ({audit.name}): {left}"
         for audit in history.of(Audit)

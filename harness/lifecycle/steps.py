@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from harness.agent.digest import digest
@@ -91,7 +92,9 @@ class Steps:
         stop = self._lifecycle.stop(how, timeout=timeout, times=times)
         result = await _within(timeout + GRACE, stop, f"the stop by {how.value}")
         self.up = False
-        return {"how": how.value, "took": round(result.took, 6), "code": result.code, "forced": result.forced}
+        detail = {"how": how.value, "took": round(result.took, 6), "code": result.code, "forced": result.forced}
+        parts = {name: asdict(end) for name, end in result.parts.items()}
+        return {**detail, "parts": parts} if parts else detail
 
     async def restart(self) -> Detail:
         """Stop, then start."""

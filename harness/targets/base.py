@@ -85,13 +85,30 @@ class OpSpec:
 
 
 @dataclass(frozen=True)
+class PartEnd:
+    """How one process ended that the target's main process kept and was to end.
+
+    ``code`` is its exit code (negative: the signal that ended it; None: nobody saw it), ``after`` the seconds from the
+    request. ``forced`` is empty when it ended by itself, else what was done to it, such as ``killed``; ``hurried`` when
+    that was asked for, by a second signal. ``ready`` is whether it had come up and so could hear a signal at all.
+    """
+
+    code: int | None
+    forced: str = ""
+    hurried: bool = False
+    ready: bool = True
+    after: float = 0.0
+
+
+@dataclass(frozen=True)
 class StopResult:
-    """How a stop went: seconds it took, the exit code of the target's main process (negative: signal), and whether
-    force was needed."""
+    """How a stop went: seconds it took, the exit code of the target's main process (negative: signal), whether
+    force was needed, and how each process ended that the main one kept, where that is known."""
 
     took: float
     code: int | None
     forced: bool
+    parts: Mapping[str, PartEnd] = field(default_factory=dict)
 
 
 class Target(Protocol):

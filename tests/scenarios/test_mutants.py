@@ -147,6 +147,20 @@ BROKEN = (
         "runs False",
         ("cycles.count=1", "cycles.steps.3.stop={how: [term]}"),
     ),
+    Broken(
+        "cycles/governor",
+        "handler-ignores-term",
+        "stopped-cleanly",
+        "h1 had to be killed after 2",
+        ("cycles.count=1", "cycles.steps.3.stop={how: [term]}"),
+    ),
+    Broken(
+        "cycles/governor",
+        "handler-ends-with-9",
+        "stopped-cleanly",
+        "h1 ended with code 9",
+        ("cycles.count=1", "cycles.steps.3.stop={how: [term]}"),
+    ),
     Broken("cycles/threads", "governor-file-kept", "no-stale-pidfile", "governor.json", ("cycles.count=1",)),
     Broken(
         "cycles/handlers",

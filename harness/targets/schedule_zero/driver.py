@@ -225,7 +225,7 @@ class ScheduleZeroTarget:
             await asyncio.to_thread(kill_tagged, self.run_tag)
         self._killed = result.forced or how is StopHow.KILL
         self._notes.rests(begun, "kill" if self._killed else "stop")
-        self._sightings.all_gone(result.code)
+        self._sightings.all_gone(result)
         return result
 
     async def call(self, op: str, args: Mapping[str, object], *, timeout: float) -> Reply:

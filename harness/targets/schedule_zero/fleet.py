@@ -47,10 +47,12 @@ class Fleet:
             governor.require_alive(when)
 
     async def stop(self, how: StopHow, timeout: float, times: int) -> StopResult:
-        """Stop all at once: the longest time, the first's exit code or else that of one that did not end well."""
+        """Stop all at once: the longest time, the first's exit code or else that of one that did not end well, and how
+        all that they kept has ended."""
         results = await asyncio.gather(*(governor.stop(how, timeout, times) for governor in self.governors))
         code = next((result.code for result in results if result.code), results[0].code)
-        return StopResult(max(result.took for result in results), code, any(result.forced for result in results))
+        parts = {name: end for result in results for name, end in result.parts.items()}
+        return StopResult(max(result.took for result in results), code, any(r.forced for r in results), parts)
 
     def processes(self) -> Iterator[tuple[str, psutil.Process]]:
         """The living processes of all by name."""

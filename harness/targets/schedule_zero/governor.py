@@ -9,17 +9,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from harness.errors import NeverReady, TargetError
-from harness.targets.base import Place, PlaceKind, StopHow, StopResult
+from harness.targets.base import PartEnd, Place, PlaceKind, StopHow, StopResult
 from harness.targets.schedule_zero.deployment import Configured
 from schedule_zero.pidfile import PidFile, is_alive
+from schedule_zero.stop_report import read_stop_report
 
 SERVER = "server"
 """What the deployment calls the process that scenarios call ``scheduler``."""
@@ -149,6 +150,7 @@ class GovernorProcess:
         if self._process.returncode is not None:
             return StopResult(0.0, self._process.returncode, forced=False)
         begin = time.monotonic()
+        kept = [name for name, process in self.processes() if process.pid != self.pid]
         for _ in range(times):
             self._process.send_signal(_SIGNALS[how])
             await asyncio.sleep(_TICK)
@@ -158,7 +160,20 @@ class GovernorProcess:
         if forced:
             self.kill()
             await asyncio.to_thread(self._process.wait, 5.0)
-        return StopResult(time.monotonic() - begin, self._process.returncode, forced)
+        took = time.monotonic() - begin
+        parts = {} if forced or how is StopHow.KILL else self._ends(kept)
+        return StopResult(took, self._process.returncode, forced, parts)
+
+    def _ends(self, kept: Iterable[str]) -> dict[str, PartEnd]:
+        """How each process ended, as the governor reports; of one that it does not tell of, nobody saw the end."""
+        report = read_stop_report(self.directory)
+        told = report.services if report is not None and report.pid == self.pid else {}
+        ends = {self._called(name): PartEnd(**asdict(ending)) for name, ending in told.items()}
+        return {**{name: PartEnd(None) for name in kept}, **ends}
+
+    def _called(self, service: str) -> str:
+        """What scenarios call a service of the deployment."""
+        return f"scheduler{self._deployment.mark}" if service == SERVER else service
 
     def kill(self) -> None:
         """SIGKILL the governor's process; what it started is found by the run's tag."""
@@ -172,7 +187,7 @@ class GovernorProcess:
             yield f"governor{mark}", psutil.Process(self.pid)
         for path in sorted((self.directory / "pids").glob("*.pid")):
             if (process := _recorded_process(path)) is not None and path.stem != "governor":
-                yield (f"scheduler{mark}" if path.stem == SERVER else path.stem), process
+                yield self._called(path.stem), process
 
     def places(self) -> list[Place]:
         """Each living process as a place of a fault."""

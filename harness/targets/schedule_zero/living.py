@@ -10,6 +10,7 @@ import psutil
 from harness.errors import TargetError
 from harness.history.recorder import Recorder
 from harness.history.records import Process, ProcessEvent
+from harness.targets.base import StopResult
 
 
 class Sightings:
@@ -37,11 +38,12 @@ class Sightings:
                 self._recorder.append(Process(at=now, name=name, pid=process.pid, event=ProcessEvent.STARTED))
                 self.ports |= await asyncio.to_thread(listening, process)
 
-    def all_gone(self, code: int | None) -> None:
-        """Everything has ended, the first governor with this exit code."""
+    def all_gone(self, result: StopResult) -> None:
+        """Everything has ended, the first governor with the result's exit code."""
         now = self._recorder.now()
+        codes = {name: end.code for name, end in result.parts.items()} | {"governor": result.code}
         for name, pid in self._seen.items():
-            ended_with = code if name == "governor" else None
+            ended_with = codes.get(name)
             self._recorder.append(Process(at=now, name=name, pid=pid, event=ProcessEvent.EXITED, code=ended_with))
         self._seen.clear()
 

@@ -33,6 +33,34 @@ def _drain_skipped() -> None:
     JobStore.wait_idle = idle  # type: ignore[method-assign]
 
 
+@mutant("handler-ignores-term")
+def _handler_ignores_term() -> None:
+    """A handler that is told to end does not, so that its governor has to kill it."""
+    import time
+
+    from schedule_zero.zmq_handler_base import BaseHandler
+
+    def stay(self: Any, timeout: float = 5.0) -> bool:
+        time.sleep(3600.0)
+        return True
+
+    BaseHandler.stop = stay  # type: ignore[method-assign]
+
+
+@mutant("handler-ends-with-9")
+def _handler_ends_with_9() -> None:
+    """A handler that is told to end does so with exit code 9."""
+    from schedule_zero.zmq_handler_base import BaseHandler
+
+    stop = BaseHandler.stop
+
+    def fail(self: Any, timeout: float = 5.0) -> bool:
+        stop(self, timeout)
+        raise SystemExit(9)
+
+    BaseHandler.stop = fail  # type: ignore[method-assign]
+
+
 @mutant("stop-without-bound")
 def _stop_without_bound() -> None:
     """A stop waits for running calls however long they take."""

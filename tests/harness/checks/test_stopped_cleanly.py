@@ -56,3 +56,47 @@ def test_no_stop_and_no_exit_code_are_unknown(result: Any, write: Any) -> None:
     found = result(CHECK, write.step(1, "stop", how="term", code=None), section="each")
     assert found.outcome is Outcome.UNKNOWN
     assert found.summary == "nobody saw the exit code of the stop of cycle 1 at 10.000 s"
+
+
+def test_processes_that_were_killed_or_ended_badly_fail_a_stop_whose_own_code_is_0(result: Any, write: Any) -> None:
+    """Each is told by name, with what was done to it or how it ended."""
+    parts = {
+        "h1": {"code": -9, "forced": "killed", "hurried": False, "ready": True, "after": 20.0},
+        "h2": {"code": 9, "forced": "", "hurried": False, "ready": True, "after": 0.1},
+        "h3": {"code": -15, "forced": "", "hurried": False, "ready": True, "after": 0.1},
+        "scheduler": {"code": 0, "forced": "", "hurried": False, "ready": True, "after": 0.2},
+    }
+    found = result(CHECK, write.step(1, "stop", how="term", code=0, forced=False, parts=parts), section="each")
+
+    assert found.outcome is Outcome.FAIL
+    assert found.evidence[0].text.endswith(
+        ": h1 had to be killed after 20 s, h2 ended with code 9, h3 was ended by signal 15"
+    )
+
+
+def test_a_second_signal_asks_for_force_and_a_process_that_is_not_up_yet_ends_by_the_first(
+    result: Any, write: Any
+) -> None:
+    """Neither is a fault of what was stopped; nor is what a kill does."""
+    parts = {
+        "h1": {"code": -9, "forced": "killed", "hurried": True, "ready": True, "after": 0.1},
+        "h2": {"code": -15, "forced": "", "hurried": False, "ready": False, "after": 0.1},
+    }
+    killed = {"h1": {"code": -9, "forced": "killed", "hurried": False, "ready": True, "after": 0.1}}
+    found = result(
+        CHECK,
+        write.step(1, "stop", how="term", code=0, parts=parts),
+        write.step(2, "stop", how="kill", code=-9, parts=killed),
+        section="each",
+    )
+
+    assert (found.outcome, found.samples) == (Outcome.PASS, 2)
+
+
+def test_a_process_whose_end_nobody_saw_leaves_it_unknown(result: Any, write: Any) -> None:
+    """The governor's own 0 says nothing of it."""
+    parts = {"h1": {"code": None, "forced": "", "hurried": False, "ready": True, "after": 0.0}}
+    found = result(CHECK, write.step(1, "stop", how="term", code=0, parts=parts), section="each")
+
+    assert found.outcome is Outcome.UNKNOWN
+    assert found.summary == "nobody saw the exit code of h1 in the stop of cycle 1 at 10.000 s"

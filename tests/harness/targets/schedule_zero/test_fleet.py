@@ -16,7 +16,7 @@ from harness.history.recorder import Recorder
 from harness.history.records import Status
 from harness.scenario.model import Scenario
 from harness.sim import World
-from harness.targets.base import StopHow, StopResult, TargetContext
+from harness.targets.base import PartEnd, StopHow, StopResult, TargetContext
 from harness.targets.schedule_zero.api import Answer, ApiClient
 from harness.targets.schedule_zero.deployment import Configured
 from harness.targets.schedule_zero.driver import ScheduleZeroDriver
@@ -79,6 +79,17 @@ def test_a_stop_of_several_went_as_badly_as_that_of_the_worst() -> None:
     assert stopped(Governor("a", []), Governor("b", [], took=2.0)) == StopResult(2.0, 0, forced=False)
     assert stopped(Governor("a", []), Governor("b", [], code=3)) == StopResult(1.0, 3, forced=False)
     assert stopped(Governor("a", []), Governor("b", [], code=None)).forced
+
+
+def test_how_the_processes_of_all_governors_ended_is_told_together() -> None:
+    """Their names tell them apart: a second server is called otherwise."""
+    first, second = Governor("a", []), Governor("b", [])
+    first.result = StopResult(1.0, 0, forced=False, parts={"h1": PartEnd(9), "scheduler": PartEnd(0)})
+    second.result = StopResult(1.0, 0, forced=False, parts={"scheduler2": PartEnd(-9, "killed")})
+
+    result = asyncio.run(fleet(first, second).stop(StopHow.TERM, 5.0, 1))
+
+    assert result.parts == {"h1": PartEnd(9), "scheduler": PartEnd(0), "scheduler2": PartEnd(-9, "killed")}
 
 
 def test_a_call_goes_to_the_next_server_only_if_the_first_cannot_have_seen_it() -> None:
