@@ -341,9 +341,10 @@ class ScheduleZeroTarget:
 
     def _open_sockets(self) -> Audit:
         pools, own = len(self._handlers) * self._options.per_handler_jobs, sockets.HANDLER_SOCKETS
-        all_in_one = pools + own * (1 + len(self._handlers))
+        each = own * self._options.servers
+        all_in_one = pools + own + each * len(self._handlers)
         return sockets.audit(
-            self._fleet.places(), self._recorder.now, scheduler_sockets=pools,
+            self._fleet.places(), self._recorder.now, scheduler_sockets=pools, handler_sockets=each,
             governor_sockets=all_in_one if self._threads else own,
         )  # fmt: skip
 

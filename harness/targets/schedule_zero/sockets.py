@@ -13,7 +13,7 @@ from harness.targets.base import Place
 TRIES = 2
 """Questions to one agent: a process that was busy for the time-out of one is asked once more."""
 HANDLER_SOCKETS = 2
-"""REQ sockets that a handler may have open: one to register, one to say farewell."""
+"""REQ sockets that a handler may have open for each server: one to register, one to say farewell."""
 
 
 def audit(
@@ -22,11 +22,13 @@ def audit(
     *,
     scheduler_sockets: int,
     governor_sockets: int = HANDLER_SOCKETS,
+    handler_sockets: int = HANDLER_SOCKETS,
     ask: Callable[[Place], Mapping[str, int]] | None = None,
 ) -> Audit:
     """Look into every process once: more open REQ sockets than its pools may hold are leaked ones.
 
-    `scheduler_sockets` may be open in the server, `governor_sockets` in the governor, whose threads may be the rest.
+    `scheduler_sockets` may be open in a server, `governor_sockets` in a governor, whose threads may be the rest, and
+    `handler_sockets` in a handler.
 
     A process that cannot be asked is named in ``unseen`` with the reason.
     """
@@ -41,7 +43,7 @@ def audit(
             unseen.append(f"{place.name}: {error}")
             continue
         looked_at += 1
-        allowed = most.get(place.group or place.name, HANDLER_SOCKETS)
+        allowed = most.get(place.group or place.name, handler_sockets)
         if counts.get("REQ", 0) > allowed:
             leaked.append({"process": place.name, "open": dict(counts), "allowed": allowed})
     if not looked_at and not unseen:

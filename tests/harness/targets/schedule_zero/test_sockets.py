@@ -71,3 +71,15 @@ def test_a_governor_may_have_the_sockets_of_the_threads_it_runs() -> None:
 
     assert found(9).found == ()
     assert found(8).found == ({"process": "governor", "open": {"REQ": 9}, "allowed": 8},)
+
+
+def test_a_handler_of_several_servers_may_register_with_each() -> None:
+    """What it may have open grows with their number."""
+
+    def found(most: int) -> Audit:
+        return sockets.audit(
+            [H1], lambda: 7.0, scheduler_sockets=3, handler_sockets=most, ask=lambda place: {"REQ": 4}
+        )
+
+    assert found(4).found == ()
+    assert found(2).found == ({"process": "h1", "open": {"REQ": 4}, "allowed": 2},)
