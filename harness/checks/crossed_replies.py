@@ -48,13 +48,15 @@ def _params(case: Case, story: JobStory, asked: dict[str, Operation]) -> Iterato
 
 def _results(case: Case, story: JobStory, results: dict[str, str]) -> Iterator[Problem]:
     own = {run.result for run in story.runs if run.result}
+    nothing = any(run.params and not run.result for run in story.runs)
     for job in story.log:
-        if job.outcome != SUCCESS or not job.result or not own or job.result in own:
+        if job.outcome != SUCCESS or not own or job.result in own or (not job.result and nothing):
             continue
         at = job.ended if job.ended is not None else job.at
         other = results.get(job.result, "")
         whose = f"the answer to request {short(other)}" if other else "what none of its runs answered"
-        text = f"the stored result of job {short(story.id)}, done at {moment(at)}, is {whose}"
+        told = f"is {whose}" if job.result else f"is empty, but its run answered something (digest {min(own)})"
+        text = f"the stored result of job {short(story.id)}, done at {moment(at)}, {told}"
         around = case.around.during(job.started if job.started is not None else at, at, story.handlers)
         yield Problem(1, at, text + around, (("job", story.id), ("of", other)))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from harness.checks.base import Case, Check
 from harness.checks.evidence import Finding, Problem, conclude, many, moment, short
 from harness.checks.schedules import adds_schedule
+from harness.checks.successes import unearned
 from harness.history.jobs import SUCCESS, JobStory, submits_job
 from harness.history.records import Execution, Operation, Status
 
@@ -100,7 +101,9 @@ def _origins(story: JobStory) -> tuple[str, ...]:
 
 
 def _contradicted(case: Case) -> Iterator[Problem]:
-    """Jobs of which the scheduler's log says the opposite of what every handler that ran them saw."""
+    """Jobs of which the scheduler's log says the opposite of what every handler that ran them saw, or said it before
+    any of them had seen it.
+    """
     for story in case.book.stories.values():
         over = [run for run in story.runs if run.end is not None]
         seen = {run.outcome for run in over}
@@ -117,6 +120,9 @@ def _contradicted(case: Case) -> Iterator[Problem]:
             )
             about = (("job", story.id), ("outcome", story.outcomes[0]))
             yield Problem(3, over[0].start, text, about)
+        elif early := unearned(story):
+            about = (("job", story.id), ("outcome", SUCCESS))
+            yield Problem(3, story.runs[0].start, f"job {short(story.id)} {early}", about)
 
 
 def _at(story: JobStory) -> str:

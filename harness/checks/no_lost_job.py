@@ -1,4 +1,4 @@
-"""No accepted job is lost: each reaches one recorded outcome, and success means that a handler ran it."""
+"""No accepted job is lost: each reaches one recorded outcome, and success means that a handler had done it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from harness.checks.base import Case, Check
 from harness.checks.due import due, late
 from harness.checks.evidence import Finding, Problem, conclude, many, moment, short
 from harness.checks.schedules import lost_schedules
+from harness.checks.successes import unearned
 from harness.history.jobs import SUCCESS, JobStory
 from harness.history.records import Status
 
@@ -39,7 +40,7 @@ def judge(case: Case, args: None) -> Finding:
     )
 
 
-_UNKNOWN, _UNFINISHED, _HOLLOW, _CONTRADICTION = range(4)
+_UNKNOWN, _UNFINISHED, _HOLLOW, _EARLY, _CONTRADICTION = range(5)
 
 
 def _problems(case: Case, story: JobStory) -> Iterator[Problem]:
@@ -55,6 +56,8 @@ def _problems(case: Case, story: JobStory) -> Iterator[Problem]:
         yield _problem(case, story, _HOLLOW, "is recorded as success, but no handler ran it")
     elif SUCCESS in outcomes and all(run.outcome == "error" for run in story.runs):
         yield _problem(case, story, _CONTRADICTION, "is recorded as success, but every run ended in an error")
+    elif not case.book.nameless and (early := unearned(story)):
+        yield _problem(case, story, _EARLY, early)
 
 
 def _problem(case: Case, story: JobStory, rank: int, what: str) -> Problem:
@@ -83,10 +86,11 @@ def _ran(story: JobStory) -> str:
 
 
 def _summary(problems: list[Problem], schedules: list[Problem], judged: int) -> str:
-    counts = [sum(1 for problem in problems if problem.rank == rank) for rank in range(4)]
+    counts = [sum(1 for problem in problems if problem.rank == rank) for rank in range(5)]
     lost = counts[_UNKNOWN] + counts[_UNFINISHED]
     parts = [f"{lost} of {many(judged, 'job')} without an outcome"] if lost else []
     parts += [f"{many(counts[_HOLLOW], 'success', 'successes')} that no handler ran"] if counts[_HOLLOW] else []
+    parts += [f"{many(counts[_EARLY], 'success', 'successes')} before any run had succeeded"] if counts[_EARLY] else []
     parts += [f"{many(counts[_CONTRADICTION], 'contradictory record')}"] if counts[_CONTRADICTION] else []
     parts += [f"{many(len(schedules), 'accepted schedule')} never fired"] if schedules else []
     return ", ".join(parts)
@@ -110,6 +114,6 @@ def _untraceable(case: Case) -> Iterator[Problem]:
 
 CHECK = Check(
     name="no-lost-job",
-    about="every accepted job reaches exactly one recorded outcome, and success means that a handler ran it",
+    about="every accepted job reaches exactly one recorded outcome, and success means that a handler had done it",
     judge=judge,
 )

@@ -74,6 +74,12 @@ PROMISES = (
     Broken("promises/day_after", "day-after-shift-cut", _MODEL, "has no job for"),
     Broken("promises/replies_lost", "request-id-anew", "history-explainable", "but nobody asked for it"),
     Broken("promises/replies_lost", "at-most-once-forgotten", "runs-per-job", "at most 1 allowed"),
+    Broken(
+        "promises/replies_lost",
+        "timeouts-called-success",
+        "no-reply-crosses-requests",
+        "is empty, but its run answered something",
+    ),
     Broken("promises/replies_lost", "socket-not-renewed", "joined.job-errors", "mute (handler.silent"),
     Broken("promises/replies_lost", "handler-forgets-requests", "runs-per-job", "at most 1 allowed"),
     Broken("promises/replies_lost", "running-calls-not-joined", "runs-per-job", "at most 1 allowed"),
@@ -198,6 +204,13 @@ BROKEN = (
             "faults.3.at=1500ms",
             "limits.settle=15s",
         ),
+    ),
+    Broken(
+        "chaos/handlers_under_fire",
+        "timeouts-called-success",
+        "no-lost-job",
+        "when none of its runs had succeeded",
+        ("workload.0.for=8s", "workload.1.count=1", "faults.0.at=100ms", "faults.3.at=1s", "limits.settle=5s"),
     ),
     Broken(
         "chaos/handlers_under_fire",

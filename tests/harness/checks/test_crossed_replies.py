@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from harness.checks.verdict import Outcome
 from harness.history.records import Execution
 
@@ -65,6 +67,19 @@ def test_a_result_that_nobody_answered_is_told(result: Any, write: Any) -> None:
         "the stored result of job a, done at 1.300 s, is what none of its runs answered; "
         "meanwhile: late (process.kill at h2) from 1.200 s to 1.400 s"
     )
+
+
+def test_an_empty_result_of_a_run_that_answered_is_told(result: Any, write: Any) -> None:
+    """Success without the answer is as wrong as with another's; a run that answered nothing owes no result."""
+    asked = write.op(1, "a", params="p")
+    found = result(CHECK, asked, _told(write, "a", 1.1), write.job("a", ended=1.3))
+
+    assert found.outcome is Outcome.FAIL
+    assert [e.text for e in found.evidence] == [
+        "the stored result of job a, done at 1.300 s, is empty, but its run answered something (digest answer to a)"
+    ]
+    nothing = msgspec.structs.replace(_told(write, "a", 1.1), result="")
+    assert result(CHECK, asked, nothing, write.job("a", ended=1.3)).outcome is Outcome.PASS
 
 
 def test_other_parameters_than_those_asked_for_are_told(result: Any, write: Any) -> None:

@@ -122,6 +122,18 @@ def test_a_success_of_which_every_finished_run_failed_cannot_be_explained(result
     )
 
 
+def test_a_success_recorded_before_its_run_succeeded_cannot_be_explained(result: Any, write: Any) -> None:
+    """The scheduler said so before any handler could have told it; a tenth of a second is left to the clocks."""
+    found = result(CHECK, write.job("a", "success", ended=2.5), write.run("a", 2, 3))
+
+    assert found.outcome is Outcome.FAIL
+    assert [item.text for item in found.evidence] == [
+        "job a is recorded as success at 2.500 s, when none of its runs had succeeded: "
+        "h2 began it at 2.000 s and ended ok at 3.000 s"
+    ]
+    assert result(CHECK, write.job("a", "success", ended=2.95), write.run("a", 2, 3)).outcome is Outcome.PASS
+
+
 def test_outcomes_that_agree_with_one_of_the_runs_are_explained(result: Any, write: Any) -> None:
     """A retry may do better or worse than the run before; a time-out tells nothing of what the handler saw."""
     both = [write.run("a", 2, 3), write.run("a", 4, 5, outcome="error")]

@@ -86,6 +86,44 @@ def test_a_success_whose_every_run_failed_is_a_contradiction(result: Any, write:
     assert "every run ended in an error" in found.evidence[0].text
 
 
+def test_a_success_recorded_before_any_run_had_succeeded_is_told(result: Any, write: Any) -> None:
+    """A handler that finishes later, or never, did not make it a success; what else it did is named."""
+    early = [write.op(1, "a"), write.job("a", ended=2.0), write.run("a", 1.1, 3.0)]
+    never = [write.op(4, "b"), write.job("b", ended=5.0), write.run("b", 4.1, None, outcome="")]
+    failed = [write.run("b", 4.5, 4.7, outcome="error")]
+    found = result(CHECK, *early, *never, *failed)
+
+    assert (found.outcome, found.summary) == (Outcome.FAIL, "2 successes before any run had succeeded")
+    assert [evidence.text for evidence in found.evidence] == [
+        "job a accepted at 1.000 s (workload steady, handler h2) is recorded as success at 2.000 s, when none of its "
+        "runs had succeeded: h2 began it at 1.100 s and ended ok at 3.000 s",
+        "job b accepted at 4.000 s (workload steady, handler h2) is recorded as success at 5.000 s, when none of its "
+        "runs had succeeded: h2 began it at 4.100 s and never ended it, "
+        "h2 began it at 4.500 s and ended error at 4.700 s",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ended", "started"),
+    [(3.0, 1.0), (2.901, 1.0), (1.0, -0.5), (None, None)],
+    ids=["in time", "clocks that disagree a little", "a clock that was set", "no time recorded"],
+)
+def test_a_success_that_a_run_explains_is_none_too_early(
+    result: Any, write: Any, ended: float | None, started: float | None
+) -> None:
+    """One good run by then is enough, and a time that cannot be compared accuses nobody."""
+    runs = [write.run("a", 1.1, None, outcome=""), write.run("a", 2.0, 3.0)]
+
+    assert result(CHECK, write.op(1, "a"), write.job("a", ended=ended, started=started), runs).outcome is Outcome.PASS
+
+
+def test_runs_that_name_no_job_may_be_what_made_it_a_success(result: Any, write: Any) -> None:
+    """Then nobody can say that none had succeeded by then."""
+    early = [write.op(1, "a"), write.job("a", ended=2.0), write.run("a", 1.1, 3.0)]
+
+    assert result(CHECK, *early, write.run("", 1.2, 1.9)).outcome is Outcome.PASS
+
+
 def test_two_different_outcomes_are_a_contradiction(result: Any, write: Any) -> None:
     """Exactly one outcome is promised; the same one recorded twice is still one."""
     contradicting = [write.op(1, "a"), write.job("a"), write.job("a", "timeout"), write.run("a", 1, 2)]
