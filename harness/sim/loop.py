@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
+import sys
+import time
 from asyncio import events
 from collections.abc import Callable
 from contextvars import Context
@@ -21,6 +23,7 @@ from harness.sim.boundary.registry import Boundary, How
 from harness.sim.errors import NotSimulated
 from harness.sim.kernel import current_thread
 from harness.sim.selector import SimSelector
+from harness.sim.thread import LOCAL
 
 _LOOP = "time is virtual, waiting parks the thread, order inside one loop is asyncio's"
 
@@ -29,6 +32,10 @@ BOUNDARY = (
     Boundary("asyncio.SelectorEventLoop", How.SIMULATED, _LOOP),
     Boundary("asyncio.EventLoop", How.SIMULATED, _LOOP),
 )
+
+
+_ASYNCIO = frozenset(id(vars(module)) for name, module in sorted(sys.modules.items()) if name.startswith("asyncio."))
+"""The globals of asyncio's own modules, which read the loop's clock in every turn, and do not wait by it."""
 
 
 class SimLoop(asyncio.SelectorEventLoop):
@@ -63,7 +70,9 @@ class SimLoop(asyncio.SelectorEventLoop):
         self._make_task = task_factory(self._numbers)
 
     def time(self) -> float:
-        """Seconds of the process's monotonic clock."""
+        """Seconds of the process's monotonic clock. Who reads it over and over pays, as for ``time.monotonic()``."""
+        if id(sys._getframe(1).f_globals) not in _ASYNCIO and LOCAL.thread is not None:
+            time.monotonic()
         return self._process.clock.monotonic(self._kernel.now)
 
     def call_at(  # type: ignore[override] # the stub ties arguments to the callback

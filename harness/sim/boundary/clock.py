@@ -41,9 +41,11 @@ Time stands still while code computes, so ``while time.monotonic() < end: pass``
 until its deadline is past, and not only come. No code that waits in earnest asks this often.
 """
 POLLS = 100
-"""Turns beyond that which cost a microsecond together: so many may as well be those of a crowd."""
+"""Turns beyond that which cost time together, first a microsecond: so many may as well be those of a crowd."""
+DOUBLES = 10
+"""Payments of one price; the next ones are of twice as much, so that who polls for a second is not at it for hours."""
 DEAREST = 1_000
-"""Microseconds that a read costs at most: the price rises by one for every hundred reads, up to here."""
+"""Microseconds that a read, or `POLLS` turns, cost at most. For reads the price rises by one for every hundred."""
 
 
 LONGEST = 9_223_372_037
@@ -54,12 +56,14 @@ _NUMBERS = (float, int)
 class Spinning:
     """Notices loops that wait by reading a clock over and over."""
 
-    __slots__ = ("count", "instant", "polls", "turn")
+    __slots__ = ("count", "instant", "paid", "polls", "turn")
 
     def __init__(self) -> None:
         self.instant = -1
         self.polls = 0
-        """Turns at this instant in which a clock was read."""
+        """Turns at this instant in which a clock was read, or since time passed by itself."""
+        self.paid = 0
+        """How often time was let pass for them."""
         self.turn = -1
         self.count = 0
         """Reads in this turn of a thread."""
@@ -79,10 +83,11 @@ class Spinning:
     def _poll(self, kernel: Kernel) -> None:
         if kernel.now != self.instant:
             self.instant = kernel.now
-            self.polls = 0
+            self.polls = self.paid = 0
         self.polls += 1
         if self.polls > SPINS and self.polls % POLLS == 0 and kernel.current is not None:
-            kernel.sleep(1)
+            kernel.sleep(min(2 ** min(self.paid // DOUBLES, 10), DEAREST))
+            self.paid += 1
             self.turn, self.instant = kernel.steps, kernel.now
 
 

@@ -9,13 +9,13 @@ import selectors
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from time import monotonic, sleep
 from types import ModuleType
 
 import pytest
 
-from harness.sim import World
+from harness.sim import Livelock, World
 
 CLOCKS = ("monotonic", "perf_counter", "process_time", "thread_time")
 
@@ -124,6 +124,69 @@ def test_many_reads_of_many_turns_are_free() -> None:
     with World() as world:
         asyncio.run(main())
         assert world.elapsed == 0
+
+
+async def _poll_the_loop(seconds: float) -> int:
+    """Turns of the loop that are made until so many seconds are past."""
+    loop, turns = asyncio.get_running_loop(), 0
+    until = loop.time() + seconds
+    while loop.time() <= until:
+        turns += 1
+        await asyncio.sleep(0)
+    return turns
+
+
+async def _arm_again(seconds: float) -> int:
+    """The same with a timer that is due at that very time, and armed again as long as it is not past."""
+    loop = asyncio.get_running_loop()
+    past: asyncio.Future[int] = loop.create_future()
+    until = loop.time() + seconds
+
+    def look(turns: int) -> None:
+        if loop.time() > until:
+            past.set_result(turns)
+        else:
+            loop.call_at(until, look, turns + 1)
+
+    loop.call_at(until, look, 1)
+    return await past
+
+
+async def _poll_a_clock(seconds: float) -> int:
+    turns, until = 0, time.monotonic() + seconds
+    while time.monotonic() <= until:
+        turns += 1
+        time.sleep(0)  # noqa: ASYNC251 - a thread that polls
+    return turns
+
+
+@pytest.mark.parametrize(
+    ("wait", "turns"),
+    [(_poll_the_loop, 128_000), (_poll_a_clock, 128_000), (_arm_again, 20_000)],
+    ids=["loop", "thread", "timer"],
+)
+def test_a_loop_that_polls_its_own_clock_comes_to_an_end(
+    wait: Callable[[float], Coroutine[None, None, int]], turns: int
+) -> None:
+    """As a thread that polls `time.monotonic` does: turns at one instant cost time beyond 20,000, and ever more of it,
+    so that a second is over after a hundred thousand."""
+    with World() as world:
+        made = asyncio.run(wait(1.0))
+
+        assert turns <= made < turns + 2_000
+        assert 1.0 < world.elapsed < 1.002
+
+
+def test_a_loop_that_asks_no_clock_is_a_livelock() -> None:
+    """asyncio itself reads the clock in every turn, which is not polling; nor are its time-outs."""
+
+    async def forever() -> None:
+        while True:
+            async with asyncio.timeout(1.0):
+                await asyncio.sleep(0)
+
+    with World(livelock=50_000), pytest.raises(Livelock, match="50000 steps were made without time passing"):
+        asyncio.run(forever())
 
 
 def test_negative_sleeps_are_refused_as_in_reality() -> None:
