@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
@@ -10,11 +11,17 @@ from harness.agent.client import AgentClient
 from harness.errors import FaultError
 from harness.faults.base import Args, Fault
 from harness.faults.zmq_state import process_gone
+from harness.history.records import MetBy
 from harness.mocks.behaviours import Behaviour
 from harness.mocks.peer import Peer
 from harness.targets.base import PlaceKind
 
 ArgsT = TypeVar("ArgsT", bound=Args)
+
+STARTING = 5.0
+"""Seconds that a process may have been running without its handler being made: so long it is waited for."""
+_TICK = 0.05
+"""Seconds between two looks whether it is there."""
 
 
 class HandlerBehaviour(Fault[ArgsT]):
@@ -27,6 +34,11 @@ class HandlerBehaviour(Fault[ArgsT]):
     accepts: ClassVar[tuple[PlaceKind, ...]] = (PlaceKind.HANDLER,)
     switch: ClassVar[str] = "handler"
     """The agent's switch that workers obey."""
+
+    @property
+    def met_by(self) -> MetBy:
+        """Who calls the handler."""
+        return MetBy.CALLS
 
     _undo: Callable[[], Mapping[str, Any]] | None = None
 
@@ -70,14 +82,19 @@ class HandlerBehaviour(Fault[ArgsT]):
         return undo
 
     def _switch_worker(self, agent: AgentClient) -> Callable[[], Mapping[str, Any]]:
-        answer = agent.call("switch", name=self.switch, value=dict(self.value()))
-        layer = answer.get("layer", 0)
-        if not answer.get("obeyed", True):
+        deadline = time.monotonic() + (STARTING if time.time() - self.place.started < STARTING else 0.0)
+        while True:
+            answer = agent.call("switch", name=self.switch, value=dict(self.value()))
+            layer = answer.get("layer", 0)
+            if answer.get("obeyed", True):
+                break
             agent.call("switch", name=self.switch, lift=layer)
-            raise FaultError(
-                f"{self.place.name}: its handler class does not look at the switch {self.switch!r}, so {self.kind} "
-                f"would change nothing; use the worker, or have your class obey({self.switch!r}) and look at it"
-            )
+            if time.monotonic() >= deadline:
+                raise FaultError(
+                    f"{self.place.name}: its handler class does not look at the switch {self.switch!r}, so {self.kind} "
+                    f"would change nothing; use the worker, or have your class obey({self.switch!r}) and look at it"
+                )
+            time.sleep(_TICK)
 
         def undo() -> Mapping[str, Any]:
             try:

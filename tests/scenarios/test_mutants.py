@@ -210,7 +210,7 @@ BROKEN = (
         "timeouts-called-success",
         "no-lost-job",
         "when none of its runs had succeeded",
-        ("workload.0.for=8s", "workload.1.count=1", "faults.0.at=100ms", "faults.3.at=1s", "limits.settle=5s"),
+        ("workload.0.for=8s", "workload.1.count=1", "faults.0.at=7s", "faults.3.at=1s", "limits.settle=5s"),
     ),
     Broken(
         "chaos/handlers_under_fire",
@@ -232,7 +232,7 @@ BROKEN = (
         "one-call-at-a-time",
         "jobs.completion p50 < 1s",
         "job.submit",
-        ("workload.0.for=8s", "workload.1.count=1", "faults.0.at=100ms", "faults.3.at=1s", "limits.settle=5s"),
+        ("workload.0.for=8s", "workload.1.count=1", "faults.0.at=7s", "faults.3.at=1s", "limits.settle=5s"),
     ),
     *PROMISES,
     *SHARED,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -106,6 +108,20 @@ def test_a_handler_that_does_not_look_at_the_switch_is_no_place_for_the_fault(ag
     agent.server._obeyed.clear()
     with pytest.raises(FaultError, match="h1: its handler class does not look at the switch 'handler'"):
         HandlerSilent(worker_place(agent), SilentArgs()).inject()
+    assert agent.switches.get("handler") is None
+
+
+def test_a_handler_whose_process_has_just_started_is_waited_for(agent: Any) -> None:
+    """Its agent answers before its class is made, which is then the one to obey."""
+    agent.server._obeyed.clear()
+    place = Place(PlaceKind.HANDLER, "h1", "handlers", control=agent.address, started=time.time())
+    made = threading.Timer(0.2, agent.server.obey, ["handler"])
+    made.start()
+    try:
+        with HandlerSilent(place, SilentArgs()):
+            assert agent.switches["handler"] == HandlerSilent(place, SilentArgs()).value()
+    finally:
+        made.join()
     assert agent.switches.get("handler") is None
 
 
