@@ -13,6 +13,7 @@ from apscheduler.abc import Trigger
 
 from schedule_zero.addressees import Addressees
 from schedule_zero.idempotency import fingerprint
+from schedule_zero.instants import is_tellable
 from schedule_zero.refusals import AlreadyExists, InvalidRequest, NotFound
 from schedule_zero.requests import NewSchedule, call_kwargs
 from schedule_zero.rows import SCHEDULE_LIMIT
@@ -138,6 +139,8 @@ def _first_fire(trigger: Trigger) -> Any:
         raise InvalidRequest("trigger", f"its fire times cannot be computed: {error}") from error
     if first is None:
         raise InvalidRequest("trigger", "it would never fire")
+    if not is_tellable(first):
+        raise InvalidRequest("trigger", f"it would first fire at {first}, beyond the ends of the calendar in UTC")
     return first
 
 

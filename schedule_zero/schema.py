@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
+from schedule_zero.instants import EARLIEST, LATEST
 from schedule_zero.store_errors import StoreForeign, StoreTooNew
 
 #: The version of these tables; `migrations` has the way to it from each older one.
@@ -99,8 +100,17 @@ def micros(instant: datetime | None) -> int | None:
 
 
 def instant(value: int | None) -> datetime | None:
-    """The UTC datetime of that many microseconds since the epoch."""
+    """The UTC datetime of that many microseconds since the epoch; raises `OverflowError` beyond years 1 to 9999."""
     return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+def near_instant(value: int) -> datetime:
+    """As `instant`; for a value beyond the years that a datetime knows, the nearest one that it does.
+
+    Only for when to look next: what is read from a row must be what the row says, or be refused.
+    """
+    first, last = ((moment - _EPOCH) // _MICROSECOND for moment in (EARLIEST, LATEST))
+    return _EPOCH + timedelta(microseconds=min(max(value, first), last))
 
 
 def span(value: timedelta | None) -> int | None:

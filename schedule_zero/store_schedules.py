@@ -43,7 +43,7 @@ from schedule_zero.rows import (
     schedule_row,
     trigger_text,
 )
-from schedule_zero.schema import instant, micros, span
+from schedule_zero.schema import micros, near_instant, span
 from schedule_zero.storage import Storage
 from schedule_zero.store_base import TaskStore
 from schedule_zero.unreadable import AGAIN, Reading, read_rows
@@ -157,7 +157,7 @@ class ScheduleStore(TaskStore):
 
     async def count_schedules(self) -> tuple[int, int]:
         """How many schedules there are, and how many of them are paused."""
-        query = "SELECT count(*), coalesce(sum(paused), 0) FROM schedules"
+        query = "SELECT count(*), count(CASE WHEN paused <> 0 THEN 1 END) FROM schedules"
         [row] = await self._db.read(lambda c: select(c, query))
         return int(row[0]), int(row[1])
 
@@ -178,7 +178,7 @@ class ScheduleStore(TaskStore):
         rows = await self._db.write(lambda c: select(c, query, *values, schedule_id))
         for task_id, next_fire in rows:
             self.unreadable.forget("schedule", schedule_id)
-            await self._publish(_updated(schedule_id, task_id, instant(next_fire)))
+            await self._publish(_updated(schedule_id, task_id, _shown(next_fire)))
         return bool(rows)
 
     async def acquire_schedules(self, scheduler_id: str, lease_duration: timedelta, limit: int) -> list[Schedule]:
@@ -215,7 +215,7 @@ class ScheduleStore(TaskStore):
             return None
         # Through the writer: while the store is locked the scheduler waits here instead of failing.
         first = await self._db.write(partial(_next_due, passed_over=self.unreadable.keys("schedule")))
-        return None if first is None else instant(first + self._db.offset)
+        return None if first is None else near_instant(first + self._db.offset)
 
     async def clocks_parted(self, seconds: float) -> None:
         """Have APScheduler look again, if that much later (or earlier) something is due; see `clock_steps`."""
@@ -224,7 +224,7 @@ class ScheduleStore(TaskStore):
         rows = await self._db.read(_overdue)
         for schedule_id, task_id, due in rows:
             # A microsecond early: APScheduler sleeps until this very time, and wakes up for an earlier one only.
-            await self._publish(_updated(schedule_id, task_id, instant(due - 1)))
+            await self._publish(_updated(schedule_id, task_id, _shown(due - 1)))
 
     async def extend_acquired_schedule_leases(
         self, scheduler_id: str, schedule_ids: set[str], duration: timedelta
@@ -282,9 +282,9 @@ def _next_due(c: Session, passed_over: frozenset[str]) -> int | None:
     most = len(passed_over) + 1
     free = select(c, _FREE, most)
     held = select(c, _HELD, most)
-    first = [next((when for when, key in rows if str(key) not in passed_over), None) for rows in (free, held)]
-    again = now(c) + int(AGAIN * 1_000_000) if passed_over else None
-    return min((when for when in (*first, again) if when is not None), default=None)
+    times = [when for when, key in (*free, *held) if str(key) not in passed_over and isinstance(when, int)]
+    again = [now(c) + int(AGAIN * 1_000_000)] if passed_over else []
+    return min((*times, *again), default=None)
 
 
 def _overdue(c: Session) -> list[Any]:
@@ -337,6 +337,11 @@ def _move_on(c: Session, scheduler_id: str, result: ScheduleResult, jobs: Sequen
     for job in jobs:
         insert_job(c, job)
     return [*map(added, jobs), _updated(result.schedule_id, result.task_id, result.next_fire_time)]
+
+
+def _shown(next_fire: object) -> datetime | None:
+    """A stored fire time as an event tells it; it may be none that makes sense."""
+    return near_instant(next_fire) if isinstance(next_fire, int) else None
 
 
 def _updated(schedule_id: str, task_id: str, next_fire: datetime | None) -> ScheduleUpdated:

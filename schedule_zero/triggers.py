@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from apscheduler.abc import Trigger
 
 from schedule_zero.apscheduler_fixes.cron_steps import spelled_out
+from schedule_zero.instants import EARLIEST, LATEST, is_tellable
 from schedule_zero.refusals import InvalidRequest
 
 SHORTEST_INTERVAL = timedelta(milliseconds=10)
@@ -36,8 +37,8 @@ def build_trigger(spec: Mapping[str, Any]) -> Trigger:
     """The trigger that `spec` describes by its ``type`` (date, interval, cron, calendar) and that type's
     fields.
 
-    Raises `InvalidRequest` naming the field. Instants without an offset are UTC; ``timezone`` is an IANA name,
-    UTC if absent.
+    Raises `InvalidRequest` naming the field. Instants without an offset are UTC, and lie between `EARLIEST` and
+    `LATEST`; ``timezone`` is an IANA name, UTC if absent.
     """
     if not isinstance(spec, Mapping):
         raise InvalidRequest("trigger", "expected an object with a type")
@@ -76,7 +77,10 @@ def _instant(name: str, value: Any) -> datetime:
         parsed = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         _refuse(name, "expected an ISO 8601 date and time", value)
-    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=ZoneInfo("UTC"))
+    aware = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=ZoneInfo("UTC"))
+    if not is_tellable(aware):
+        _refuse(name, f"expected an instant from {EARLIEST.isoformat()} to {LATEST.isoformat()}", value)
+    return aware
 
 
 def _date(name: str, value: Any) -> date:

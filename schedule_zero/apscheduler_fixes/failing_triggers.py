@@ -10,6 +10,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, cast
 
+from schedule_zero.instants import is_tellable
+
 
 class EndsInTime:
     """A trigger whose next time would lie beyond the calendar has no next time."""
@@ -18,6 +20,8 @@ class EndsInTime:
         """The next time, if there is one that can be told."""
         following: Any = super()
         try:
-            return cast("datetime | None", following.next())
+            moment = cast("datetime | None", following.next())
         except (OverflowError, ValueError, OSError):
             return None
+        # What only its own zone can still tell could be stored, and never be read again.
+        return moment if moment is None or is_tellable(moment) else None
