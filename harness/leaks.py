@@ -22,12 +22,14 @@ from typing import Any
 import psutil
 import zmq
 
+from harness import descent
 from harness.errors import LeakError
 
 SETTLE = 5.0
 """Seconds that what is on its way out may take to be gone."""
 MARK = "HARNESS_LEAK_GUARD"
-"""Environment variable by which `guarded` knows a process again that its parents have left."""
+"""Environment variable by which `guarded` knows a process again that its parents have left; of one whose environment is
+another, the mark of `harness.descent` tells."""
 _TICK = 0.02
 _LOOKS = 5  # at the children of a process, until two agree
 _HARMLESS_THREADS = ("pytest_timeout", "execnet", "Dummy-")
@@ -145,7 +147,9 @@ class Snapshot:
 def guarded(*, objects: bool = True, timeout: float = SETTLE) -> Iterator[Snapshot]:
     """Raise `LeakError` when the block leaves something behind.
 
-    Processes started inside are known by their environment, also when their parents are gone.
+    Processes started inside are known by their environment, also when their parents are gone, and those that were given
+    another environment by what they inherit all the same (see `harness.descent`, also for what that misses). Guards
+    nest, but for the latter: what an inner guard or a run has started is theirs.
 
     >>> with guarded(objects=False):
     ...     threading.Thread(target=print).start()
@@ -157,7 +161,8 @@ def guarded(*, objects: bool = True, timeout: float = SETTLE) -> Iterator[Snapsh
     try:
         # Nobody can carry a mark that is new: processes are looked for by it at the end only.
         before = dataclasses.replace(Snapshot.take(objects=objects), mark=mark)
-        yield before
+        with descent.marked(descent.mark_of(mark)):
+            yield before
         before.require_none(timeout=timeout)
     finally:
         if outer:
@@ -192,7 +197,7 @@ def _socket_name(socket: Any) -> str:
 
 
 def _processes(mark: str) -> Iterator[tuple[int, float]]:
-    """Descendants of this process, and whoever carries `mark` in its environment."""
+    """Descendants of this process, and whoever carries `mark` in its environment or by descent."""
     for pid in [*_descendants(), *(_marked(mark) if mark else [])]:
         with contextlib.suppress(psutil.Error):
             yield pid, psutil.Process(pid).create_time()
@@ -244,7 +249,7 @@ def _children_of_thread(parent: str, thread: str) -> list[str]:
 
 
 def _marked(mark: str) -> list[int]:
-    me, found = os.getpid(), []
+    me, found = os.getpid(), descent.carriers(descent.mark_of(mark))
     for pid in psutil.pids():
         try:
             with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123 - a Path for each process doubles the cost

@@ -17,7 +17,8 @@ LONGEST = 400
 ROOMS = {
     "errors": (),
     "folders": (),
-    "leaks": ("errors",),
+    "descent": (),
+    "leaks": ("errors", "descent"),
     "scenario": ("errors",),
     "history": ("errors", "scenario"),
     "models": ("errors",),
@@ -29,7 +30,7 @@ ROOMS = {
 """What each room may import besides itself; `schedule_zero` is in nobody's list. Rooms above them see
 `BELOW`.
 """
-BELOW = ("errors", "folders", "scenario", "history", "agent", "models", "sim")
+BELOW = ("errors", "folders", "descent", "scenario", "history", "agent", "models", "sim")
 MIDDLE = ("targets", "workload", "faults", "mocks", "lifecycle")
 """Rooms that may see `BELOW` and each other, and nothing above: no runner, no session, no checks, no report."""
 

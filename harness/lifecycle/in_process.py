@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import psutil
 
+from harness import descent
 from harness.errors import FaultError, TargetError
 from harness.faults.base import Alone
 from harness.faults.process_kill import KillArgs, ProcessKill
@@ -65,7 +66,8 @@ class GovernorLifecycle:
     """Drives `governor` from threads of its own, each call with a deadline; what answers False has failed.
 
     `handlers` can be added by name. `pids` is the folder of its pid files, if it keeps any. Every process that
-    the governor ever told of, with its children, is looked for after a stop.
+    the governor ever told of, with its children, is looked for after a stop, and all that carry `mark` (see
+    `harness.descent`; 0 for none).
     """
 
     def __init__(
@@ -75,11 +77,13 @@ class GovernorLifecycle:
         handlers: Sequence[HandlerConfigLike] = (),
         *,
         pids: Path | None = None,
+        mark: int = 0,
     ) -> None:
         self._governor = governor
         self._recorder = recorder
         self._configs = {config.handler_id: config for config in handlers}
         self._pids = pids
+        self._mark = mark
         self._seen: dict[int, float] = {}
         self._ports: set[int] = set()
 
@@ -164,13 +168,20 @@ class GovernorLifecycle:
         seconds at most.
         """
         searches: list[tuple[str, Callable[[], postconditions.Found]]] = [
-            ("processes", lambda: postconditions.survivors(self._seen.items())),
+            ("processes", self._left),
             ("ports", lambda: postconditions.bound_ports(self._ports)),
         ]
         if self._pids is not None:
             searches.append(("pidfiles", lambda folder=self._pids: postconditions.pid_files(folder)))  # type: ignore[misc]
         deadline = asyncio.get_running_loop().time() + timeout
         return [await self._audit(name, scope, search, deadline) for name, search in searches]
+
+    def _left(self) -> postconditions.Found:
+        looked_at, found = postconditions.survivors(self._seen.items())
+        strangers = [(pid, 0.0) for pid in descent.carriers(self._mark) if pid not in self._seen] if self._mark else []
+        more = postconditions.survivors(strangers)[1]
+        # What this very process has started besides may live: only the governor's services are its business.
+        return looked_at, [*found, *(one for one in more if one.get("parent") != os.getpid())]
 
     async def _audit(
         self, name: str, scope: str, search: Callable[[], postconditions.Found], deadline: float

@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from harness import descent
 from harness.faults.base import RUN_TAG
 from harness.faults.ownership import SAME_START
 
@@ -24,22 +25,24 @@ Found = tuple[int, list[dict[str, Any]]]
 
 
 def tagged_processes(tag: str, *, ignore: Iterable[int] = (), variable: str = RUN_TAG) -> Found:
-    """Living processes whose environment says that run `tag` started them, but for the pids in `ignore`.
+    """Living processes that run `tag` started, but for the pids in `ignore`.
 
-    Unlike the parent's pid the environment survives the death of the parent, so that orphans are found too (as
+    Their environment says so, or, of those that were given another, the mark that all descendants inherit (see
+    `harness.descent`). Unlike the parent's pid both survive the death of the parent, so that orphans are found too (as
     in mirakuru). Zombies do not count: they hold nothing but an entry, and their parent is told by its own
     audit.
     """
     if not tag:
         raise ValueError("an empty tag marks no processes; give the value of the run's environment variable")
-    ignored = frozenset(ignore)
+    ignored, mark = frozenset(ignore), descent.mark_of(tag)
     looked_at, found = 0, []
     for process in sorted(psutil.process_iter(), key=lambda p: p.pid):
         looked_at += 1
         if process.pid in ignored:
             continue
         try:
-            if process.environ().get(variable) == tag and process.status() != psutil.STATUS_ZOMBIE:
+            ours = descent.carries(process.pid, mark) or process.environ().get(variable) == tag
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(describe(process))
         except (psutil.Error, OSError):
             continue  # gone meanwhile, or somebody else's: not ours

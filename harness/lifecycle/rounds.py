@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import descent
 from harness.errors import UsageError
 from harness.history.history import History
 from harness.history.recorder import Recorder
@@ -93,10 +95,12 @@ class GovernorRounds:
 
     async def _play(self, cycles: Cycles, limit: float | None) -> RoundsResult:
         recorder = Recorder()
-        lifecycle = GovernorLifecycle(self._governor, recorder, self._handlers, pids=self._pids)
+        mark = descent.mark_of(uuid.uuid4().hex)
+        lifecycle = GovernorLifecycle(self._governor, recorder, self._handlers, pids=self._pids, mark=mark)
         recorder.begin_run()
         driver = GovernorDriver(lifecycle, recorder, random.Random(self._seed))
-        played = await driver.play(cycles, tuple(self._governor.list_handlers()), limit=limit)
+        with descent.marked(mark):
+            played = await driver.play(cycles, tuple(self._governor.list_handlers()), limit=limit)
         history = recorder.close()
         return RoundsResult(played, history, tuple(_problems(history)))
 

@@ -141,6 +141,19 @@ def test_an_orphan_that_left_its_parents_is_found_by_its_mark() -> None:
     assert not psutil.pid_exists(orphan) or psutil.Process(orphan).status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing but the environment tells there")
+def test_a_daemon_with_a_cleared_environment_is_found_all_the_same() -> None:
+    """It hangs below init, in a session of its own, and carries no variable; it is told and killed."""
+    shell = "setsid sleep 333 </dev/null >/dev/null 2>&1 & echo $!"
+    with pytest.raises(LeakError) as caught, guarded(objects=False, timeout=0.2):  # noqa: PT012 - at its end
+        done = subprocess.run(["env", "-i", "/bin/sh", "-c", shell], capture_output=True, text=True, check=True)
+        daemon = int(done.stdout)
+        assert MARK not in psutil.Process(daemon).environ()
+    assert f"process {daemon}: " in str(caught.value)
+    assert "sleep 333" in str(caught.value)
+    assert not psutil.pid_exists(daemon) or psutil.Process(daemon).status() == psutil.STATUS_ZOMBIE
+
+
 def test_guards_nest_and_leave_the_environment_as_it_was() -> None:
     """An inner guard sees its own processes, an outer one those of both; afterwards the mark is what it was."""
     mark = os.environ.get(MARK)

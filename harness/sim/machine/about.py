@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 from collections.abc import Callable
@@ -25,6 +26,7 @@ BOUNDARY = (
     Boundary("os.getloadavg", How.SIMULATED, "nothing runs"),
     Boundary("os.uname", How.SIMULATED, "the name of the simulated machine; system and release are the real ones"),
     Boundary("resource.getrusage", How.SIMULATED, f"{_TIME}; memory and all else are 0"),
+    Boundary("resource.prlimit", How.SIMULATED, "the one real process keeps its limits: there is none (ENOSYS)"),
     Boundary("ssl.RAND_bytes", How.SIMULATED, "draws from os.urandom, which is simulated"),
     Boundary("/dev/random", How.SIMULATED, "draws from os.urandom, which is simulated"),
     Boundary("/dev/urandom", How.SIMULATED, "draws from os.urandom, which is simulated"),
@@ -64,6 +66,11 @@ class AboutCalls:
             raise ValueError("invalid who parameter")
         used = 0.0 if who == resource.RUSAGE_CHILDREN else self._monotonic()
         return resource.struct_rusage((used, 0.0, *(0,) * (_USAGE - 2)))
+
+    @staticmethod
+    def prlimit(pid: int, number: int, limits: Any = None, /) -> tuple[int, int]:
+        """As on a system that does not have it."""
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     @staticmethod
     def random_bytes(num: int, /) -> bytes:

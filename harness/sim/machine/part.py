@@ -191,6 +191,8 @@ class MachinePart:
         for name in ("times", "getloadavg", "uname"):
             self._put(os, name, getattr(machine.about, name))
         self._put(resource, "getrusage", machine.about.getrusage)
+        if hasattr(resource, "prlimit"):  # Linux alone has it
+            self._put(resource, "prlimit", machine.about.prlimit)
         self._put(ssl, "RAND_bytes", machine.about.random_bytes)
 
     def _selecting(self, machine: Machine) -> None:

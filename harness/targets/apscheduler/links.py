@@ -19,7 +19,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness import descent
 from harness.errors import TargetError
+from harness.faults.base import RUN_TAG
 from harness.targets.apscheduler.host import SchedulerHost, Settings
 
 Message = Mapping[str, Any]
@@ -117,7 +119,7 @@ class ProcessLink:
 
     def start(self) -> None:
         """Start the process and the two threads that write and read for it."""
-        with self._log.open("ab") as log:
+        with self._log.open("ab") as log, descent.marked(descent.mark_of(self._environment[RUN_TAG])):
             # Ended by `_read`, which waits for it.
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "harness.targets.apscheduler.child"],

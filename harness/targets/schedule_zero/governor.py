@@ -16,7 +16,9 @@ from typing import Any
 
 import psutil
 
+from harness import descent
 from harness.errors import NeverReady, TargetError
+from harness.faults.base import RUN_TAG
 from harness.targets.base import PartEnd, Place, PlaceKind, StopHow, StopResult
 from harness.targets.schedule_zero.deployment import Configured
 from schedule_zero.pidfile import PidFile, is_alive
@@ -51,6 +53,7 @@ class GovernorProcess:
     ) -> None:
         self._deployment, self.root, self._environment, self._agent_dir = deployment, root, environment, agent_dir
         self._log_path = logs / f"governor{deployment.mark}.log"
+        self._mark = descent.mark_of(environment[RUN_TAG])
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: int | None = None
 
@@ -80,7 +83,7 @@ class GovernorProcess:
         name, config = self._deployment.name, self._deployment.path
         words = ["governor", "start", "--deployment", name, "--config", str(config), "--root", str(self.root)]
         try:
-            with self._log_path.open("ab") as log:
+            with self._log_path.open("ab") as log, descent.marked(self._mark):
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "schedule_zero.cli", *words, "--lifeline-fd", str(reader)],
                     stdin=subprocess.DEVNULL,
@@ -217,13 +220,15 @@ def _recorded_process(path: Path) -> psutil.Process | None:
         return None
 
 
-def kill_tagged(run: str, *, variable: str = "HARNESS_RUN") -> list[int]:
-    """SIGKILL every process whose environment carries this run's tag; returns their pids. The caller itself is never
-    one."""
-    killed = []
+def kill_tagged(run: str, *, variable: str = RUN_TAG) -> list[int]:
+    """SIGKILL every process that carries this run's tag in its environment, or the mark of that tag (see
+    `harness.descent`); returns their pids. The caller itself is never one."""
+    killed, marked = [], frozenset(descent.carriers(descent.mark_of(run)))
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and process.environ().get(variable) == run:
+            if process.pid == os.getpid():
+                continue
+            if process.pid in marked or process.environ().get(variable) == run:
                 process.kill()
                 killed.append(process.pid)
         except psutil.Error:

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from harness import descent
 from harness.lifecycle import postconditions
 
 IDLE = [sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read()"]
@@ -43,6 +44,20 @@ def test_a_tagged_process_is_found_in_the_process_table(child: Any) -> None:
     assert looked_at >= 2
     assert postconditions.tagged_processes("run-2")[1] == []
     assert postconditions.tagged_processes("run-1", ignore=[child.pid])[1] == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing but the environment tells there")
+def test_a_daemon_with_a_cleared_environment_is_found_by_its_descent() -> None:
+    """What a run started carries its mark, whatever it did to its environment, its session and its parents."""
+    shell = "setsid sleep 333 </dev/null >/dev/null 2>&1 & echo $!"
+    with descent.marked(descent.mark_of("run-3")):
+        done = subprocess.run(["env", "-i", "/bin/sh", "-c", shell], capture_output=True, text=True, check=True)
+    daemon = psutil.Process(int(done.stdout))
+    try:
+        assert [entry["pid"] for entry in postconditions.tagged_processes("run-3")[1]] == [daemon.pid]
+        assert postconditions.tagged_processes("run-1")[1] == []
+    finally:
+        daemon.kill()
 
 
 def test_a_zombie_is_no_orphan(child: Any) -> None:

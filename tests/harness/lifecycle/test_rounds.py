@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+from types import SimpleNamespace
 from typing import Any, cast
 
 import psutil
@@ -48,6 +51,42 @@ def test_a_process_that_outlives_the_stop_is_found(governor: Any) -> None:
     (child,) = governor.leaked
     assert f"cycle 1: left behind (processes): {{'pid': {child.pid}" in str(left.value)
     assert "left behind (pidfiles)" in str(left.value)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing but the environment tells there")
+def test_a_daemon_that_nobody_told_of_is_found(governor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It left its parents, its session and its environment before anybody looked."""
+    shell, start, daemons = "setsid sleep 333 </dev/null >/dev/null 2>&1 & echo $!", governor.start, []
+
+    def careless() -> bool:
+        done = subprocess.run(["env", "-i", "/bin/sh", "-c", shell], capture_output=True, text=True, check=True)
+        daemons.append(psutil.Process(int(done.stdout)))
+        return bool(start())
+
+    monkeypatch.setattr(governor, "start", careless)
+    try:
+        with pytest.raises(CycleError, match=r"left behind \(processes\): .*sleep 333"):
+            GovernorDriver.of(governor, pids=governor.folder).cycle(1)
+    finally:
+        for daemon in daemons:
+            daemon.kill()
+
+
+def test_a_service_that_ended_badly_is_told_where_the_governor_knows(
+    governor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That ``stop()`` answered True does not say how they ended: their exit codes do."""
+    told, codes = governor.status, {"server": 0, "h1": -9, "h2": 9}
+
+    def status() -> dict[str, SimpleNamespace]:
+        return {name: SimpleNamespace(**vars(info), exit_code=codes[name]) for name, info in told().items()}
+
+    monkeypatch.setattr(governor, "status", status)
+    result = GovernorDriver.of(governor, pids=governor.folder).cycle(1, check=False)
+
+    assert result.problems[0].startswith("cycle 1: h1 had to be killed after ")
+    assert result.problems[1:] == ("cycle 1: h2 ended with code 9",)
 
 
 def test_a_failed_start_is_evidence_and_the_next_cycle_goes_on(governor: Any) -> None:
