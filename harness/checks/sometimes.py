@@ -11,8 +11,9 @@ from itertools import pairwise
 
 from harness.checks.base import Case
 from harness.checks.evidence import Finding, Problem, conclude, many, moment, short, shown
+from harness.checks.strikes import Strikes
 from harness.checks.verdict import Outcome
-from harness.history.records import Event, Execution, Fault, FaultEvent, Job, Sample
+from harness.history.records import Event, Execution, Fault, FaultEvent, Job, MetBy, Sample
 
 
 def judge(case: Case, name: str) -> Finding:
@@ -62,6 +63,15 @@ def _fault_injected(case: Case) -> Iterator[Problem]:
             yield Problem(0, fault.at, f"{fault.id} ({fault.kind}{place}) was injected at {moment(fault.at)}")
 
 
+def _fault_struck(case: Case) -> Iterator[Problem]:
+    """Calls that met what was done to their handler; strikes of sockets are events of that name."""
+    strikes = Strikes(case)
+    for injection in [one for injections in strikes.injected.values() for one in injections]:
+        if injection.detail.get("met_by") == MetBy.CALLS and (at := strikes.first(injection)) is not None:
+            text = f"a call met {injection.id} ({injection.kind} at {injection.place}) at {moment(at)}"
+            yield Problem(0, at, text)
+
+
 def _handler_reregistered(case: Case) -> Iterator[Problem]:
     """The number of registered handlers rose again after it had fallen."""
     samples = [sample for sample in case.history.of(Sample) if sample.name == "registered-handlers"]
@@ -79,6 +89,7 @@ _DERIVED: Mapping[str, Callable[[Case], Iterator[Problem]]] = {
     "job-retried": _job_retried,
     "handler-busy": _handler_busy,
     "fault-injected": _fault_injected,
+    "fault-struck": _fault_struck,
     "handler-reregistered": _handler_reregistered,
 }
 
@@ -90,6 +101,6 @@ KNOWN: Mapping[str, str] = {
     "efsm-raised": "a REQ socket refused to send or receive (EFSM) and was replaced",
     "lease-expired": "the scheduler's lease on a job ran out",
     "client-recovered": "a ZeroMQ client replaced its socket",
-    "fault-struck": "a fault armed inside a process of the target acted",
+    "fault-struck": "a fault inside a process of the target acted: on a socket that was used, on a call of a handler",
 }
 """The names that can be seen on any target, with what each means."""

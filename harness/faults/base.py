@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from harness.history.records import MetBy
 from harness.scenario.model import When, World
 from harness.targets.base import Place, PlaceKind
 
@@ -139,6 +140,11 @@ class Fault(ABC, Generic[ArgsT]):
     def most_strikes(self) -> int | None:
         """How often an armed fault strikes at most; None: for as long as it is armed."""
         return None
+
+    @property
+    def met_by(self) -> MetBy:
+        """What has to come by for it to strike, once it is injected."""
+        return MetBy.NOTHING
 
     def strikes(self) -> Sequence[float]:
         """When an armed fault (see `takes_trigger`) has struck so far, by the machine-wide monotonic clock in

@@ -82,7 +82,11 @@ class Ledger:
         entry = Entry(fault, keep=keep, armed=arm)
         self._on.append(entry)
         # What is armed may strike before its arming is heard of here: its time is that of the asking.
-        self._tell(fault, FaultEvent.ARMED if arm else FaultEvent.INJECTED, detail, at=asked if arm else None)
+        if arm:
+            self._tell(fault, FaultEvent.ARMED, detail, at=asked)
+        else:
+            met = {"met_by": fault.met_by.value} if fault.met_by else {}
+            self._tell(fault, FaultEvent.INJECTED, {**detail, **met})
         return entry
 
     async def heal(self, entries: Sequence[Entry]) -> None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from harness.errors import FaultError
 from harness.faults.base import Fault, NoArgs
+from harness.history.records import MetBy
 from harness.scenario.model import World
 from harness.targets.base import PlaceKind
 
@@ -25,6 +26,11 @@ class StoreFull(Fault[NoArgs]):
     trouble: ClassVar[str] = "FULL"
 
     _begun: Any = None
+
+    @property
+    def met_by(self) -> MetBy:
+        """Whoever asks the disk meanwhile."""
+        return MetBy.UNTOLD
 
     def inject(self) -> Mapping[str, Any]:
         """From now on."""

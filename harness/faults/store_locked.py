@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from harness.errors import FaultError
 from harness.faults.base import Fault, NoArgs
+from harness.history.records import MetBy
 from harness.targets.base import PlaceKind
 
 _BETWEEN_TRIES = 0.002
@@ -41,6 +42,11 @@ class StoreLocked(Fault[NoArgs]):
     accepts: ClassVar[tuple[PlaceKind, ...]] = (PlaceKind.STORE,)
 
     _holder: sqlite3.Connection | None = None
+
+    @property
+    def met_by(self) -> MetBy:
+        """Whoever wants to write meanwhile: SQLite has them wait and tells nobody."""
+        return MetBy.UNTOLD
 
     def inject(self) -> Mapping[str, Any]:
         """Get the lock, however often it takes within `deadline`, and prove that others are kept out."""

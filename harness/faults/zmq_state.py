@@ -18,6 +18,7 @@ from harness.agent.client import AgentClient
 from harness.errors import FaultError
 from harness.faults import zmq_roads
 from harness.faults.base import Args, Fault, Surroundings
+from harness.history.records import MetBy
 from harness.scenario.model import When
 from harness.targets.base import Place, PlaceKind
 
@@ -116,6 +117,11 @@ class ZmqState(Fault[StateArgs]):
         """`times`, and once without it, unless each event has its odds."""
         by_odds = self.trigger is not None and self.trigger.odds is not None
         return self.args.times or (None if by_odds else 1)
+
+    @property
+    def met_by(self) -> MetBy:
+        """The next use of a socket in another process; one that was given here is brought to EFSM at once."""
+        return MetBy.NOTHING if isinstance(self.place.handle, zmq.Socket) else MetBy.USE
 
     def strikes(self) -> Sequence[float]:
         """What the agent's status says of this arming, where it says anything."""

@@ -53,6 +53,19 @@ class FaultEvent(StrEnum):
     SKIPPED = "skipped"
 
 
+class MetBy(StrEnum):
+    """What has to come by for an injected fault to strike; in the ``detail`` of its injection as ``met_by``."""
+
+    NOTHING = ""
+    """It strikes by itself: a process that is killed is dead."""
+    CALLS = "calls"
+    """A call of the handler: a handler that would be silent has to be called."""
+    USE = "use"
+    """A use of the socket; the agent notes it as the event ``fault-struck``."""
+    UNTOLD = "untold"
+    """Work that leaves no trace: a writer that waited for the lock of a store looks like one that was slow."""
+
+
 class ProcessEvent(StrEnum):
     """What happened to a process of the target."""
 

@@ -56,12 +56,15 @@ class Worker(BaseHandler):
 
     def _serve(self) -> None:
         """Take the service time; longer, or until the silence is lifted, while a fault says so."""
-        fault = self._fault()
+        slower = self._slower()
+        time.sleep(self._draw(*self._service) + slower)
+
+    def _slower(self) -> float:
+        """Wait as long as a fault wants silence; returns by how many seconds one wants the call to be slower."""
+        slow = self._fault().get("slow", {})
         while self._fault().get("silent"):
             time.sleep(_TICK)
-        slow = fault.get("slow", {})
-        slower = self._draw(slow["p50"], slow.get("p99", slow["p50"])) if slow else 0.0
-        time.sleep(self._draw(*self._service) + slower)
+        return self._draw(slow["p50"], slow.get("p99", slow["p50"])) if slow else 0.0
 
     @staticmethod
     def _fault() -> dict[str, Any]:
@@ -81,13 +84,14 @@ class Worker(BaseHandler):
         return self.work(**params)
 
     def echo(self, **params: Any) -> dict[str, Any]:
-        """Answer the parameters at once."""
+        """Answer the parameters at once, or as late as a fault wants it."""
+        time.sleep(self._slower())
         calls.tell(params, params)
         return params
 
     def sleep(self, seconds: float = 0.0) -> float:
-        """Work for `seconds` and answer them."""
-        time.sleep(seconds)
+        """Work for `seconds`, or longer if a fault wants it, and answer them."""
+        time.sleep(seconds + self._slower())
         return seconds
 
     def fail(self, message: str = "told to fail") -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.checks.base import sometimes_names
@@ -48,6 +49,19 @@ def test_a_busy_handler_shows_by_overlapping_runs(result: Any, write: Any) -> No
     assert found.outcome is Outcome.PASS
     assert found.evidence[0].text == "h2 worked on two jobs at once at 2.000 s"
     assert result("handler-busy", *apart, section="sometimes").outcome is Outcome.UNKNOWN
+
+
+def test_a_call_that_met_a_handlers_fault_shows_that_it_struck(result: Any, write: Any) -> None:
+    """A call that began while it was on; a fault that nobody has to meet is no sighting of this."""
+    injected, healed = write.fault("mute", 5.0, 9.0, kind="handler.silent")
+    mute = [msgspec.structs.replace(injected, detail={"met_by": "calls"}), healed]
+
+    found = result("fault-struck", mute, write.run("a", 6, 10), section="sometimes")
+    assert (found.outcome, found.samples) == (Outcome.PASS, 1)
+    assert found.evidence[0].text == "a call met mute (handler.silent at h2) at 6.000 s"
+    assert result("fault-struck", mute, write.run("a", 4, 10), section="sometimes").outcome is Outcome.UNKNOWN
+    crash = write.fault("crash", 5.0, 9.0)
+    assert result("fault-struck", crash, write.run("a", 6, 10), section="sometimes").outcome is Outcome.UNKNOWN
 
 
 def test_an_injected_fault_shows_by_its_record(result: Any, write: Any) -> None:
