@@ -41,8 +41,7 @@ def play_in_processes(
     """Play `planned`, `workers` at a time, and yield each as it ends; simulated ones `twice`, to compare.
 
     Signals that ask to stop are passed on to the processes, each of which tears its target down, and no further
-    run is begun; a second
-    one is passed on as well. Raises `HarnessError` for a process that ended without a verdict.
+    run is begun; a second one is passed on as well. Raises `HarnessError` for a process that ended without a verdict.
     """
     children = _Children()
     with ThreadPoolExecutor(workers, thread_name_prefix="run") as pool, caught_by(children.interrupt):
@@ -88,7 +87,8 @@ class _Children:
         with self._lock:
             self.interrupted = True
             for child in self._living:
-                child.send_signal(signal.SIGINT)
+                # Not SIGINT: what was started in the background of a script ignores it, and so do its children.
+                child.send_signal(signal.SIGTERM)
 
 
 def _play(run: PlannedRun, reports: Path, children: _Children, twice: bool) -> Played | None:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +16,9 @@ from click.testing import CliRunner
 from harness import session
 from harness.checks.verdict import Outcome
 from harness.cli import main
-from harness.errors import HarnessError
+from harness.errors import ExitCode, HarnessError
 from harness.parallel import play_in_processes
+from harness.playing import How, run_all
 
 pytestmark = pytest.mark.integration
 
@@ -60,6 +66,40 @@ def test_a_process_that_ends_without_a_verdict_is_an_error_that_tells_its_last_w
         HarnessError, match=r"the run of quick ended with code 2 and no verdict: .*no such file or folder"
     ):
         list(play_in_processes(planned, tmp_path / "reports", 2))
+
+
+@pytest.fixture
+def ctrl_c_ignored() -> Iterator[None]:
+    """As in a script's background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_signal_is_passed_on_to_those_that_ignore_ctrl_c(
+    file: Path, tmp_path: Path, ctrl_c_ignored: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is under way is cut short and torn down, long before its load is through; what waited is not begun."""
+    file.write_text(QUICK.replace("model: once, count: 3", "rate: 5/s, for: 60s").replace("run: 20s", "run: 90s"))
+    reports = tmp_path / "reports"
+
+    def stop() -> None:
+        deadline = time.monotonic() + 60.0
+        while not any(reports.glob("*/history.jsonl")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    code = run_all(session.plan([file], seeds=[1, 2, 3, 4]), reports, How(workers=2, as_json=True))
+    thread.join()
+
+    documents = json.loads(capsys.readouterr().out)
+    states = {one["seed"]: one["state"] for one in documents}
+    assert code is ExitCode.INTERRUPTED
+    assert "cut short" in {states[1], states[2]}
+    assert "finished" not in states.values()
+    assert (states[3], states[4]) == ("not begun", "not begun")
 
 
 BOTH = """\
