@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
     NONDETERMINISTIC = 7
     """Two runs of one seed differed."""
     INTERRUPTED = 130
-    """Stopped by Ctrl-C or SIGTERM, healed and torn down."""
+    """Stopped by Ctrl-C or SIGTERM: healed and torn down, or before anything began."""
 
 
 class HarnessError(Exception):
