@@ -1,4 +1,4 @@
-"""The ``!faker`` tag: whether Faker has that provider, and whether it takes those arguments.
+"""The ``!faker`` tag: whether Faker has that provider, and makes a value with those arguments.
 
 Faker is imported when the first tag is met, not before: importing it costs more than reading a scenario.
 """
@@ -25,6 +25,7 @@ def providers() -> Mapping[str, Callable[..., Any]]:
 
     own = set(dir(faker.Generator))
     generator = faker.Faker().factories[0]
+    generator.seed_instance(0)  # what is drawn to try a provider is the same each time, and disturbs no other stream
     methods = {
         name: getattr(generator, name)
         for name in dir(generator)
@@ -65,4 +66,16 @@ def _checked(provider: str, args: tuple[Any, ...], at: tuple[str, ...]) -> Faker
         raise Misfit(
             f"{provider}: {error}", expected=names, found=list(args), at=("args",) if at else ()
         ) from None
+    _try(known[provider], provider, args, at)
     return FakerRef(provider, args)
+
+
+def _try(draw: Callable[..., Any], provider: str, args: tuple[Any, ...], at: tuple[str, ...]) -> None:
+    """Draw once: only that shows arguments of the wrong type or range, or a provider that needs another library."""
+    try:
+        draw(*args)
+    except Exception as error:  # noqa: BLE001 - whatever a provider raises, its tag is what is wrong
+        of = f" of {', '.join(map(repr, args))}" if args else ""
+        said = f"Faker's {provider} makes no value{of}: {type(error).__name__}: {error}"
+        takes = f"arguments that fit {provider}{inspect.signature(draw)}"
+        raise Misfit(said, expected=takes, at=("args",) if at and args else at) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 
 from harness.scenario.fakers import faker_ref, providers
+from harness.scenario.loader import load_text
 from harness.scenario.misfit import Misfit
+from harness.scenario.problems import ScenarioProblems
 from harness.scenario.values import FakerRef
 
 
@@ -37,12 +40,38 @@ def test_references() -> None:
         ({"provider": "pyint", "arg": [1]}, "unknown key 'arg'"),
         ({"provider": "pyint", "args": 1}, "the arguments are no list"),
         ({"provider": "pyint", "args": [1, 2, 3, 4]}, "pyint: too many positional arguments"),
+        ({"provider": "pyint", "args": ["x"]}, "pyint makes no value of 'x': ValueError: .* arguments that fit pyint"),
+        ({"provider": "pyint", "args": [5, 1]}, "pyint makes no value of 5, 1: ValueError: empty range"),
+        ("enum", "enum: missing a required argument|enum makes no value"),
     ],
 )
 def test_refused(value: Any, message: str) -> None:
-    """A wrong provider, key or number of arguments is named."""
+    """A wrong provider, key, number of arguments or argument is named."""
     with pytest.raises(Misfit, match=message):
         faker_ref(value)
+
+
+def test_trying_a_provider_disturbs_nobody() -> None:
+    """What is drawn to try a tag is taken from no stream that others draw from."""
+    random.seed(7)
+    expected = random.Random(7).random()
+    faker_ref({"provider": "pyint", "args": [1, 5]})
+
+    assert random.random() == expected
+
+
+def test_the_wrong_argument_is_shown_in_its_file() -> None:
+    """File, line and column of the tag, with a caret, before anything runs."""
+    text = (
+        "scenario: 1\nname: a\nkind: load\ntarget: {driver: d}\n"
+        "workload: [{id: w, op: o, model: once, with: {x: !faker {provider: pyint, args: [5, 1]}}}]\n"
+        "thresholds: {w.latency: [p99 < 1s]}\n"
+    )
+    with pytest.raises(ScenarioProblems) as refused:
+        load_text(text, "wrong.yaml")
+
+    assert str(refused.value).splitlines()[0].startswith("wrong.yaml:5:50: Faker's pyint makes no value of 5, 1: ")
+    assert str(refused.value).splitlines()[2].strip(" |") == "^"
 
 
 def test_faker_is_imported_only_when_a_tag_is_met() -> None:
