@@ -5,6 +5,7 @@ What is asserted is the real thing: the process table, listening ports, pid file
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -288,7 +289,7 @@ def test_jobs_survive_the_death_of_the_server(system: System) -> None:
     assert {(one["outcome"], one["result"]) for one in executions} == {("success", 0.3)}
     database = system.governor.deployment.service.database
     assert database is not None
-    with sqlite3.connect(database) as store:
+    with contextlib.closing(sqlite3.connect(database)) as store:
         until(lambda: store.execute("SELECT count(*) FROM jobs").fetchone() == (0,), "an empty queue")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Coroutine
@@ -45,7 +46,8 @@ def test_what_was_written_is_in_the_file_when_the_write_returns(tmp_path: Path) 
         db = Database(tmp_path / "a.db")
         await db.start()
         await db.write(put("one"))
-        assert keys(sqlite3.connect(tmp_path / "a.db")) == ["one"]
+        with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as other:
+            assert keys(other) == ["one"]
         await db.close()
 
     run(scene())

@@ -58,7 +58,7 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     """A schema version from the future is not written to."""
 
     async def scene() -> None:
-        with sqlite3.connect(tmp_path / "a.db") as c:
+        with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as c:
             c.execute("PRAGMA user_version = 99")
         with pytest.raises(StoreUnusable, match="schema version 99"):
             await Database(tmp_path / "a.db").start()

@@ -4,6 +4,7 @@ ended.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -172,7 +173,7 @@ def test_killed_again_and_again_it_loses_and_repeats_nothing(process: Process) -
         job_id: ("success", n) for job_id, n in accepted.items()
     }
     assert done == dict.fromkeys(accepted.values(), 1)
-    with sqlite3.connect(process.folder / "jobs.db") as database:
+    with contextlib.closing(sqlite3.connect(process.folder / "jobs.db")) as database:
         assert until(lambda: database.execute("SELECT count(*) FROM jobs").fetchone() == (0,), "an empty queue")
     assert process.kill(signal.SIGTERM) == ExitCode.OK
 
@@ -203,7 +204,7 @@ def test_a_stop_does_not_wait_for_a_call_that_hangs(process: Process) -> None:
         assert process.kill(signal.SIGTERM) == ExitCode.OK
         assert time.monotonic() - begun < 6.0
         handler.gate.set()
-    with sqlite3.connect(process.folder / "jobs.db") as database:
+    with contextlib.closing(sqlite3.connect(process.folder / "jobs.db")) as database:
         assert database.execute("SELECT id, acquired_by FROM jobs").fetchall() == [(body["job_id"], None)]
 
 
@@ -266,7 +267,7 @@ def test_an_orphan_does_not_wait_long_for_its_calls(process: Process) -> None:
         assert process.child is not None
         assert process.child.wait(8.0) == ExitCode.OK
         handler.gate.set()
-    with sqlite3.connect(process.folder / "jobs.db") as database:
+    with contextlib.closing(sqlite3.connect(process.folder / "jobs.db")) as database:
         assert database.execute("SELECT id, acquired_by FROM jobs").fetchall() == [(body["job_id"], None)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -266,10 +267,10 @@ def test_a_firing_adds_its_jobs_and_moves_the_schedule_on_in_one_piece(tmp_path:
             await store.add_schedule(schedule(), ConflictPolicy.exception)
             [due] = await store.acquire_schedules("me", LEASE, 10)
             await store.add_job(job(schedule_id="s", scheduled_fire_time=NOW))
-            outside = sqlite3.connect(path)
-            assert outside.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
-            await store.release_schedules("me", [result(due, NOW + timedelta(hours=1))])
-            assert outside.execute("SELECT count(*) FROM jobs").fetchone() == (1,)
+            with contextlib.closing(sqlite3.connect(path)) as outside:
+                assert outside.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
+                await store.release_schedules("me", [result(due, NOW + timedelta(hours=1))])
+                assert outside.execute("SELECT count(*) FROM jobs").fetchone() == (1,)
             assert await store.get_next_schedule_run_time() == NOW + timedelta(hours=1)
 
     run(scene)

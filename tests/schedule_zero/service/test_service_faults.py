@@ -161,6 +161,7 @@ def test_a_locked_store_is_survived(kit: Any, tmp_path: Path) -> None:
             assert len(await service.executions()) == 1
             await asyncio.sleep(2.5)  # the fault's duration: longer than the lease, which cannot be renewed
             other.execute("ROLLBACK")
+            other.close()
             assert (await kit.done(service, running)).outcome is Outcome.SUCCESS
             await kit.done(service, await service.run_now(kit.request(value="after")))
             assert worker.count == {"before": 1, "running": 1, "after": 1}
