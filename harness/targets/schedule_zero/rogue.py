@@ -38,16 +38,16 @@ _RUBBISH: tuple[list[bytes], ...] = (
 
 
 class Rogue(Worker):
-    """A worker that also sends malformed requests to the registration server, twenty times a second."""
+    """A worker that also sends malformed requests to the registration server, twenty times a second.
+
+    It begins when it is first told to babble or to rave: by then its neighbours are there, and what becomes of them is
+    what a run shows.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._quiet = threading.Event()
-
-    def start(self) -> None:
-        """Start, and begin to talk."""
-        super().start()
-        threading.Thread(target=self._talk, name="rubbish", daemon=True).start()
+        self._talking = threading.Lock()
 
     def stop(self, *args: Any, **options: Any) -> Any:
         """Fall silent, and stop."""
@@ -61,11 +61,17 @@ class Rogue(Worker):
 
     def babble(self) -> Any:
         """Answer something that no message can hold."""
+        self._begin()
         return {"what": {object(), 1.5}, "nan": float("nan")}
 
     def rave(self) -> None:
         """Fail in a way that no handler expects."""
+        self._begin()
         raise SystemExit(3)
+
+    def _begin(self) -> None:
+        if self._talking.acquire(blocking=False):  # once, and never given back
+            threading.Thread(target=self._talk, name="rubbish", daemon=True).start()
 
     def _talk(self) -> None:
         context = zmq.Context()
