@@ -200,7 +200,7 @@ class AsyncZMQClient:
                 lane.turns.release()
                 return known
             try:
-                lane.send(call.data)
+                lane.send(call.message())
             except zmq.Again:
                 # Full of what was given up while the peer was away: none of it needs to be sent any more.
                 lane.turns.release()

@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 from schedule_zero import wire
 from schedule_zero.errors import ProtocolError
@@ -24,6 +24,11 @@ class Method:
     name: str
     function: Callable[..., Any]
     signature: inspect.Signature
+
+    @property
+    def is_coroutine(self) -> bool:
+        """Whether to call it does nothing but make a coroutine, to be run in an event loop."""
+        return inspect.iscoroutinefunction(self.function)
 
 
 def public_methods(handler: object, base: type) -> dict[str, Method]:
@@ -56,27 +61,71 @@ def answer(
 
     A traceback goes to the log only.
     """
-    try:
-        bound = method.signature.bind(**params)
-    except TypeError as error:
-        return _refusal(f"{method.name}{method.signature}: {error}", ErrorCode.BAD_PARAMS, request_id), False
+    asked = _Asked(method, request_id, incarnation)
+    bound = asked.bind(params)
+    if isinstance(bound, bytes):
+        return bound, False
     try:
         result = method.function(*bound.args, **bound.kwargs)
         if inspect.iscoroutine(result):
             result = run_coroutine(result)
-    except BaseException as error:
-        # Also SystemExit: a method must not take its worker along.
-        logger.exception("method %s failed (request %s)", method.name, request_id)
-        message = f"{type(error).__name__}: {error}"[:10_000]
-        return _refusal(message, ErrorCode.CALL_FAILED, request_id, incarnation), False
+    except BaseException as error:  # noqa: BLE001 - also SystemExit: a method must not take its worker along
+        return asked.failed(error)
+    return asked.succeeded(result)
+
+
+async def answer_of_coroutine(
+    method: Method, params: dict[str, Any], request_id: str | None, incarnation: str | None = None
+) -> tuple[bytes, bool]:
+    """As `answer`, for a method that is a coroutine function, in the event loop that this runs in."""
+    asked = _Asked(method, request_id, incarnation)
+    bound = asked.bind(params)
+    if isinstance(bound, bytes):
+        return bound, False
     try:
-        return wire.encode_reply(Reply(True, result, request_id=request_id, incarnation=incarnation)), True
-    except ProtocolError as error:
-        message = f"{method.name} ran, but its {error}"
-        return _refusal(message, ErrorCode.BAD_RESULT, request_id, incarnation), False
+        result = await method.function(*bound.args, **bound.kwargs)
+    except BaseException as error:  # noqa: BLE001 - SystemExit would end the loop of all others; so may a cancellation
+        return asked.failed(error)
+    return asked.succeeded(result)
 
 
-def _refusal(message: str, code: ErrorCode, request_id: str | None, incarnation: str | None = None) -> bytes:
-    reply = wire.failure(message, code, request_id)
-    reply.incarnation = incarnation
-    return wire.encode_reply(reply)
+class _Asked(NamedTuple):
+    """A call, and the replies to it."""
+
+    method: Method
+    request_id: str | None
+    incarnation: str | None
+
+    def bind(self, params: dict[str, Any]) -> inspect.BoundArguments | bytes:
+        """The arguments, or the reply that refuses them."""
+        try:
+            return self.method.signature.bind(**params)
+        except TypeError as error:
+            message = f"{self.method.name}{self.method.signature}: {error}"
+            return wire.encode_reply(wire.failure(message, ErrorCode.BAD_PARAMS, self.request_id))
+
+    def failed(self, error: BaseException) -> tuple[bytes, bool]:
+        """The reply to a call whose method has raised."""
+        logger.error("method %s failed (request %s)", self.method.name, self.request_id, exc_info=error)
+        return self._refusal(f"{type(error).__name__}: {_text(error)}"[:10_000], ErrorCode.CALL_FAILED), False
+
+    def succeeded(self, result: Any) -> tuple[bytes, bool]:
+        """The reply with what the method has returned, if JSON can say it."""
+        try:
+            data = wire.encode_reply(Reply(True, result, request_id=self.request_id, incarnation=self.incarnation))
+            wire.require_json(result, "result")
+        except ProtocolError as error:
+            return self._refusal(f"{self.method.name} ran, but its {error}", ErrorCode.BAD_RESULT), False
+        return data, True
+
+    def _refusal(self, message: str, code: ErrorCode) -> bytes:
+        reply = wire.failure(message, code, self.request_id)
+        reply.incarnation = self.incarnation
+        return wire.encode_reply(reply)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException as worse:  # noqa: BLE001 - its own text is a method's code as well
+        return f"(its text cannot be told: {type(worse).__name__})"

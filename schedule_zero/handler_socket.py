@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import queue
 import re
 import threading
@@ -46,6 +47,9 @@ class HandlerStats:
     requests: int = 0
     malformed: int = 0
     started: int = 0
+    """Requests that were taken, to be run at once or in their turn."""
+    expired: int = 0
+    """Those of them that were not run, because their callers had waited for their turn for as long as they do."""
     joined: int = 0
     """Repetitions of a request that was running."""
     replayed: int = 0
@@ -87,7 +91,8 @@ class HandlerSocket:
         self._secure = secure
         self._zap: Zap | None = None
         self._endpoint = f"inproc://schedule-zero-{incarnation}"
-        self._workers = Workers(handler_id, incarnation, concurrency, context, self._endpoint)
+        plain = not all(method.is_coroutine for method in methods.values())
+        self._workers = Workers(handler_id, incarnation, concurrency, context, self._endpoint, plain=plain)
         self._outcome: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
         self._complaints = Complaints(logger)
         self._drain_until: float | None = None
@@ -193,14 +198,17 @@ class HandlerSocket:
                 self._take_answers(router, pull)
             if router in ready:
                 self._take_requests(router)
+            self._give_up_late(router)
         # Who asked during the drain's last moments is told so, rather than left to time out.
         self._take_requests(router)
         self._turn_away_waiting(router)
 
     def _patience(self) -> int:
-        if self._drain_until is None:
-            return _IDLE_MS
-        return max(0, int((self._drain_until - time.monotonic()) * 1000) + 1)
+        until = self._workers.next_expiry()
+        if self._drain_until is not None:
+            until = min(until, self._drain_until)
+        left = (until - time.monotonic()) * 1000
+        return _IDLE_MS if left >= _IDLE_MS else max(0, int(left) + 1) if left > 0 else 0
 
     def _drained(self) -> bool:
         if self._drain_until is None:
@@ -210,6 +218,17 @@ class HandlerSocket:
     def _turn_away_waiting(self, router: zmq.Socket[bytes]) -> None:
         for job in self._workers.withdraw():
             answer = wire.encode_reply(self._unavailable("is stopping", job.request_id))
+            for route in self._memory.withdraw(job.number):
+                self._send(router, route, answer)
+
+    def _give_up_late(self, router: zmq.Socket[bytes]) -> None:
+        """Tell those whose calls have waited for as long as their callers do that they were not begun.
+
+        Forgotten as if they had never come: whoever asks again, under the same id, is not answered with the past.
+        """
+        for job in self._workers.expired():
+            self.stats.expired += 1
+            answer = wire.encode_reply(self._unavailable("is busy, and has not begun the call in time", job.request_id))
             for route in self._memory.withdraw(job.number):
                 self._send(router, route, answer)
 
@@ -223,6 +242,7 @@ class HandlerSocket:
                 number, answer = frames
                 for route in self._memory.finish(int(number), answer):
                     self._send(router, route, answer)
+                self._workers.done(int(number))
 
     def _take_requests(self, router: zmq.Socket[bytes]) -> None:
         for _ in range(_BATCH):
@@ -269,6 +289,7 @@ class HandlerSocket:
             return decision.answer
         if decision.claim is Claim.JOINED:
             self.stats.joined += 1
+            self._workers.prolong(decision.number, _until(request))
             return None
         if decision.claim is Claim.REUSED:
             self.stats.refused += 1
@@ -281,9 +302,14 @@ class HandlerSocket:
             self._complaints.say(refusal.code or "", text, self.handler_id, refusal.error)
             self._memory.withdraw(decision.number)
             return wire.encode_reply(refusal)
-        self.stats.started += 1
         method = self._methods[request.method]
-        self._workers.submit(Job(decision.number, method, request.params or {}, request.request_id))
+        job = Job(decision.number, method, request.params or {}, request.request_id, _until(request))
+        try:
+            self._workers.submit(job)
+        except BaseException:
+            self._memory.withdraw(decision.number)
+            raise
+        self.stats.started += 1
         return None
 
     def _refusal(self, request: Request) -> Reply | None:
@@ -318,6 +344,11 @@ class HandlerSocket:
             router.send_multipart([*route, answer], zmq.NOBLOCK)
         except (zmq.Again, zmq.ContextTerminated):
             self.stats.unsent += 1
+
+
+def _until(request: Request) -> float:
+    """Until when the call may wait to be begun, on the monotonic clock."""
+    return math.inf if request.patience is None else time.monotonic() + request.patience / 1000
 
 
 def _bind(socket: zmq.Socket[bytes], host: str, port: int) -> int:

@@ -13,6 +13,12 @@ from schedule_zero import wire
 
 __all__ = ["Call", "Calls"]
 
+#: What a caller keeps of its time-out for the word that a call was not begun, to arrive while it still waits: this
+#: fraction, and this many seconds at most.
+_KEPT, _MOST_KEPT = 0.1, 0.5
+#: What telling that takes of the longest message.
+_PATIENCE_BYTES = 32
+
 
 class Call(msgspec.Struct, frozen=True, gc=False):
     """One call. ``data`` is the encoded request, ``limit`` its time-out in seconds, ``deadline`` the moment at which
@@ -25,6 +31,14 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     deadline: float
     auto_reconnect: bool
     generation: int = 0
+
+    def message(self) -> bytes:
+        """What is to be sent at this moment: the request, with how long its caller can wait for it to be begun.
+
+        A little less than until the deadline: a handler that has not begun it by then says so in time.
+        """
+        left = self.deadline - time.monotonic() - min(self.limit * _KEPT, _MOST_KEPT)
+        return wire.with_patience(self.data, max(0, int(left * 1000)))
 
 
 class Calls:
@@ -55,5 +69,5 @@ class Calls:
         deadline = time.monotonic() + limit
         if request_id is None:
             request_id = f"{self._prefix}-{next(self._numbers)}"
-        data = wire.encode_request(method, params, request_id)
+        data = wire.encode_request(method, params, request_id, limit=wire.MAX_BYTES - _PATIENCE_BYTES)
         return Call(method, request_id, data, limit, deadline, auto_reconnect, generation)

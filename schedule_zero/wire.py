@@ -1,18 +1,19 @@
 """The messages between server and handlers: JSON objects in one ZeroMQ frame.
 
-Request: `{"method": str, "params": object, "request_id": str}`; the last two may be missing or null. Reply:
-`{"success": true, "result": any, "request_id": str}` or `{"success": false, "error": str, "code": str,
+Request: `{"method": str, "params": object, "request_id": str, "patience": int}`; all but the first may be missing or
+null. Reply: `{"success": true, "result": any, "request_id": str}` or `{"success": false, "error": str, "code": str,
 "request_id": str}`, and `incarnation` where a handler of ours ran the call. Numbers that JSON lacks (NaN, infinity)
 become null. Unknown fields of a request are ignored, those of a reply are kept in `Reply.extra`.
 
 Example:
     >>> decode_request(encode_request("echo", {"n": 1}, "r-1"))
-    Request(method='echo', params={'n': 1}, request_id='r-1')
+    Request(method='echo', params={'n': 1}, request_id='r-1', patience=None)
 """
 
 from __future__ import annotations
 
 import enum
+import math
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -58,11 +59,16 @@ class ErrorCode(enum.StrEnum):
 
 
 class Request(msgspec.Struct):
-    """One call: a method's name, its parameters by name, and the id under which a repetition is recognised."""
+    """One call: a method's name, its parameters by name, and the id under which a repetition is recognised.
+
+    `patience` is for how many milliseconds from its arrival on the call may wait to be begun; after that its caller has
+    given up, or is about to. None: for as long as it takes.
+    """
 
     method: str
     params: dict[str, Any] | None = {}
     request_id: Annotated[str, msgspec.Meta(max_length=MAX_ID)] | None = None
+    patience: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
 class Reply(msgspec.Struct):
@@ -114,6 +120,15 @@ def encode_request(
     if request_id is not None:
         message["request_id"] = request_id
     return _encoded(message, "request", limit)
+
+
+def with_patience(request: bytes, patience: int) -> bytes:
+    """An encoded request, with for how many milliseconds it may wait to be begun; see `Request`.
+
+    >>> with_patience(encode_request("echo"), 900)
+    b'{"method":"echo","params":{},"patience":900}'
+    """
+    return b'%b,"patience":%d}' % (request[:-1], patience)
 
 
 def decode_request(data: bytes) -> Request:
@@ -178,7 +193,38 @@ def failure(error: str, code: ErrorCode, request_id: str | None = None) -> Reply
         >>> encode_reply(failure("no such method: x", ErrorCode.UNKNOWN_METHOD, "r-1"))
         b'{"success":false,"error":"no such method: x","code":"unknown_method","request_id":"r-1"}'
     """
+    # A lone surrogate, as in the name of a file that is no UTF-8, can be in a text of Python's but in no message.
+    error = error.encode("utf-8", "backslashreplace").decode()
     return Reply(False, error=error, code=code.value, request_id=request_id)
+
+
+def require_json(value: Any, what: str) -> None:
+    """Raise `ProtocolError` if a value is made of anything else than JSON has: dicts with text as keys, lists (and
+    tuples), text, finite numbers, booleans, None.
+
+    The encoder would take more, and the other side would get something else: null for NaN, base64 for bytes.
+
+    >>> require_json([{"n": 1.5}, (None, True)], "result")
+    >>> require_json({"n": float("nan")}, "result")
+    Traceback (most recent call last):
+    schedule_zero.errors.ProtocolError: result holds nan, which JSON cannot say
+    """
+    level = [value]
+    while level:
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                for key in item:
+                    if not isinstance(key, str):
+                        raise ProtocolError(f"{what} holds the key {key!r:.80}, and keys of JSON are text")
+                below.extend(item.values())
+            elif isinstance(item, (list, tuple)):
+                below.extend(item)
+            elif isinstance(item, float) and not math.isfinite(item):
+                raise ProtocolError(f"{what} holds {item}, which JSON cannot say")
+            elif not isinstance(item, (str, int, float, type(None))):
+                raise ProtocolError(f"{what} holds a {type(item).__name__}, which JSON cannot say")
+        level = below
 
 
 def find_request_id(data: bytes) -> str | None:

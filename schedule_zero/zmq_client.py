@@ -252,7 +252,7 @@ class ZMQClient:
         if barriers.listening():
             self._reached("client.before_send", socket, call)
         try:
-            socket.send(call.data, zmq.NOBLOCK)
+            socket.send(call.message(), zmq.NOBLOCK)
         except zmq.ContextTerminated:
             raise
         except zmq.ZMQError as error:

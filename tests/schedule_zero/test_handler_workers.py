@@ -1,0 +1,199 @@
+"""Which calls of a handler run, which wait for their turn, and which are not begun any more."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import zmq
+
+from schedule_zero.errors import CallTimeout, HandlerUnavailable, RemoteError
+from schedule_zero.zmq_client import ZMQClient
+from schedule_zero.zmq_handler_base import BaseHandler
+
+pytestmark = [pytest.mark.integration, pytest.mark.zmq]
+
+
+class Mixed(BaseHandler):
+    """Methods that wait for a gate, in threads and in the loop, and coroutines that end more than themselves."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.gate = threading.Event()
+        self.runs: list[Any] = []
+        self.loops: list[int] = []
+
+    def wait(self, n: int) -> int:
+        """Note it, and return when the gate is open."""
+        self.runs.append(n)
+        self.gate.wait(30.0)
+        return n
+
+    def give(self, what: str) -> Any:
+        """Something that is not what JSON has."""
+        return {"nan": [float("nan")], "set": {"s": {1}}, "bytes": b"abc", "key": {1: 2}, "tuple": ((1, "a"), None)}[
+            what
+        ]
+
+    def refuse(self) -> None:
+        """Fail with a text that no message can hold."""
+        raise ValueError("no file \udcff")
+
+
+class Coroutines(BaseHandler):
+    """Nothing but coroutines."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.gate = threading.Event()
+        self.runs: list[Any] = []
+
+    async def wait(self, n: int) -> int:
+        """Note it, and return when the gate is open."""
+        self.runs.append(n)
+        while not self.gate.is_set():
+            await asyncio.sleep(0.005)
+        return n
+
+    async def leave(self, kind: str) -> None:
+        """End the process, as a method may think."""
+        raise {"SystemExit": SystemExit, "KeyboardInterrupt": KeyboardInterrupt}[kind]("bye")
+
+    async def end_loop(self) -> None:
+        """Have a task of its own end the loop."""
+
+        async def leave() -> None:
+            raise SystemExit(4)
+
+        self.task = asyncio.get_running_loop().create_task(leave())
+        await asyncio.sleep(30.0)
+
+
+@pytest.fixture
+def mixed() -> Iterator[Mixed]:
+    """A handler that runs one call at a time."""
+    with Mixed("m", concurrency=1) as handler:
+        yield handler
+        handler.gate.set()
+
+
+@pytest.fixture
+def coroutines() -> Iterator[Coroutines]:
+    """A handler of coroutines, two at a time."""
+    with Coroutines("c", concurrency=2) as handler:
+        yield handler
+        handler.gate.set()
+
+
+def call(handler: BaseHandler, method: str, timeout: int = 10_000, request_id: str | None = None, **params: Any) -> Any:
+    """The answer, over a connection of its own."""
+    with ZMQClient(handler.address, timeout) as client:
+        return client.call(method, params, request_id=request_id)
+
+
+def test_a_call_whose_caller_has_given_up_is_not_begun(mixed: Mixed, until: Any) -> None:
+    """Behind a long call, its caller is told in time that it did not run; and it does not, when there is room."""
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(call, mixed, "wait", n=1)
+        until(lambda: mixed.runs == [1], "the first call")
+        with pytest.raises(HandlerUnavailable, match="is busy, and has not begun the call in time"):
+            call(mixed, "wait", timeout=300, request_id="late", n=2)
+        mixed.gate.set()
+        assert first.result(10.0) == 1
+    assert mixed.stats.expired == 1
+    assert call(mixed, "wait", n=3) == 3
+    assert mixed.runs == [1, 3]
+    # The id is free: who asks again under it is not told of the past.
+    assert call(mixed, "wait", request_id="late", n=2) == 2
+
+
+def test_a_repetition_prolongs_the_wait(mixed: Mixed, until: Any) -> None:
+    """As long as anybody waits for a call it keeps its turn; whoever gave up before times out as ever."""
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(call, mixed, "wait", n=1)
+        until(lambda: mixed.runs == [1], "the first call")
+        hasty = pool.submit(call, mixed, "wait", timeout=1000, request_id="r", n=2)
+        until(lambda: mixed.stats.started == 2, "the second call")
+        with ThreadPoolExecutor(1) as other:
+            patient = other.submit(call, mixed, "wait", request_id="r", n=2)
+            until(lambda: mixed.stats.joined == 1, "its repetition")
+            with pytest.raises(CallTimeout):
+                hasty.result(10.0)
+            mixed.gate.set()
+            assert (first.result(10.0), patient.result(10.0)) == (1, 2)
+    assert (mixed.runs, mixed.stats.expired) == ([1, 2], 0)
+
+
+def test_a_caller_that_tells_no_patience_is_waited_for(mixed: Mixed, until: Any) -> None:
+    """Peers of an older version say nothing of it: their calls run when their turn comes."""
+    with zmq.Context() as context, context.socket(zmq.DEALER) as peer:
+        peer.linger = 0
+        peer.connect(mixed.address)
+        for n in (1, 2):
+            peer.send_multipart([b"", b'{"method":"wait","params":{"n":%d},"request_id":"%d"}' % (n, n)])
+        until(lambda: mixed.stats.started == 2, "both calls")
+        assert mixed.runs == [1]
+        mixed.gate.set()
+        peer.rcvtimeo = 10_000
+        assert b'"result":1' in peer.recv_multipart()[1]
+        assert b'"result":2' in peer.recv_multipart()[1]
+
+
+def test_coroutines_hold_no_thread_and_keep_the_bound(coroutines: Coroutines, until: Any) -> None:
+    """Two of three run at once, in the one thread of the loop; the third when one of them is done."""
+    with ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(call, coroutines, "wait", n=n) for n in range(3)]
+        until(lambda: coroutines.stats.started == 3, "three calls")
+        until(lambda: len(coroutines.runs) == 2, "two that run")
+        names = sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("c-"))
+        assert names == ["c-loop", "c-socket"]
+        coroutines.gate.set()
+        assert [one.result(10.0) for one in calls] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("kind", ["SystemExit", "KeyboardInterrupt"])
+def test_a_coroutine_that_leaves_takes_no_other_along(coroutines: Coroutines, until: Any, kind: str) -> None:
+    """What would end the loop is an answer like any other exception; the one beside it and the next one run."""
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(call, coroutines, "wait", n=1)
+        until(lambda: coroutines.runs == [1], "the call beside it")
+        with pytest.raises(RemoteError, match=f"{kind}: bye") as caught:
+            call(coroutines, "leave", kind=kind)
+        assert caught.value.code == "call_failed"
+        coroutines.gate.set()
+        assert beside.result(10.0) == 1
+    assert call(coroutines, "wait", n=2) == 2
+
+
+def test_a_loop_that_was_ended_is_started_again(coroutines: Coroutines, until: Any) -> None:
+    """A task that a method made ends the loop: the calls under way fail at once, and the next gets a new loop."""
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(call, coroutines, "wait", n=1)
+        until(lambda: coroutines.runs == [1], "the call beside it")
+        with pytest.raises(RemoteError) as caught:
+            call(coroutines, "end_loop", timeout=20_000)
+        assert caught.value.code == "call_failed"
+        with pytest.raises(RemoteError, match="CancelledError"):
+            beside.result(10.0)
+    coroutines.gate.set()
+    assert [call(coroutines, "wait", n=n) for n in (2, 3)] == [2, 3]
+
+
+@pytest.mark.parametrize("what", ["nan", "set", "bytes", "key"])
+def test_a_result_that_json_cannot_say_is_bad(mixed: Mixed, what: str) -> None:
+    """Not made into null, a list or base64 behind the caller's back."""
+    with pytest.raises(RemoteError, match=r"give ran, but its result holds .*JSON") as caught:
+        call(mixed, "give", what=what)
+    assert caught.value.code == "bad_result"
+    assert call(mixed, "give", what="tuple") == [[1, "a"], None]
+
+
+def test_a_failure_whose_text_no_message_can_hold_is_told(mixed: Mixed) -> None:
+    """A lone surrogate is written as an escape; the call has failed, not the handler."""
+    with pytest.raises(RemoteError, match=r"ValueError: no file \\udcff") as caught:
+        call(mixed, "refuse")
+    assert caught.value.code == "call_failed"
