@@ -29,7 +29,7 @@ from schedule_zero.migrations import bring_up_to_date
 from schedule_zero.schema import APPLICATION_ID, SCHEMA_VERSION, require_ours
 from schedule_zero.sqlite_backup import Contents, write_backup
 from schedule_zero.storage import Done, Storage, Work
-from schedule_zero.store_errors import StoreBusy, StoreClosed, StoreCorrupt, StoreTrouble
+from schedule_zero.store_errors import StoreAway, StoreBusy, StoreClosed, StoreCorrupt, StoreTrouble
 
 __all__ = ["TRANSIENT", "Database", "StoreBusy", "StoreClosed", "StoreTrouble"]
 
@@ -78,8 +78,10 @@ class Database(Storage):
                 await self._in_thread(self._write_thread, self._open_first)
                 return
             except sqlite3.Error as error:
-                if _primary_code(error) not in _BUSY or time.monotonic() >= deadline:
+                if _primary_code(error) not in _BUSY:
                     raise self._cannot_open(error) from error
+                if time.monotonic() >= deadline:
+                    raise StoreAway(str(self._cannot_open(error))) from error
             except OSError as error:
                 raise self._cannot_open(error) from error
             await asyncio.sleep(self._retry_cap)

@@ -11,7 +11,8 @@ from typing import NoReturn
 class ExitCode(enum.IntEnum):
     """What a process says by ending.
 
-    A governor restarts after `CRASH` and not after `CONFIG`: the same configuration fails the same way.
+    A governor restarts after `CRASH` and not after `CONFIG`: the same configuration fails the same way. After
+    `STORE_AWAY` it restarts however often: nothing is wrong with what it starts.
 
     Example:
         >>> int(ExitCode.PORT_TAKEN)
@@ -36,6 +37,8 @@ class ExitCode(enum.IntEnum):
     """The job that was waited for has ended otherwise than with success."""
     STILL_WAITING = 8
     """What was waited for has not come in time."""
+    STORE_AWAY = 9
+    """The store cannot be reached, or is locked, for now; a governor tries again for as long as that takes."""
     INTERRUPTED = 130
     """Ended by Ctrl-C before it was up (128 + SIGINT, as shells count)."""
 

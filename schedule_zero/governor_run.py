@@ -156,5 +156,5 @@ def _lifeline(fd: int | None, foreground: ForegroundGovernor) -> Iterator[None]:
 
 def _exit_code(code: int | None) -> ExitCode:
     """The server's own exit code where it means something."""
-    known = (ExitCode.CONFIG, ExitCode.PORT_TAKEN, ExitCode.STORE)
+    known = (ExitCode.CONFIG, ExitCode.PORT_TAKEN, ExitCode.STORE, ExitCode.STORE_AWAY)
     return next((one for one in known if one == code), ExitCode.CRASH)

@@ -30,7 +30,7 @@ from schedule_zero.postgres_schema import is_ready, prepare
 from schedule_zero.postgres_session import Offset, PostgresSession, connect
 from schedule_zero.postgres_url import Address
 from schedule_zero.storage import Done, Storage, Work
-from schedule_zero.store_errors import StoreBusy, StoreTrouble
+from schedule_zero.store_errors import StoreAway, StoreBusy, StoreTrouble
 
 __all__ = ["PATIENCE", "PostgresDatabase"]
 
@@ -104,7 +104,8 @@ class PostgresDatabase(Storage):
                     advice = "check the user, the password and the database's name in the store's URL, and the rights"
                     raise self._cannot_open(error, advice) from error
                 if time.monotonic() >= deadline:
-                    raise self._cannot_open(error, "check that it runs, and the address in the store's URL") from error
+                    advice = "check that it runs, and the address in the store's URL"
+                    raise StoreAway(str(self._cannot_open(error, advice))) from error
             except _Taken as error:
                 if time.monotonic() >= deadline:
                     raise StoreUnusable(str(error)) from None

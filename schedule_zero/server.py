@@ -37,6 +37,7 @@ from schedule_zero.security.binding import check_zmq_binding
 from schedule_zero.security.http_hook import guard_of
 from schedule_zero.service import SchedulerService
 from schedule_zero.service_config import ServiceConfig
+from schedule_zero.store_errors import StoreAway
 from schedule_zero.web.rules import web_rules
 
 OnReady = Callable[[int, int], object]
@@ -200,6 +201,8 @@ def run_server(
         return _fail(ExitCode.CONFIG, error)
     except PortTaken as error:
         return _fail(ExitCode.PORT_TAKEN, error)
+    except StoreAway as error:
+        return _fail(ExitCode.STORE_AWAY, error)
     except StoreUnusable as error:
         return _fail(ExitCode.STORE, error)
     if left:

@@ -9,6 +9,7 @@ from schedule_zero.errors import StoreUnusable
 
 __all__ = [
     "RowUnreadable",
+    "StoreAway",
     "StoreBusy",
     "StoreClosed",
     "StoreCorrupt",
@@ -29,6 +30,12 @@ class RowUnreadable(StoreUnusable):
         super().__init__(
             f"the stored {kind} {key!r} cannot be read (the server's log says why): replace it, or remove it"
         )
+
+
+class StoreAway(StoreUnusable):
+    """The database could not be opened in the time there was, by something that passes by itself: it does not
+    answer, or somebody has it locked. Try again later.
+    """
 
 
 class StoreBusy(StoreUnusable):

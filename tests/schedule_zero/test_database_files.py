@@ -14,7 +14,7 @@ import pytest
 from schedule_zero.database import Database
 from schedule_zero.errors import StoreUnusable
 from schedule_zero.schema import APPLICATION_ID
-from schedule_zero.store_errors import StoreCorrupt, StoreForeign
+from schedule_zero.store_errors import StoreAway, StoreCorrupt, StoreForeign
 
 pytestmark = pytest.mark.unit
 
@@ -206,7 +206,7 @@ def test_a_store_locked_for_long_is_refused_at_the_start_and_can_be_opened_later
         await first.start()
         await first.close()
         other = lock(tmp_path / "a.db")
-        with pytest.raises(StoreUnusable, match="another program holds its lock"):
+        with pytest.raises(StoreAway, match="another program holds its lock"):
             await Database(tmp_path / "a.db", retry_cap=0.02).start(timeout=0.1)
         other.execute("COMMIT")
         other.close()

@@ -56,5 +56,6 @@ def test_exit_codes() -> None:
         "NOT_RUNNING": 6,
         "JOB_FAILED": 7,
         "STILL_WAITING": 8,
+        "STORE_AWAY": 9,
         "INTERRUPTED": 130,
     }

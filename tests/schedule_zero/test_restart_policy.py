@@ -55,3 +55,11 @@ def test_a_reset_starts_the_count_anew() -> None:
 def test_a_wrong_configuration_is_not_tried_again(policy: RestartPolicy) -> None:
     """Exit code 2 would be the same next time."""
     assert Restarts(RestartSettings(policy)).delay_after(2, 0.0) is None
+
+
+def test_a_store_that_is_away_is_waited_for_however_long() -> None:
+    """Exit code 9 is no crash: it is tried again for ever, at most the longest delay apart, and uses up no restart."""
+    restarts = Restarts(RestartSettings(max_restarts=1, restart_delay=1.0, backoff=3.0, max_delay=10.0))
+
+    assert [restarts.delay_after(9, 15.0) for _ in range(2000)] == [1.0, 3.0, 9.0] + [10.0] * 1997
+    assert [restarts.delay_after(1, 1.0), restarts.delay_after(1, 1.0)] == [1.0, None]

@@ -16,7 +16,7 @@ from schedule_zero.postgres import PostgresDatabase
 from schedule_zero.postgres_session import LIMITS, PostgresSession, connect
 from schedule_zero.postgres_url import parse
 from schedule_zero.schema import SCHEMA_VERSION
-from schedule_zero.store_errors import StoreBusy, StoreClosed, StoreForeign, StoreTooNew
+from schedule_zero.store_errors import StoreAway, StoreBusy, StoreClosed, StoreForeign, StoreTooNew
 from schedule_zero.stores import build_store
 
 pytestmark = pytest.mark.integration
@@ -299,7 +299,7 @@ def test_a_postgresql_that_is_too_old_is_refused(url: str, within: Within, monke
 def test_a_start_into_silence_ends(
     postgres_server: Any, database: str, wire: Any, within: Within, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A network that passes nothing on from the very first word: StoreUnusable, within a bounded time."""
+    """A network that passes nothing on from the very first word: StoreAway, within a bounded time."""
     monkeypatch.setattr("schedule_zero.postgres.PATIENCE", 0.3)
     monkeypatch.setattr("schedule_zero.postgres._CONNECT", 1.0)
     wire.silence()
@@ -307,7 +307,7 @@ def test_a_start_into_silence_ends(
     async def scene() -> None:
         db = PostgresDatabase(parse(postgres_server.url(database, wire.address)), identity="me", retry_cap=0.05)
         async with asyncio.timeout(8.0):
-            with pytest.raises(StoreUnusable, match="check that it runs"):
+            with pytest.raises(StoreAway, match="check that it runs"):
                 await db.start(timeout=0.1)
 
     within(scene)
