@@ -11,6 +11,8 @@ import pytest
 from apscheduler import ConflictPolicy, Job, Schedule
 from apscheduler.triggers.date import DateTrigger
 
+from schedule_zero.apscheduler_fixes import clock_steps
+from schedule_zero.apscheduler_fixes.clock_steps import watch_clocks
 from schedule_zero.brokers import LastingBroker
 from schedule_zero.scheduler import EXECUTOR, KeptScheduler, build_scheduler, handler_task, task_id
 from schedule_zero.stores import build_store
@@ -68,3 +70,26 @@ def test_a_clock_set_back_makes_nothing_early(sim_world: Any) -> None:
 
     assert 0.0 <= late < 1.1
     assert 659.0 < waited < 662.0
+
+
+def test_who_could_not_be_told_is_told_again(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The store is locked when the clock is set: the step is not forgotten, and nothing ends by it."""
+    told: list[float] = []
+    apart = iter([0.0, 5.0, 5.0, 5.0])
+
+    async def stepped(seconds: float) -> None:
+        told.append(seconds)
+        if len(told) == 1:
+            raise OSError("the store is locked")
+
+    async def scene() -> None:
+        watch = asyncio.create_task(watch_clocks(stepped, every=0.001))
+        while not watch.done():
+            await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="StopIteration"):  # the end of the clock that is played
+            await watch
+
+    monkeypatch.setattr(clock_steps, "_apart", lambda: next(apart))
+    asyncio.run(scene())
+    assert told == [5.0, 5.0]
+    assert "nobody was told that the clock was set; that is tried again" in caplog.text
