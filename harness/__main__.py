@@ -24,9 +24,12 @@ def main() -> None:
         sys.exit(too_old("harness"))
     stopping.begin()
     gc.set_threshold(_ALLOCATIONS)
-    from harness.cli import main as command
+    from harness import output
 
-    command(prog_name="harness")
+    with output.guarded():
+        from harness.cli import main as command
+
+        command(prog_name="harness")
 
 
 def too_old(who: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,7 @@ sys.meta_path.insert(0, Signal())
 from harness.__main__ import main
 main()
 """
+FULL = "harness: standard output cannot be written: No space left on device; send it elsewhere, or make room"
 ROOT = Path(__file__).resolve().parents[2]
 IMPORTED_FIRST = ("__init__", "__main__", "errors", "stopping")
 READ_BY_OLD_PYTHONS = ("run_tests.py", *(f"harness/{name}.py" for name in IMPORTED_FIRST))
@@ -108,15 +110,52 @@ def test_an_old_python_is_told_what_is_needed(what: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_verdict_needs_no_output(tick: Path) -> None:
-    """Closed or full, standard output changes nothing but what is read."""
+def test_output_that_was_closed_before_the_start_is_not_missed(tick: Path) -> None:
+    """Nobody wanted to read it."""
     closed = shell("harness run tick.yaml >&-", tick.parent)
-    full = shell("harness run tick.yaml -q >/dev/full", tick.parent)
     listed = shell("harness list . >&-", tick.parent)
 
-    assert (closed.returncode, full.returncode, listed.returncode) == (0, 0, 0), (closed, full, listed)
-    assert full.stderr.splitlines()[-1] == "harness: the output cannot be written: No space left on device"
+    assert (closed.returncode, listed.returncode) == (0, 0), (closed, listed)
     assert listed.stderr == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("run tick.yaml -q", 5),
+        ("run tick.yaml -q --json", 5),
+        ("list . --json", 5),
+        ("checks", 5),
+        ("--help", 5),
+        ("run tick.yaml -q --json --set when=[]", 1),  # no verdict but a broken check has this code
+        ("run --nonsense --json", 2),
+    ],
+)
+def test_output_that_cannot_be_written_is_told_in_one_line_and_is_no_success(tick: Path, line: str, code: int) -> None:
+    """Whoever gets half of it is told by the exit code, unless that tells worse already; no traceback is anybody's
+    answer."""
+    full = shell(f"harness {line} >/dev/full", tick.parent)
+
+    assert full.returncode == code, full.stderr
+    assert [text for text in full.stderr.splitlines() if "cannot be written" in text] == [FULL]
+    assert full.stderr.splitlines()[-1] == FULL
+    assert "Traceback" not in full.stderr
+
+
+def test_errors_that_nobody_can_be_told_change_no_exit_code(tick: Path) -> None:
+    """A full standard error is no other mistake than the one that was to be told."""
+    found = shell("harness validate nowhere.yaml --json 2>/dev/full", tick.parent)
+
+    assert found.returncode == 2
+    assert json.loads(found.stdout)["error"]["exit_code"] == 2
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tick: Path) -> None:
+    """A broken pipe is neither told nor counted."""
+    found = shell("(harness schema; echo $? >&2) | head -n 1", tick.parent)
+
+    assert (found.stdout, found.stderr) == ("{\n", "0\n")
 
 
 def test_a_look_at_scenarios_waits_for_no_library_of_a_run(tmp_path: Path) -> None:
