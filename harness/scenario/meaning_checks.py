@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-from harness.scenario.meaning_faults import HEAL, matching_heals, no_such_heal
+from harness.scenario.meaning_faults import HEAL, heals_too_late, kept_faults, matching_heals, no_such_heal
 from harness.scenario.meaning_target import NoOptions, option_misfits, unknown
 from harness.scenario.misfit import Misfit
 from harness.scenario.numerals import NUMBER
@@ -46,6 +46,8 @@ def heal_misfits(scenario: View) -> Iterator[Misfit]:
         after = expectation.get("after")
         if after.text and not (after.text.endswith(HEAL) and matching_heals(after.text, ids)):
             yield no_such_heal(after, ids)
+        elif after.text and kept_faults(scenario).issuperset(matching_heals(after.text, ids)):
+            yield heals_too_late(after)
     for expectation in scenario.get("steady").items():
         if expectation.get("after").data:
             yield Misfit("`steady` is awaited before any fault", at=expectation.get("after").path, key=True)

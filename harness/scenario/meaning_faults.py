@@ -48,14 +48,17 @@ def order_misfits(scenario: View) -> Iterator[Misfit]:
     """Faults that wait for a heal that does not exist, or that waits for them."""
     faults = list(scenario.get("faults").items())
     ids = [fault.get("id").text or "" for fault in faults]
+    kept = kept_faults(scenario)
     happens = {name for name, fault in zip(ids, faults, strict=True) if fault.get("after").text is None}
     waiting = {}
     for name, fault in zip(ids, faults, strict=True):
         after = fault.get("after")
         if after.text is not None and after.text.endswith(HEAL):
             others = [other for other in ids if other != name]
-            if matching_heals(after.text, others):
+            if heals := matching_heals(after.text, others):
                 waiting[name] = after
+                if kept.issuperset(heals):
+                    yield heals_too_late(after)
             else:
                 yield no_such_heal(after, others)
     while ready := [name for name, after in waiting.items() if matching_heals(after.text or "", happens)]:
@@ -64,6 +67,23 @@ def order_misfits(scenario: View) -> Iterator[Misfit]:
         yield Misfit(
             f"{name!r} can never happen: what it waits for waits for it", found=after.text, at=after.path
         )
+
+
+def kept_faults(scenario: View) -> frozenset[str]:
+    """The ids of the faults that stay on until the run has been played (``keep: true``)."""
+    faults = scenario.get("faults").items()
+    return frozenset(fault.get("id").text or "" for fault in faults if fault.get("keep").data is True)
+
+
+def heals_too_late(after: View) -> Misfit:
+    """``after`` names only faults that are kept, and those heal when nothing is watched any more."""
+    return Misfit(
+        f"{after.text!r} never comes while the run is watched: `keep: true` heals after it",
+        expected="the heal of a fault that is not kept",
+        found=after.text,
+        hint="give the fault `for` instead of `keep`",
+        at=after.path,
+    )
 
 
 def matching_heals(after: str, ids: Sequence[str] | set[str]) -> list[str]:

@@ -108,6 +108,23 @@ def test_faults(
         ]
 
 
+@pytest.mark.parametrize(
+    ("after", "wanted"),
+    [("crash.heal", "crash.heal"), ("cr*.heal", "cr*.heal"), ('"*.heal"', ""), ("hang.heal", "")],
+)
+def test_nothing_waits_for_the_heal_of_what_is_kept(
+    problems_of: Callable[..., list[Problem]], texts: dict[str, str], after: str, wanted: str
+) -> None:
+    """It comes after the run, when no fault begins and no expectation is watched; another fault's may do."""
+    text = texts["chaos"].replace("restart: 8s}", "keep: true}")
+    never = f"{wanted!r} never comes while the run is watched: `keep: true` heals after it"
+
+    waiting = text.replace("after: crash.heal", f"after: {after}")
+    expecting = text.replace("after: crash.heal", "at: 9s").replace('after: "*.heal"', f"after: {after}")
+    for mistaken in (waiting, expecting):
+        assert [problem.message for problem in problems_of(mistaken)] == [never] * bool(wanted)
+
+
 def test_a_fault_of_handlers_needs_handlers(
     problems_of: Callable[..., list[Problem]], texts: dict[str, str]
 ) -> None:
