@@ -11,12 +11,14 @@ from harness.scenario.problems import Problem, ScenarioProblems
 
 
 def foreseen(loaded: LoadedScenario) -> tuple[Foreseen, ...]:
-    """The faults of a scenario of which it is known beforehand that they will not strike, or may not."""
+    """The loads and faults of a scenario that are known beforehand not to come to pass, or perhaps not."""
     return foresee(loaded.scenario, planned_length(loaded.scenario))
 
 
 def refuse_the_futile(scenarios: Iterable[LoadedScenario]) -> list[str]:
-    """Raise `ScenarioProblems` with every fault that cannot strike; returns one line for each that may not.
+    """Raise `ScenarioProblems` with every fault that cannot strike and every load that must be cut.
+
+    Returns one line for each fault that may not strike.
 
     Runs are not refused for it: a load that was shortened by an override leaves out what comes later, and the check
     ``faults-injected`` says so.

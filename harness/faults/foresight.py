@@ -1,4 +1,4 @@
-"""What a scenario file shows beforehand about faults that will not strike."""
+"""What a scenario file shows beforehand that cannot come to pass: faults that come too late, loads that are cut."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ _ENDS = ("ok", "fail", "info")
 
 
 class Foreseen(NamedTuple):
-    """One fault that cannot strike (``certain``), or that does with some seeds only; ``path`` is where it stands."""
+    """One fault or load that cannot come to pass (``certain``), or does with some seeds only; ``path`` is where it
+    stands.
+    """
 
     path: str
     certain: bool
@@ -20,7 +22,9 @@ class Foreseen(NamedTuple):
 
 
 def foresee(scenario: Scenario, duration: float) -> tuple[Foreseen, ...]:
-    """The faults of a run of `duration` seconds that come too late, in the order of the file.
+    """The loads that the limit of the run cuts, and the faults of a run of `duration` seconds that come too late.
+
+    Each in the order of the file.
 
     What is not certain is left to the run, whose check ``faults-injected`` tells of it.
     """
@@ -31,7 +35,16 @@ def foresee(scenario: Scenario, duration: float) -> tuple[Foreseen, ...]:
             never[spec.id] = why
     while lone := [s for s in scenario.faults if s.id not in never and _waits_in_vain(s, scenario, never)]:
         never |= {spec.id: f"it waits for {spec.after}, and that fault never strikes" for spec in lone}
-    return tuple(_told(scenario, never, duration))
+    return (*_cut(scenario), *_told(scenario, never, duration))
+
+
+def _cut(scenario: Scenario) -> Iterator[Foreseen]:
+    limit = scenario.limits.run
+    for number, item in enumerate(scenario.workload):
+        lasts = item.duration() or 0.0
+        if lasts > limit:
+            why = f"it lasts until {lasts:g} s, and limits.run cuts the run at {limit:g} s"
+            yield Foreseen(f"workload.{number}", True, f"the workload {item.id} can never be through: {why}")
 
 
 def _told(scenario: Scenario, never: Mapping[str, str], duration: float) -> Iterator[Foreseen]:

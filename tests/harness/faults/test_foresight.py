@@ -52,6 +52,17 @@ def test_a_fault_that_follows_one_that_never_strikes_never_does_either() -> None
     assert [path for path, _, _ in told] == ["faults.0", "faults.1"]
 
 
+def test_a_load_that_the_limit_cuts_is_certain_never_to_be_through() -> None:
+    """Such a run comes out unknown however well it goes; one that just fits is not mentioned."""
+    steady: dict[str, Any] = {"model": "open", "count": None, "rate": "1/s", "at": "1s"}
+
+    why = "it lasts until 3601 s, and limits.run cuts the run at 300 s"
+    assert foreseen(**{**steady, "for": "60min"}) == [
+        ("workload.0", True, f"the workload w can never be through: {why}")
+    ]
+    assert foreseen(**{**steady, "for": "299s"}) == []
+
+
 @pytest.mark.parametrize(
     "fault", [{"at": "9.9s"}, {"every": "1s..2s"}, {"when": {"event": "w.ok", "nth": 3}}, {"from": "1s", "to": "60s"}]
 )
