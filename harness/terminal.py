@@ -72,6 +72,8 @@ def report_again(path: Path, *, as_json: bool) -> ExitCode:
         lines = _lines_of(stored.manifest, loaded)
         checks = judge(loaded.scenario, stored.history, lines=lines)
         outcome, reason = sum_up(loaded.scenario, checks)
+        if outcome is Outcome.PASS and verdict is not None and _said_of_the_whole(verdict):
+            outcome, reason = verdict.outcome, verdict.reason
         verdict = Verdict(
             scenario=loaded.scenario.name,
             seed=stored.manifest.seed,
@@ -87,6 +89,11 @@ def report_again(path: Path, *, as_json: bool) -> ExitCode:
     else:
         console.show(console.told(verdict, stored.manifest, report=stored.folder.html, folder=path))
     return verdict.outcome.exit_code
+
+
+def _said_of_the_whole(verdict: Verdict) -> bool:
+    """Whether a stored verdict came from no check, and so cannot be found again: that the run was cut at its limit."""
+    return bool(verdict.checks) and all(check.outcome is Outcome.PASS for check in verdict.checks)
 
 
 def _lines_of(manifest: Manifest, fallback: LoadedScenario) -> Any:

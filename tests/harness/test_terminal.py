@@ -5,15 +5,29 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from harness import terminal
+from harness.checks.judge import judge
+from harness.checks.verdict import Outcome, Verdict
 from harness.errors import ExitCode, UsageError
 from harness.history.history import History
-from harness.history.records import AnyRecord, Edge, Header, Operation, Phase, PhaseName, Status
+from harness.history.records import (
+    AnyRecord,
+    Audit,
+    Edge,
+    Execution,
+    Header,
+    Job,
+    Operation,
+    Phase,
+    PhaseName,
+    Status,
+)
 from harness.report import manifest as manifests
 from harness.report.folder import RunFolder
-from harness.report.write import write_beginning
+from harness.report.write import write_beginning, write_verdict
 from harness.scenario.loader import load_text
 
 if TYPE_CHECKING:
@@ -106,6 +120,28 @@ def test_a_run_that_was_torn_down_is_judged_though_its_verdict_is_lost(
     terminal.report_again(folder.path, as_json=False)
 
     assert "no-lost-job" in capsys.readouterr().out
+
+
+def test_a_run_that_was_cut_at_its_limit_does_not_pass_when_it_is_told_again(
+    begun: Callable[..., RunFolder], short: Callable[..., Scenario], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All its checks passed, and yet not all was played that the file asks for: no check can tell that again."""
+    done = Job(at=1.0, job_id="a", handler="h1", method="work", started=0.5, ended=0.7, outcome="success")
+    ran = Execution(at=0.7, handler="h1", request_id="a", method="work", start=0.5, end=0.7, outcome="ok")
+    searched = Audit(at=3.0, name="processes", scope="final", looked_at=3)
+    call = msgspec.structs.replace(_call(0.4), ref="a")
+    end = [_phase(3.0, PhaseName.TEARDOWN, edge) for edge in Edge]
+    folder = begun(_phase(0.0, PhaseName.RUN), call, done, ran, searched, *end)
+    checks = judge(short(), History.read(folder.history))
+    reason = "the run was cut at its limit of 5 s"
+    cut = Verdict(scenario="short", seed=1, world="real", outcome=Outcome.UNKNOWN, reason=reason, checks=checks)
+    write_verdict(folder.verdict, cut)
+
+    codes = [terminal.report_again(folder.path, as_json=True) for _ in range(2)]
+
+    assert [check.outcome for check in checks] == [Outcome.PASS, Outcome.PASS]
+    assert codes == [ExitCode.UNKNOWN, ExitCode.UNKNOWN]
+    assert json.loads(capsys.readouterr().out.split("\n}\n", 1)[0] + "}")["reason"] == reason
 
 
 def test_explain_draws_the_load_and_not_the_limits(capsys: pytest.CaptureFixture[str]) -> None:
