@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from schedule_zero.errors import StoreUnusable
+from schedule_zero.files import make_folder, make_private
 from schedule_zero.migrations import bring_up_to_date
 from schedule_zero.schema import APPLICATION_ID, SCHEMA_VERSION, require_ours
 from schedule_zero.sqlite_backup import Contents, write_backup
@@ -136,7 +137,8 @@ class Database(Storage):
     def _open(self) -> None:
         self._close_writer()
         if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path.parent)
+            make_private(self.path)  # as it is, so will the files be that SQLite puts beside it
         self._writer = _connect(self.path, self.name)
         self._writer.execute("BEGIN IMMEDIATE")
         try:

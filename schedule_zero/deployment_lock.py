@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from schedule_zero.errors import ScheduleZeroError
+from schedule_zero.files import make_folder
 
 __all__ = ["DeploymentLock", "GovernorAlreadyRunning", "holder", "is_locked"]
 
@@ -54,8 +55,8 @@ class DeploymentLock:
 
     def acquire(self) -> None:
         """Take the lock. Raises GovernorAlreadyRunning when anybody, also this process, holds it for 0.1 s."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        make_folder(self.path.parent)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if not _take(descriptor):
             holder = _written(descriptor)
             os.close(descriptor)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from schedule_zero.errors import ConfigError
+from schedule_zero.files import make_folder
 from schedule_zero.log_file import LogFile
 from schedule_zero.log_format import ConsoleFormatter, JsonFormatter
 from schedule_zero.log_settings import LogSettings
@@ -45,7 +46,7 @@ def _handler(file: Path | None, settings: LogSettings) -> logging.Handler:
     if file is None:
         return logging.StreamHandler()
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         return LogFile(file, settings.max_bytes, settings.backups)
     except OSError as error:
         raise ConfigError(f"log file {file}: cannot be written: {error}") from error

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from schedule_zero import log_rotation
 from schedule_zero.barriers import reached
+from schedule_zero.files import make_folder
 from schedule_zero.launch import ProcessLaunch
 from schedule_zero.lifeline import PID_FILE_VARIABLE
 from schedule_zero.pidfile import PidFile
@@ -91,7 +92,7 @@ class ProcessManager:
         with self._lock:
             if self._process is not None:
                 raise RuntimeError(f"{self.name}: process {self._process.pid} has not been cleared away")
-            self.log_path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.log_path.parent)
             self._process = self._launch(list(command), env)
             self._last_pid = self._process.pid
             self.started_at = time.monotonic()

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from schedule_zero.errors import StoreUnusable
+from schedule_zero.files import make_folder, make_private
 from schedule_zero.schema import require_ours
 from schedule_zero.store_errors import StoreBusy, StoreCorrupt
 
@@ -47,6 +48,7 @@ def write_backup(source: sqlite3.Connection, target: Path) -> Contents:
     part = target.with_name(f"{target.name}.part")
     try:
         part.unlink(missing_ok=True)
+        make_private(part)
         with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as copy:
             source.backup(copy)
             # One file, without the write-ahead log that the original has beside it.
@@ -109,10 +111,12 @@ def restore_backup(backup: Path, target: Path) -> Contents:
     Raises as `inspect_store` for the backup, and `StoreBusy` while a server has the store open.
     """
     contents = inspect_store(backup)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     part = target.with_name(f"{target.name}.part")
     try:
         with _held(target):
+            part.unlink(missing_ok=True)
+            make_private(part)
             shutil.copyfile(backup, part)
             if target.exists():
                 _keep(target)
@@ -180,8 +184,12 @@ def _settle(part: Path, target: Path) -> None:
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
+    _sync(target.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

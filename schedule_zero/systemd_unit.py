@@ -69,7 +69,7 @@ def install_unit(deployment: Deployment, options: UnitOptions) -> Path:
     """Write the unit where it belongs; the caller enables it. Raises ScheduleZeroError when that is not allowed."""
     path = unit_path(deployment, options)
     try:
-        write_atomically(path, unit_text(deployment, options))
+        write_atomically(path, unit_text(deployment, options), mode=0o644)
     except OSError as error:
         raise ScheduleZeroError(f"cannot write {path}: {error.strerror}; try --user, or as root") from error
     return path

@@ -14,6 +14,7 @@ import pytest
 from schedule_zero.database import Database
 from schedule_zero.errors import StoreUnusable
 from schedule_zero.schema import APPLICATION_ID
+from schedule_zero.sqlite_backup import restore_backup
 from schedule_zero.store_errors import StoreAway, StoreCorrupt, StoreForeign
 
 pytestmark = pytest.mark.unit
@@ -215,3 +216,21 @@ def test_a_store_locked_for_long_is_refused_at_the_start_and_can_be_opened_later
         await again.close()
 
     run(scene())
+
+
+def test_the_store_and_its_copies_are_their_owners_alone(tmp_path: Path) -> None:
+    """Database, write-ahead log, index, backup and a restored store hold parameters and results: mode 0600."""
+
+    async def scene() -> None:
+        db = Database(tmp_path / "shop" / "a.db")
+        await db.start()
+        await db.backup(tmp_path / "shop" / "copy.db")
+        found = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "shop").iterdir()}
+        await db.close()
+        assert found == {"a.db": 0o600, "a.db-wal": 0o600, "a.db-shm": 0o600, "copy.db": 0o600}
+        assert (tmp_path / "shop").stat().st_mode & 0o777 == 0o700
+
+    run(scene())
+    (tmp_path / "shop" / "copy.db").chmod(0o644)
+    restore_backup(tmp_path / "shop" / "copy.db", tmp_path / "shop" / "new.db")
+    assert (tmp_path / "shop" / "new.db").stat().st_mode & 0o777 == 0o600

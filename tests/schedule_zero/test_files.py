@@ -1,4 +1,4 @@
-"""Files are old or new, never half."""
+"""Files are old or new, never half, and their owner's alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schedule_zero.files import write_atomically
+from schedule_zero.files import make_folder, make_private, write_atomically
 
 pytestmark = pytest.mark.unit
 
@@ -33,3 +33,30 @@ def test_a_failure_leaves_the_old_text(tmp_path: Path) -> None:
 
     assert path.read_text() == "old"
     assert [one.name for one in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_what_is_written_is_the_owners_alone(tmp_path: Path) -> None:
+    """Parameters and results of jobs are in stores, logs and registries: no other local user reads them."""
+    write_atomically(tmp_path / "shop" / "registry.yaml", "[]")
+    make_private(tmp_path / "shop" / "store.db")
+
+    assert _mode(tmp_path / "shop") == 0o700
+    assert _mode(tmp_path / "shop" / "registry.yaml") == 0o600
+    assert _mode(tmp_path / "shop" / "store.db") == 0o600
+
+
+def test_what_is_there_keeps_its_mode_and_contents(tmp_path: Path) -> None:
+    """Whoever has opened a folder or a file to a group did so on purpose."""
+    (tmp_path / "shop").mkdir(mode=0o750)
+    (tmp_path / "shop" / "store.db").write_text("full")
+    (tmp_path / "shop" / "store.db").chmod(0o640)
+
+    make_folder(tmp_path / "shop")
+    make_private(tmp_path / "shop" / "store.db")
+
+    assert (_mode(tmp_path / "shop"), _mode(tmp_path / "shop" / "store.db")) == (0o750, 0o640)
+    assert (tmp_path / "shop" / "store.db").read_text() == "full"
+
+
+def _mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777

@@ -179,6 +179,6 @@ def test_a_restoration_that_is_killed_at_the_end_has_happened(store: Path, tmp_p
     assert run("backup", str(copy)).exit_code == 0
     write(store, "later")
 
-    killed("os.open", copy, store, "restore")
+    killed("_sync", copy, store, "restore")
 
     assert keys(store) == ["now"]
