@@ -52,6 +52,7 @@ class HandlerRecord:
     """A handler as the registry saw it at one moment.
 
     `registrations` counts how often it registered; `incarnation` changes with every start of its process.
+    `concurrency` is how many calls it runs at once; None if it has not told.
     """
 
     id: str
@@ -62,6 +63,7 @@ class HandlerRecord:
     incarnation: str
     registrations: int
     pid: int | None
+    concurrency: int | None = None
 
 
 @dataclasses.dataclass(slots=True)
@@ -74,6 +76,7 @@ class _Entry:
     last_seen: datetime.datetime | None
     heard: float | None = None
     """When, on the monotonic clock, in seconds; None: not since this server started, or it said `offline`."""
+    concurrency: int | None = None
 
 
 class RegistryManager:
@@ -130,6 +133,7 @@ class RegistryManager:
         *,
         incarnation: str = "",
         pid: int | None = None,
+        concurrency: int | None = None,
     ) -> HandlerRecord:
         """Take a handler in, in the place of any other with this id; the newest registration wins.
 
@@ -147,7 +151,8 @@ class RegistryManager:
                 # finishing.
                 and (old.heard is not None or old.address == address)
             )
-            entry = _Entry(address, tuple(methods), incarnation, old.registrations + 1 if old else 1, pid, None)
+            registrations = old.registrations + 1 if old else 1
+            entry = _Entry(address, tuple(methods), incarnation, registrations, pid, None, concurrency=concurrency)
             self._hear(entry)
             self._entries[handler_id] = entry
             record = self._record(handler_id, entry)
@@ -325,6 +330,7 @@ class RegistryManager:
             entry.incarnation,
             entry.registrations,
             entry.pid,
+            entry.concurrency,
         )
 
     def _hear(self, entry: _Entry) -> None:
@@ -351,6 +357,7 @@ class RegistryManager:
                 registrations=record.registrations,
                 pid=record.pid,
                 last_seen=record.last_seen.isoformat() if record.last_seen else "",
+                concurrency=record.concurrency,
             )
             for record in self.list()
         ]
@@ -370,4 +377,5 @@ def _restored(handler: StoredHandler) -> _Entry:
         handler.registrations,
         handler.pid,
         last_seen,
+        concurrency=handler.concurrency,
     )

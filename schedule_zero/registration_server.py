@@ -20,6 +20,7 @@ from schedule_zero.complaints import Complaints
 from schedule_zero.envelope import Parcel
 from schedule_zero.errors import ConfigError, HandlerUnavailable, PortTaken, ProtocolError, UnknownHandler
 from schedule_zero.handler_registry import RegistryManager, ReportedStatus, Superseded
+from schedule_zero.requests import Id
 from schedule_zero.security.admission import Admission, NotAdmitted
 from schedule_zero.security.binding import check_zmq_binding
 from schedule_zero.security.curve import protect
@@ -34,24 +35,23 @@ _AFTER_FAILURE: Final = 0.1
 _BATCH: Final = 50
 """Requests that are answered before the rest of the event loop gets its turn."""
 
-_HandlerId = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-
-
 class _Register(msgspec.Struct):
-    handler_id: _HandlerId
+    handler_id: Id
     address: Annotated[str, msgspec.Meta(pattern=r"^tcp://\S{1,500}$")]
     # None told, none checked: who registers without them takes jobs for any.
     methods: Annotated[list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=1000)] = []
     incarnation: Annotated[str, msgspec.Meta(max_length=200)] = ""
     pid: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    # Not told by handlers of an older version.
+    concurrency: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class _Unregister(msgspec.Struct):
-    handler_id: _HandlerId
+    handler_id: Id
 
 
 class _ReportStatus(msgspec.Struct):
-    handler_id: _HandlerId
+    handler_id: Id
     status: ReportedStatus = ReportedStatus.ONLINE
     incarnation: str | None = None
 
@@ -294,7 +294,12 @@ class RegistrationServer:
         wanted = msgspec.convert(params, _Register)
         self._admission.check_address(wanted.address)
         self._registry.register(
-            wanted.handler_id, wanted.address, wanted.methods, incarnation=wanted.incarnation, pid=wanted.pid
+            wanted.handler_id,
+            wanted.address,
+            wanted.methods,
+            incarnation=wanted.incarnation,
+            pid=wanted.pid,
+            concurrency=wanted.concurrency,
         )
         return {"registered": True, "heartbeat": self._heartbeat}
 

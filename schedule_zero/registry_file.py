@@ -48,6 +48,7 @@ class StoredHandler(msgspec.Struct, kw_only=True):
     registrations: Annotated[int, msgspec.Meta(ge=0)] = 1
     pid: Annotated[int, msgspec.Meta(ge=0)] | None = None
     last_seen: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    concurrency: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class _Document(msgspec.Struct):

@@ -12,6 +12,7 @@ from abc import ABC
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 import zmq
 
 from schedule_zero.errors import ConfigError
@@ -19,6 +20,7 @@ from schedule_zero.handler_calls import CallMemory
 from schedule_zero.handler_methods import public_methods
 from schedule_zero.handler_registrar import Registrar, RegistrationTiming
 from schedule_zero.handler_socket import HandlerSocket, HandlerStats
+from schedule_zero.requests import Id
 from schedule_zero.security.binding import check_handler_binding
 from schedule_zero.security.curve import HandlerKeys
 
@@ -33,8 +35,10 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
     """A process's worth of callable methods.
 
     Every method that a subclass defines without a leading underscore can be called by its name, with the
-    parameters as keyword arguments; plain methods run in one of `concurrency` threads, coroutines in one
-    event loop. `ping` is answered even while all of them are busy. A request id that was seen before is never
+    parameters as keyword arguments. At most `concurrency` calls run at a time: plain methods in as many threads,
+    coroutines in one event loop, without a thread of their own. The others wait for their turn, as long as their
+    callers do; a server that knows the handler keeps them until then. `ping` is answered even while all are
+    busy. A request id that was seen before is never
     run again: it is joined to the running call or answered from memory (the last `call_memory` answers), also
     when it comes by another connection.
 
@@ -218,6 +222,7 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
             "methods": self.methods,
             "incarnation": self.incarnation,
             "pid": os.getpid(),
+            "concurrency": self._concurrency,
         }
 
     def _end_context(
@@ -245,8 +250,11 @@ def _end_after(context: zmq.Context[zmq.Socket[bytes]], threads: list[threading.
 
 
 def _check(handler_id: str, port: int, concurrency: int, call_memory: int) -> None:
-    if not handler_id or len(handler_id) > 200:
-        raise ConfigError(f"a handler id has 1 to 200 characters, found {handler_id!r:.80}")
+    try:
+        msgspec.convert(handler_id, Id)
+    except msgspec.ValidationError:
+        message = f"a handler id has 1 to 200 characters, none of them a control character, found {handler_id!r:.80}"
+        raise ConfigError(message) from None
     if not 0 <= port <= 65535:
         raise ConfigError(f"a port lies in 0..65535 (0: any free one), found {port}")
     if call_memory < 1:

@@ -231,6 +231,7 @@ def test_port_taken(worker: Any, worker_class: Any) -> None:
     ("arguments", "complaint"),
     [
         ({"handler_id": ""}, "1 to 200 characters"),
+        ({"handler_id": "h\n1"}, r"none of them a control character, found 'h\\n1'"),
         ({"handler_id": "h", "port": 70_000}, "0..65535"),
         ({"handler_id": "h", "concurrency": 0}, "concurrency of at least 1"),
         ({"handler_id": "h", "call_memory": 0}, "at least 1 answer"),
