@@ -20,6 +20,9 @@ _MORE_THAN_A_UNIT = ("integration", "regression", "governor", "slow", "load", "c
 _SIM = Path(__file__).parent / "harness" / "sim"
 """Tests of the simulated world itself have a suite of their own."""
 
+_LONG = "test_docs.py"
+"""Its slow tests take ten seconds and more, and come last by name."""
+
 _LEAVES = {
     "tests/schedule_zero/test_database.py": "a database that cannot be closed in time keeps its files",
     "tests/schedule_zero/test_job_executor.py": "calls that never end keep their threads",
@@ -47,13 +50,32 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark unit tests as such, so that ``-m unit`` and all other suites together hold every test."""
+    _deal_out_the_long_ones(items, getattr(config, "workerinput", {}).get("workercount", 1))
     for item in items:
         if not any(item.get_closest_marker(name) for name in _MORE_THAN_A_UNIT):
             item.add_marker("unit")
         if item.path.is_relative_to(_SIM):
             item.add_marker("sim")
+
+
+def _deal_out_the_long_ones(items: list[pytest.Item], workers: int) -> None:
+    """Have each worker begin with its share of them: whoever met one last would keep the others waiting.
+
+    xdist gives each worker a stretch of the tests in their order, and moves some when one has none left.
+    """
+    long = [item for item in items if item.path.name == _LONG and item.get_closest_marker("slow")]
+    if workers == 1 or not long:
+        return
+    apart = set(long)
+    others = [item for item in items if item not in apart]
+    stretch = -(-len(others) // workers)
+    items[:] = [
+        item
+        for number in range(workers)
+        for item in (*long[number::workers], *others[number * stretch : (number + 1) * stretch])
+    ]
 
 
 @pytest.fixture(scope="module", autouse=True)

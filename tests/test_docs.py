@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -142,9 +143,20 @@ def _write_files(page: Path, project: Path) -> None:
 
 
 def _shell(command: str, project: Path) -> subprocess.CompletedProcess[str]:
-    path = f'export PATH="{Path(sys.executable).parent}:$PATH"\n'
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        # Plugins that no page uses: to load them takes as long as to load pytest.
+        "PYTEST_ADDOPTS": "-p no:anyio -p no:faker -p no:hypothesispytest -p no:platformdirs -p no:time_machine",
+    }
     return subprocess.run(  # the commands are those of this repository's own pages
-        ["/bin/sh", "-c", path + command], cwd=project, capture_output=True, text=True, timeout=90, check=False
+        ["/bin/sh", "-c", command],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
     )
 
 
