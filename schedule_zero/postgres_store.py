@@ -17,11 +17,11 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from logging import Logger
 from typing import Any, Final
 
-from apscheduler import Event, Job, TaskAdded, TaskRemoved, TaskUpdated
+from apscheduler import Event, Job, Schedule, TaskAdded, TaskRemoved, TaskUpdated
 from apscheduler.abc import EventBroker
 
 from schedule_zero.acquiring import Acquired, Choice
@@ -42,7 +42,7 @@ WATCH: Final = 1.0
 PRESENT: Final = 5.0
 #: Seconds that a job waits for a server to which its handler is connected, before another takes it.
 GRACE: Final = 3.0
-#: Seconds until a task that another server was taking from is looked at again.
+#: Seconds until what another server was taking is looked at again.
 _AGAIN: Final = 0.05
 _PREFIX: Final = "handler:"
 
@@ -60,6 +60,8 @@ class PostgresStore(JobStore):
         self._postgres = database
         self._shared = PostgresBroker(database)
         self._elsewhere: frozenset[str] = frozenset()
+        #: Whether no schedule was to be had when schedules were last acquired.
+        self._in_vain = False
 
     def broker(self) -> LastingBroker:
         """The broker that tells the other servers."""
@@ -109,6 +111,23 @@ class PostgresStore(JobStore):
         events, rows, self._elsewhere = await self._db.write(look)
         self._take_tasks(rows)
         await self._publish(*events)
+
+    async def acquire_schedules(self, scheduler_id: str, lease_duration: timedelta, limit: int) -> list[Schedule]:
+        """Take up to `limit` due schedules that no other server holds."""
+        schedules = await super().acquire_schedules(scheduler_id, lease_duration, limit)
+        self._in_vain = not schedules
+        return schedules
+
+    async def get_next_schedule_run_time(self) -> datetime | None:
+        """When the next schedule is due; after a pause, if it is already and was not to be had.
+
+        Another server is processing it, or stands still in the midst of that, for seconds. APScheduler would ask
+        again at once, hundreds of times a second, of a database that all servers share.
+        """
+        first = await super().get_next_schedule_run_time()
+        if self._in_vain and first is not None and first <= datetime.now(UTC):
+            await asyncio.sleep(_AGAIN)
+        return first
 
     async def acquire_jobs(self, scheduler_id: str, lease_duration: timedelta, limit: int | None = None) -> list[Job]:
         """Take up to `limit` jobs by `fair_shares`, none over the limits that hold over all servers."""
