@@ -31,6 +31,7 @@ from schedule_zero.errors import (
 )
 from schedule_zero.execution_log import Attempt, ExecutionLog, ExecutionRecord, Outcome
 from schedule_zero.log_context import bound_log
+from schedule_zero.turns import Turns
 from schedule_zero.wire import ErrorCode
 
 logger = logging.getLogger(__name__)
@@ -78,9 +79,18 @@ class RetryPolicy:
 
 @dataclass
 class _Sight:
-    """What an attempt saw of its handler: the start of it in which the call ran or may have run."""
+    """What an attempt saw of its handler: the start of it in which the call ran or may have run.
+
+    `started` and `clock` tell when it began: at its turn, for what comes before is no time of the call's.
+    """
 
     incarnation: str | None = None
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    clock: float = field(default_factory=lambda: time.monotonic())
+
+    def begin(self) -> None:
+        """The turn has come."""
+        self.started, self.clock = datetime.now(UTC), time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -127,7 +137,8 @@ class JobExecutor:
     `random_source` is the source of jitter, uniform in [0, 1). `reachable` says whether a handler is there to
     be called: an attempt waits for it, without a thread, as long as its time-out allows, instead of calling
     into the void. `elsewhere` says whether another server on the same store can call it: then the job is given
-    back, for that one to take.
+    back, for that one to take. `concurrency` says how many calls a handler runs at once, as far as it has told: no
+    more are sent to it, so that a job waits here, where that takes nothing of its time-out, and not in the handler.
     """
 
     def __init__(
@@ -139,6 +150,7 @@ class JobExecutor:
         random_source: Callable[[], float] | None = None,
         reachable: Callable[[str], bool] = lambda _: True,
         elsewhere: Callable[[str], bool] = lambda _: False,
+        concurrency: Callable[[str], int | None] = lambda _: None,
     ) -> None:
         self._registry = registry
         self._log = log
@@ -146,6 +158,7 @@ class JobExecutor:
         self._random = random_source or random.random
         self._reachable = reachable
         self._elsewhere = elsewhere
+        self._turns = Turns(lambda handler_id: min(threads, concurrency(handler_id) or threads))
         self._threads: dict[str, CallThreads] = {}
         self._running: dict[str, ExecutionRecord] = {}
         #: Calls under way: job id -> handler and future answer.
@@ -187,6 +200,7 @@ class JobExecutor:
         finishing. There is no limit for a handler that is there: the caller sets it.
         """
         self._draining.set()
+        self._turns.turn_away(lambda: GivenBack("the server is stopping before this job's turn came"))
         farewell = time.monotonic() + _FAREWELL
         while self._calls:
             if time.monotonic() >= farewell:
@@ -222,10 +236,9 @@ class JobExecutor:
             number += 1
             self._refuse_if_draining(call)
             barriers.reached("executor.attempt", job_id=call.job_id, handler_id=call.handler_id, attempt=number)
-            timeout = _time_left(call, begin)
-            started, clock, sight = datetime.now(UTC), time.monotonic(), _Sight()
-            outcome, result, error = await self._attempt(call, record, timeout, sight)
-            attempt = Attempt(len(record.attempts) + 1, started, time.monotonic() - clock, error)
+            sight = _Sight()
+            outcome, result, error = await self._attempt(call, record, begin, sight)
+            attempt = Attempt(len(record.attempts) + 1, sight.started, time.monotonic() - sight.clock, error)
             record = _evolve(record, attempts=(*record.attempts, _located(attempt, record.attempts, sight)))
             if not self._again(call, outcome, number, most):
                 return await self._finish(record, outcome, result=result, error=error)
@@ -244,15 +257,28 @@ class JobExecutor:
         return outcome is not Outcome.ERROR or call.policy.retry_errors
 
     async def _attempt(
-        self, call: JobCall, record: ExecutionRecord, timeout: float, sight: _Sight
+        self, call: JobCall, record: ExecutionRecord, begin: float, sight: _Sight
     ) -> tuple[Outcome, Any, str | None]:
-        end = time.monotonic() + timeout
-        if not await self._appears(call, timeout):
-            return (
-                Outcome.UNREACHABLE,
-                None,
-                f"handler {call.handler_id!r} stayed disconnected for {timeout:g} s",
-            )
+        while True:
+            timeout = _time_left(call, begin)
+            if not await self._appears(call, timeout):
+                why = f"handler {call.handler_id!r} stayed disconnected for {timeout:g} s"
+                return Outcome.UNREACHABLE, None, why
+            left = None if call.deadline is None else begin + call.deadline - time.monotonic()
+            self._refuse_if_draining(call)
+            async with self._turns.turn(call.handler_id, left) as mine:
+                if not mine:
+                    why = f"handler {call.handler_id!r} was busy with other calls until the deadline"
+                    return Outcome.UNREACHABLE, None, why
+                self._refuse_if_draining(call)
+                if self._reachable(call.handler_id):
+                    return await self._turn(call, record, begin, sight)
+
+    async def _turn(
+        self, call: JobCall, record: ExecutionRecord, begin: float, sight: _Sight
+    ) -> tuple[Outcome, Any, str | None]:
+        sight.begin()
+        end = time.monotonic() + _time_left(call, begin)
         # Not earlier: a job that has only waited for its handler has not begun, and may begin after a stop.
         if call.at_most_once and not await self._log.record_start(record):
             raise GivenBack(f"job {call.job_id} was taken over, and begun, by another server")

@@ -23,9 +23,9 @@ from apscheduler import Event, Job
 from schedule_zero.addressees import Addressees
 from schedule_zero.bounded import Bounded
 from schedule_zero.closing import close_in_thread
-from schedule_zero.errors import UnknownHandler
 from schedule_zero.execution_log import ExecutionLog, ExecutionRecord, Filters
-from schedule_zero.handler_registry import HandlerRecord, HandlerStatus, RegistryManager
+from schedule_zero.handler_facts import HandlerFacts
+from schedule_zero.handler_registry import HandlerRecord, RegistryManager
 from schedule_zero.health import health_of
 from schedule_zero.idempotency import fingerprint, forget_old_keys
 from schedule_zero.job_calls import call_of
@@ -65,7 +65,6 @@ class SchedulerService:
         self._begun = 0.0
         self._store: JobStore = build_store(config.store_url, identity=config.identity)
         self._broker = self._store.broker()
-        self._store.connected = self._connected
         self.storage = self._store.database
         self._log = ExecutionLog(self.storage)
         self._addressees = Addressees(self._store, self._find_handler, config.per_handler_jobs)
@@ -113,12 +112,15 @@ class SchedulerService:
             pool_size=config.per_handler_jobs,
             secure=keys,
         )
+        facts = HandlerFacts(self._registry)
+        self._store.connected = facts.connected
         self._executor = JobExecutor(
             self._registry,
             self._log,
             threads=config.per_handler_jobs,
-            reachable=self._is_connected,
+            reachable=facts.is_connected,
             elsewhere=self._store.elsewhere,
+            concurrency=facts.concurrency,
         )
         self._registration = RegistrationServer(
             self._registry,
@@ -367,16 +369,6 @@ class SchedulerService:
     def _find_handler(self, handler_id: str) -> HandlerRecord:
         assert self._registry is not None
         return self._registry.get(handler_id)
-
-    def _is_connected(self, handler_id: str) -> bool:
-        try:
-            return self._find_handler(handler_id).status is HandlerStatus.CONNECTED
-        except UnknownHandler:
-            return False
-
-    def _connected(self) -> list[str]:
-        records = [] if self._registry is None else self._registry.list()
-        return [record.id for record in records if record.status is HandlerStatus.CONNECTED]
 
     def _build_scheduler(self) -> Any:
         config = self.config
