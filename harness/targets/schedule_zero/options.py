@@ -31,7 +31,7 @@ class SchedulerOptions(_Options):
     store: Literal["sqlite", "memory", "postgres"] = "sqlite"
     """``postgres`` is for the real world alone: a server of the run's own, or ``database_url``."""
     database_url: str | None = None
-    """A PostgreSQL to be used, as ``HARNESS_POSTGRES_URL`` in the environment; the run makes a schema in it."""
+    """A PostgreSQL to be used; a run's folder tells it, so one with a password belongs in ``HARNESS_POSTGRES_URL``."""
     servers: int = Field(default=1, ge=1, le=MOST_SERVERS)
     """Servers that share a PostgreSQL: ``scheduler``, ``scheduler2``, each with a governor of its own."""
     lease: Duration = Field(default=30.0, ge=1.0)

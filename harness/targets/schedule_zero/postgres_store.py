@@ -76,9 +76,14 @@ class PostgresStore:
         return [row[0] for row in connection.execute(query, (self._schema,))]
 
     def jobs(self, to_scenario: ToScenario) -> Iterable[Job]:
-        """Read with the harness's own SQL, as it does with a file."""
-        with self._connected() as connection:
-            return list(records.jobs_of(connection, to_scenario)) if "jobs" in self._tables(connection) else []
+        """Read with the harness's own SQL, as it does with a file; raises `TargetError` when that cannot be done."""
+        import psycopg
+
+        try:
+            with self._connected() as connection:
+                return list(records.jobs_of(connection, to_scenario)) if "jobs" in self._tables(connection) else []
+        except psycopg.Error as error:
+            raise TargetError(f"the jobs in the store {self._shown} cannot be read: {error}") from error
 
     def backlog(self) -> int | None:
         """Counted in the table of jobs."""

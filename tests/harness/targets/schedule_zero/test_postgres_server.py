@@ -114,6 +114,8 @@ def test_a_lent_database_keeps_nothing_of_the_run(server: PostgresServer) -> Non
     with pytest.raises(TargetError, match=r"the store .* cannot be used") as raised:
         PostgresStore(server.url.replace("postgres@", "postgres:secret@"), RUN).open()
     assert "secret" not in str(raised.value)
+    with pytest.raises(TargetError, match=r"the jobs in the store .* cannot be read"):
+        list(store.jobs(lambda mono: mono))
 
 
 @pytest.mark.integration
