@@ -21,6 +21,8 @@ from schedule_zero.rows import EXECUTOR as EXECUTOR
 from schedule_zero.store import JobStore
 
 TASK_PREFIX = "handler:"
+#: What APScheduler says of jobs that have ended, as it understands it.
+_ENDS = ("Job %s completed successfully", "Job %s was cancelled")
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 
@@ -86,8 +88,20 @@ def build_scheduler(
         # Jobs left by another identity come free when their lease runs out; look twice in that time.
         cleanup_interval=timedelta(seconds=max(1.0, lease / 2)),
         lease_duration=timedelta(seconds=lease),
-        logger=logging.getLogger("schedule_zero.apscheduler"),
+        logger=_logger(),
     )
+
+
+def _logger() -> logging.Logger:
+    """APScheduler's logger, which says nothing of how jobs end.
+
+    To APScheduler a job whose call failed, or that was given back, has "completed successfully" or "was cancelled": its
+    work was to bring the job to its outcome. The executor logs that.
+    """
+    below = logging.Logger("schedule_zero.apscheduler")
+    below.parent = logging.getLogger("schedule_zero.apscheduler")
+    below.addFilter(lambda record: record.msg not in _ENDS)
+    return below
 
 
 class KeptScheduler:
