@@ -45,7 +45,7 @@ class ErrorCode(enum.StrEnum):
     BAD_RESULT = "bad_result"
     """The method ran, and what it returned is not JSON or too large."""
     UNAVAILABLE = "unavailable"
-    """Stopping or full; the call did not run."""
+    """Stopping, full, or busy for as long as the caller waits; the call did not run."""
     ID_REUSED = "request_id_reused"
     """The request id belongs to an earlier call of another method."""
     UNKNOWN_HANDLER = "unknown_handler"
