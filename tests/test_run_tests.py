@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,9 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+_SCRIPT = ROOT / "run_tests.py"
+SPARED = "-p no:anyio -p no:faker -p no:platformdirs -p no:time_machine"
+"""Plugins that are not used here: to load them takes as long as to load pytest."""
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +39,11 @@ def command(runner: ModuleType, *arguments: str) -> list[str]:
     return words[3:]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, script: Path = _SCRIPT, spared: str = SPARED) -> subprocess.CompletedProcess[str]:
     """The script in a process of its own."""
     return subprocess.run(
-        [sys.executable, str(ROOT / "run_tests.py"), *arguments],
+        [sys.executable, str(script), *arguments],
+        env={**os.environ, "PYTEST_ADDOPTS": spared},
         capture_output=True,
         text=True,
         timeout=100.0,
@@ -105,23 +110,50 @@ def test_a_mistake_is_told_in_one_sentence(arguments: list[str], told: str) -> N
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(("body", "code"), [("assert True", 0), ("assert False", 1)])
+@pytest.mark.parametrize(("name", "code"), [("right", 0), ("wrong", 1), ("other", 5)])
 @pytest.mark.integration
-def test_the_exit_code_is_pytests(body: str, code: int, tmp_path: Path) -> None:
+def test_the_exit_code_is_pytests(name: str, code: int, tmp_path: Path) -> None:
     """A path is a suite; pytest's own code comes back, also 5 when -k leaves nothing."""
     path = tmp_path / "test_it.py"
-    path.write_text(f"def test_it():\n    {body}\n")
+    path.write_text("def test_right():\n    assert True\ndef test_wrong():\n    assert False\n")
     options = ("-n", "1", "--", "-p", "no:cacheprovider", "--rootdir", str(tmp_path))
-    assert run(str(path), "-q", *options).returncode == code
-    assert run(str(path), "-q", "-k", "other", *options).returncode == 5
+    assert run(str(path), "-q", "-k", name, *options).returncode == code
 
 
+HELD = {
+    "quick": 1, "all": 10, "unit": 3, "integration": 1, "sim": 1, "zmq": 1, "governor": 1, "regression": 1, "load": 1,
+    "cycles": 1, "chaos": 1,
+}  # fmt: skip
+"""How many tests each suite holds where there is one test of each marker, and a thorough one."""
+
+
+@pytest.mark.integration
+def test_the_list_counts_the_tests_of_each_suite(runner: ModuleType, tmp_path: Path) -> None:
+    """In a project with one test a marker: what a suite holds by its marker, and leaves out by others."""
+    shutil.copy(ROOT / "run_tests.py", tmp_path)
+    (tmp_path / "tests").mkdir()
+    marked = [name for name in runner.SUITES if name not in ("quick", "all", "unit", "sim")]
+    tests = [["unit"], ["unit", "slow"], ["unit", "sim"], ["thorough"], *([name] for name in marked)]
+    lines = ["import pytest"]
+    for number, names in enumerate(tests):
+        lines += [*(f"@pytest.mark.{name}" for name in names), f"def test_{number}(): pass"]
+    (tmp_path / "tests" / "test_it.py").write_text("\n".join(lines), "utf-8")
+
+    done = run("--list", script=tmp_path / "run_tests.py")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = re.findall(r"^(\w+) +(\d+) tests  (.+)$", done.stdout, re.MULTILINE)
+    assert {name: int(count) for name, count, _ in rows} == HELD
+    assert [about for *_, about in rows] == [suite.about for suite in runner.SUITES.values()]
+
+
+@pytest.mark.thorough
 @pytest.mark.integration
 def test_the_list_counts_what_each_suite_holds(runner: ModuleType) -> None:
     """Every suite is listed with its number of tests; none is empty, all holds the most, unit and quick are
     within it.
     """
-    done = run("--list")
+    done = run("--list", spared="")
     assert done.returncode == 0, done.stdout + done.stderr
     rows = re.findall(r"^(\w+) +(\d+) tests  (.+)$", done.stdout, re.MULTILINE)
     counts = {name: int(count) for name, count, _ in rows}
