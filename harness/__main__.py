@@ -7,6 +7,7 @@ Python can read it and be told.
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 from harness import stopping
@@ -22,6 +23,7 @@ def main() -> None:
     """Run the command line; exits with one of `ExitCode`."""
     if sys.version_info < NEEDED:
         sys.exit(too_old("harness"))
+    speak_utf8()
     stopping.begin()
     gc.set_threshold(_ALLOCATIONS)
     from harness import output
@@ -30,6 +32,17 @@ def main() -> None:
         from harness.cli import main as command
 
         command(prog_name="harness")
+
+
+def speak_utf8() -> None:
+    """Start this process anew in UTF-8 mode (PEP 540) where the locale is of another encoding.
+
+    Scenario files and reports are UTF-8, and so are the paths and arguments that stand in them. Python sees to it by
+    itself in the locale C, unless PYTHONUTF8=0 says otherwise; that is for programs which can do without.
+    """
+    if sys.getfilesystemencoding() != "utf-8":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def too_old(who: str) -> int:

@@ -13,6 +13,7 @@ import msgspec
 from harness.checks.verdict import Verdict
 from harness.errors import UsageError
 from harness.report.manifest import Manifest
+from harness.report.text import readable
 
 if TYPE_CHECKING:
     from harness.history.history import History
@@ -93,6 +94,10 @@ class RunFolder:
 
         The time is UTC, so that folders sort by it. Raises `UsageError` when the place is not writable.
         """
+        if (named := readable(str(reports.absolute()))) != str(reports.absolute()):
+            raise UsageError(
+                f"cannot write reports below {named}: its name is no UTF-8; choose another with --report DIR"
+            )
         stamp = (started or datetime.now(UTC)).astimezone(UTC).strftime("%Y%m%d-%H%M%S")
         base = f"{stamp}-{_UNSAFE.sub('_', name)}-{_UNSAFE.sub('_', world)}-{seed}"
         for attempt in range(1, 10_000):

@@ -16,6 +16,7 @@ import psutil
 
 from harness.errors import UsageError
 from harness.report.simulated import SimRecord
+from harness.report.text import readable
 
 FORMAT = 1
 """Version of the file; a reader refuses a newer one."""
@@ -137,17 +138,17 @@ def build(
     """
     return Manifest(
         scenario=scenario,
-        file=file,
+        file=readable(file),
         about=about,
         kind=kind,
         world=world,
         seed=seed,
         source=source,
-        overrides=tuple(overrides),
+        overrides=tuple(map(readable, overrides)),
         mutant=mutant,
         started=(started or datetime.now(UTC)).isoformat(timespec="milliseconds"),
-        command=tuple(sys.argv if command is None else command),
-        again=again,
+        command=tuple(map(readable, sys.argv if command is None else command)),
+        again=readable(again),
         versions=versions(packages),
         commit=commit(Path(file).parent if file else Path()),
         machine=machine(),

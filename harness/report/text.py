@@ -15,6 +15,11 @@ def legal(text: str) -> str:
     return _ILLEGAL.sub("\ufffd", text)
 
 
+def readable(text: str) -> str:
+    """`text` as UTF-8 can hold it: bytes of an argument or a path that are no UTF-8 (PEP 383) are shown as U+FFFD."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def printable(text: str, limit: int = 500) -> str:
     """`text` for a terminal: at most `limit` characters, none of which a terminal obeys.
 

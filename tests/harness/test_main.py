@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -156,6 +157,41 @@ def test_a_reader_that_has_seen_enough_is_no_error(tick: Path) -> None:
     found = shell("(harness schema; echo $? >&2) | head -n 1", tick.parent)
 
     assert (found.stdout, found.stderr) == ("{\n", "0\n")
+
+
+def test_paths_are_utf_8_whatever_the_locale_is(tmp_path: Path) -> None:
+    """Also where Python is told not to see to that: the same names, on the terminal and in JSON."""
+    (tmp_path / "ö k.yaml").write_text(SCENARIO, "utf-8")
+    line = "LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 {} -m harness {} --json"
+    done = [
+        subprocess.run(
+            ["sh", "-c", line.format(sys.executable, words)],
+            cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=60, check=False,
+        )
+        for words in ("validate 'ö k.yaml'", "validate ü.yaml", "run 'ö k.yaml' -q --report 'r ü'")
+    ]  # fmt: skip
+
+    assert [one.returncode for one in done] == [0, 2, 0], done
+    assert json.loads(done[0].stdout) == [{"file": "ö k.yaml", "name": "tick"}]
+    assert done[1].stderr == "harness: ü.yaml: no such file or folder\n"
+    (run,) = json.loads(done[2].stdout)
+    assert run["again"] == "harness run 'ö k.yaml' --world sim --seed 3"
+    assert (tmp_path / run["report"] / "manifest.json").is_file()
+
+
+def test_a_name_that_is_no_utf_8_is_told_and_no_error_of_ours(tick: Path) -> None:
+    """As text in JSON, and as a mistake where reports are to be written."""
+    odd = os.fsdecode(b"n\xff")
+    command = [sys.executable, "-m", "harness"]
+    done = [
+        subprocess.run([*command, *words, "--json"], cwd=tick.parent, capture_output=True, text=True, check=False)
+        for words in (["validate", odd], ["run", "tick.yaml", "--report", odd])
+    ]
+
+    assert [one.returncode for one in done] == [2, 2], done
+    messages = [json.loads(one.stdout)["error"]["message"] for one in done]
+    assert messages[0] == "n\ufffd: no such file or folder"
+    assert messages[1].endswith("/n\ufffd: its name is no UTF-8; choose another with --report DIR")
 
 
 def test_a_look_at_scenarios_waits_for_no_library_of_a_run(tmp_path: Path) -> None:
