@@ -86,6 +86,41 @@ def test_a_descriptor_is_named_by_its_file(tmp_path: Path, objects: bool) -> Non
         assert before.leaks(timeout=0) == [f"descriptor {file.fileno()} ({tmp_path / 'left.log'})"]
 
 
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/shm/harness-test", "/proc/self/status"])
+def test_a_descriptor_of_a_device_or_of_proc_is_told_like_any_other(path: str, objects: bool) -> None:
+    """Shared memory that stays open is a leak, and so is a look at processes that was never ended."""
+    made = path.startswith("/dev/shm/")
+    before = Snapshot.take(objects=objects)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT if made else os.O_RDONLY)
+    try:
+        named = Path(f"/proc/self/fd/{descriptor}").readlink()
+        assert before.leaks(timeout=0) == [f"descriptor {descriptor} ({named})"]
+    finally:
+        os.close(descriptor)
+        if made:
+            Path(path).unlink()
+
+
+def test_a_terminal_is_told_like_any_other_descriptor() -> None:
+    """Both ends of it."""
+    before = Snapshot.take(objects=False)
+    ends = os.openpty()
+    try:
+        found = before.leaks(timeout=0)
+    finally:
+        for end in ends:
+            os.close(end)
+    assert [line.partition(" (")[2].startswith("/dev/p") for line in found] == [True, True]
+
+
+@pytest.mark.parametrize("path", ["/dev/urandom", "/dev/random"])
+def test_the_source_of_random_numbers_may_stay_open(path: str) -> None:
+    """OpenSSL keeps it."""
+    before = Snapshot.take(objects=False)
+    with Path(path).open("rb", buffering=0):
+        assert before.leaks(timeout=0) == []
+
+
 def test_a_listening_port_is_told() -> None:
     """A listener is told by its port as well as by its descriptor."""
     before = Snapshot.take()
