@@ -8,7 +8,7 @@ others; here every task with waiting jobs is looked at, whatever its backlog.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,7 +18,8 @@ from schedule_zero.apscheduler_fixes.jitter_waited import DUE
 from schedule_zero.dialect import Session, every, for_update, now, select
 from schedule_zero.execution_log import insert_record
 from schedule_zero.fair_shares import Candidate, admit
-from schedule_zero.rows import JOB_COLUMNS, SCHEDULE_LIMIT, SEEN, job_of, missed_result, outcome_record
+from schedule_zero.rows import JOB_COLUMNS, SCHEDULE_LIMIT, SEEN, job_of, metadata_text, missed_result, outcome_record
+from schedule_zero.takings import take
 from schedule_zero.unreadable import Reading, read_rows
 
 __all__ = ["Acquired", "Choice", "release"]
@@ -38,7 +39,7 @@ _OF_TASK: Final = (
 )
 #: Rows read at once of one task's backlog, at least: some may be passed over because of their schedule's limit.
 _PAGE: Final = 16
-_CLAIM: Final = "UPDATE jobs SET acquired_by = ?, acquired_until = ? WHERE id = ?"
+_CLAIM: Final = "UPDATE jobs SET acquired_by = ?, acquired_until = ?, metadata = ? WHERE id = ?"
 _ENOUGH: Final = 1 << 30
 
 
@@ -56,7 +57,8 @@ class Choice:
     """Who acquires, how many at most, and what is known of the tasks.
 
     `lease` in microseconds. `limits` has every known task; `by_task` and `by_schedule` count the jobs that run,
-    `here` those of them that this process runs. Made anew for each round, and may be asked again when the batch
+    `here` those of them that this process runs. `starts` says which start of a task's handler is connected (empty:
+    none), which the jobs remember, see `takings`. Made anew for each round, and may be asked again when the batch
     that it is part of is repeated.
     """
 
@@ -67,6 +69,7 @@ class Choice:
     by_task: Counter[str]
     by_schedule: Counter[str]
     here: Counter[str] = field(default_factory=Counter)
+    starts: Callable[[str], str] = lambda _: ""
 
     def make(self, c: Session) -> Acquired:
         """Acquire; rows that cannot be read are left as they are, and hold up nothing."""
@@ -80,7 +83,10 @@ class Choice:
         if not waiting:
             return Acquired([], events, read)
         jobs = admit(waiting, self.here, self.limits, self._most)
-        c.executemany(_CLAIM, [(self.scheduler_id, instant + self.lease, str(job.id)) for job in jobs])
+        for job in jobs:
+            take(job.metadata, instant, self.starts(job.task_id))
+        until = instant + self.lease
+        c.executemany(_CLAIM, [(self.scheduler_id, until, metadata_text(job.metadata), str(job.id)) for job in jobs])
         seen = _seen(c, jobs)
         for job in jobs:
             job.acquired_by = self.scheduler_id

@@ -58,6 +58,10 @@ class Outcome(Enum):
     CANCELLED = "cancelled"
 
 
+#: The error of an attempt that nobody saw the end of.
+BROKEN_OFF = "broken off: the server died, or was stopped, while it had this job; the call may have been made"
+
+
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """One call to the handler: its number from 1, when it began, how long it took in seconds, and what went
     wrong.

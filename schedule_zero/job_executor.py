@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-import msgspec
-
 from schedule_zero import barriers
 from schedule_zero.call_threads import CallThreads
 from schedule_zero.errors import (
@@ -29,10 +27,13 @@ from schedule_zero.errors import (
     TransportError,
     UnknownHandler,
 )
-from schedule_zero.execution_log import Attempt, ExecutionLog, ExecutionRecord, Outcome
+from schedule_zero.execution_log import BROKEN_OFF, Attempt, ExecutionLog, ExecutionRecord, Outcome
+from schedule_zero.job_call import JobCall, RetryPolicy, begun, changed, located, with_broken_off
 from schedule_zero.log_context import bound_log
 from schedule_zero.turns import Turns
 from schedule_zero.wire import ErrorCode
+
+__all__ = ["Caller", "GivenBack", "JobCall", "JobExecutor", "Registry", "RetryPolicy"]
 
 logger = logging.getLogger(__name__)
 
@@ -54,29 +55,6 @@ class GivenBack(ScheduleZeroError):
     """
 
 
-@dataclass(frozen=True)
-class RetryPolicy:
-    """`attempts` calls at most, with ``base * factor**n`` seconds between them, varied by +- `jitter` (0.5:
-    +-50 %).
-
-    `retry_errors` also repeats what the handler answered with an error.
-    """
-
-    attempts: int = 3
-    base: float = 1.0
-    factor: float = 2.0
-    jitter: float = 0.5
-    retry_errors: bool = False
-
-    def pause(self, attempt: int, chance: float) -> float:
-        """Seconds to wait after the failed attempt number `attempt` (from 1); `chance` is uniform in [0, 1).
-
-        >>> RetryPolicy(base=1.0, factor=2.0, jitter=0.5).pause(2, 0.5)
-        2.0
-        """
-        return self.base * self.factor ** (attempt - 1) * (1 + self.jitter * (2 * chance - 1))
-
-
 @dataclass
 class _Sight:
     """What an attempt saw of its handler: the start of it in which the call ran or may have run.
@@ -91,28 +69,6 @@ class _Sight:
     def begin(self) -> None:
         """The turn has come."""
         self.started, self.clock = datetime.now(UTC), time.monotonic()
-
-
-@dataclass(frozen=True)
-class JobCall:
-    """One job's call. `timeout` bounds an attempt, `deadline` all of them together from the start, both in
-    seconds.
-
-    `seen` says that the log may know this job from before a crash; false spares the look.
-    """
-
-    job_id: str
-    handler_id: str
-    method: str
-    params: dict[str, Any] = field(default_factory=dict)
-    schedule_id: str | None = None
-    scheduled_for: datetime | None = None
-    accepted_at: datetime | None = None
-    deadline: float | None = None
-    timeout: float = 30.0
-    policy: RetryPolicy = field(default_factory=RetryPolicy)
-    at_most_once: bool = False
-    seen: bool = True
 
 
 class Caller(Protocol):
@@ -139,6 +95,7 @@ class JobExecutor:
     into the void. `elsewhere` says whether another server on the same store can call it: then the job is given
     back, for that one to take. `concurrency` says how many calls a handler runs at once, as far as it has told: no
     more are sent to it, so that a job waits here, where that takes nothing of its time-out, and not in the handler.
+    `incarnation` is the start of the handler that is connected, empty if none is.
     """
 
     def __init__(
@@ -151,6 +108,7 @@ class JobExecutor:
         reachable: Callable[[str], bool] = lambda _: True,
         elsewhere: Callable[[str], bool] = lambda _: False,
         concurrency: Callable[[str], int | None] = lambda _: None,
+        incarnation: Callable[[str], str] = lambda _: "",
     ) -> None:
         self._registry = registry
         self._log = log
@@ -158,6 +116,7 @@ class JobExecutor:
         self._random = random_source or random.random
         self._reachable = reachable
         self._elsewhere = elsewhere
+        self._incarnation = incarnation
         self._turns = Turns(lambda handler_id: min(threads, concurrency(handler_id) or threads))
         self._threads: dict[str, CallThreads] = {}
         self._running: dict[str, ExecutionRecord] = {}
@@ -175,7 +134,7 @@ class JobExecutor:
 
         Raises `GivenBack` for a job that a drain has kept from its (next) call.
         """
-        record = _begin(call)
+        record = begun(call)
         known = await self._log.get(call.job_id) if call.seen else None
         if known is not None:
             if known.outcome is not None:
@@ -184,7 +143,8 @@ class JobExecutor:
                 return await self._finish(
                     known, Outcome.ABANDONED, error="the server died while this call was under way"
                 )
-            record = _evolve(record, started_at=known.started_at, attempts=known.attempts)
+            record = changed(record, started_at=known.started_at, attempts=known.attempts)
+        record = with_broken_off(call, record)
         self._running[call.job_id] = record
         try:
             with bound_log(job_id=call.job_id, handler=call.handler_id, schedule_id=call.schedule_id):
@@ -239,7 +199,7 @@ class JobExecutor:
             sight = _Sight()
             outcome, result, error = await self._attempt(call, record, begin, sight)
             attempt = Attempt(len(record.attempts) + 1, sight.started, time.monotonic() - sight.clock, error)
-            record = _evolve(record, attempts=(*record.attempts, _located(attempt, record.attempts, sight)))
+            record = changed(record, attempts=(*record.attempts, located(attempt, record.attempts, sight.incarnation)))
             if not self._again(call, outcome, number, most):
                 return await self._finish(record, outcome, result=result, error=error)
             pause = call.policy.pause(number, self._random())
@@ -248,6 +208,7 @@ class JobExecutor:
                 return await self._finish(record, outcome, error=error)
             self._running[call.job_id] = record
             await self._log.record_attempt(record)
+            call.under_way(False)
             await self._rest(call, pause)
 
     @staticmethod
@@ -282,6 +243,8 @@ class JobExecutor:
         # Not earlier: a job that has only waited for its handler has not begun, and may begin after a stop.
         if call.at_most_once and not await self._log.record_start(record):
             raise GivenBack(f"job {call.job_id} was taken over, and begun, by another server")
+        if not call.noted and not call.at_most_once:
+            await self._note(call, record)
         try:
             return Outcome.SUCCESS, await self._answer(call, end, sight), None
         except GivenBack:
@@ -294,6 +257,12 @@ class JobExecutor:
             return Outcome.ERROR, None, _describe(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the job gets an outcome and the scheduler lives
             return Outcome.UNREACHABLE, None, _describe(error)
+
+    async def _note(self, call: JobCall, record: ExecutionRecord) -> None:
+        """Write down that a call is about to be made, as the taking of the job does for a handler that is connected."""
+        at, here = datetime.now(UTC), self._incarnation(call.handler_id)
+        under_way = Attempt(len(record.attempts) + 1, at, 0.0, BROKEN_OFF, incarnation=here or None)
+        await self._log.record_attempt(changed(record, attempts=(*record.attempts, under_way)))
 
     async def _answer(self, call: JobCall, end: float, sight: _Sight) -> Any:
         threads = self._threads.get(call.handler_id)
@@ -324,6 +293,7 @@ class JobExecutor:
             self._refuse_if_draining(call)
         with self._registry.borrow(call.handler_id, timeout=max(_LEAST, end - time.monotonic())) as client:
             timeout = max(1, round(max(_LEAST, end - time.monotonic()) * 1000))
+            call.under_way(True)
             try:
                 return client.call(call.method, call.params, timeout=timeout, request_id=call.job_id)
             except HandlerUnavailable:
@@ -340,7 +310,7 @@ class JobExecutor:
     async def _finish(
         self, record: ExecutionRecord, outcome: Outcome, *, result: Any = None, error: str | None = None
     ) -> ExecutionRecord:
-        final = _evolve(record, outcome=outcome, ended_at=datetime.now(UTC), result=result, error=error)
+        final = changed(record, outcome=outcome, ended_at=datetime.now(UTC), result=result, error=error)
         barriers.reached("executor.before_record", job_id=final.job_id)
         await self._log.record_outcome(final)
         barriers.reached("executor.after_record", job_id=final.job_id)
@@ -349,35 +319,10 @@ class JobExecutor:
         return final
 
 
-def _begin(call: JobCall) -> ExecutionRecord:
-    return ExecutionRecord(
-        job_id=call.job_id,
-        handler_id=call.handler_id,
-        method=call.method,
-        schedule_id=call.schedule_id,
-        scheduled_for=call.scheduled_for,
-        accepted_at=call.accepted_at,
-        started_at=datetime.now(UTC),
-    )
-
-
-def _located(attempt: Attempt, earlier: tuple[Attempt, ...], sight: _Sight) -> Attempt:
-    """The attempt with where it ran; not told of one that is the first and succeeds, as nearly all do."""
-    here = sight.incarnation
-    if not here or (not earlier and attempt.error is None):
-        return attempt
-    elsewhere = any(other.incarnation not in (None, here) for other in earlier)
-    return msgspec.structs.replace(attempt, incarnation=here, maybe_again=elsewhere)
-
-
 def _time_left(call: JobCall, begin: float) -> float:
     if call.deadline is None:
         return call.timeout
     return max(_LEAST, min(call.timeout, begin + call.deadline - time.monotonic()))
-
-
-def _evolve(record: ExecutionRecord, **changes: Any) -> ExecutionRecord:
-    return msgspec.structs.replace(record, **changes)
 
 
 def _describe(error: Exception) -> str:

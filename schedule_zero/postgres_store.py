@@ -150,6 +150,7 @@ class PostgresStore(JobStore):
                 by_task=Counter(),
                 by_schedule=Counter(),
                 here=here,
+                starts=self.starts,
                 server=self._postgres.identity,
                 connected=connected,
             )

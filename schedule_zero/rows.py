@@ -18,6 +18,7 @@ from apscheduler.abc import Trigger
 from schedule_zero.execution_log import ExecutionRecord, Outcome
 from schedule_zero.schema import instant, micros, span
 from schedule_zero.security.stored_triggers import StoredTriggers
+from schedule_zero.takings import UNDER_WAY, takings
 
 #: Key in a job's metadata (in memory only): the log may already know this job, look before calling.
 SEEN = "seen"
@@ -143,6 +144,8 @@ def job_row(job: Job) -> tuple[Any, ...]:
 def job_of(row: Sequence[Any]) -> Job:
     """The job of a row of `JOB_COLUMNS`; raises one of many exceptions for a row that makes no sense."""
     _require_executor(row[7])
+    metadata = msgspec.json.decode(row[8], type=dict[str, Any])
+    takings(metadata)
     job: Job = cast("Any", Job)(
         id=UUID(row[0]),
         task_id=row[1],
@@ -152,12 +155,17 @@ def job_of(row: Sequence[Any]) -> Job:
         jitter=timedelta(microseconds=row[5]),
         start_deadline=instant(row[6]),
         executor=row[7],
-        metadata=msgspec.json.decode(row[8]),
+        metadata=metadata,
         created_at=instant(row[9]),
         acquired_by=row[10],
         acquired_until=instant(row[11]),
     )
     return job
+
+
+def metadata_text(metadata: Mapping[str, Any]) -> str:
+    """A job's metadata as they stand in its row."""
+    return _dump({key: value for key, value in metadata.items() if key not in (SEEN, UNDER_WAY)})
 
 
 def outcome_record(job: Job, result: JobResult) -> ExecutionRecord:

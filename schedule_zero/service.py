@@ -33,7 +33,7 @@ from schedule_zero.job_executor import GivenBack, JobExecutor
 from schedule_zero.refusals import NotFound, Stopping
 from schedule_zero.registration_server import RegistrationServer
 from schedule_zero.requests import JobState, NewSchedule, RunNow, ScheduleChange, call_kwargs
-from schedule_zero.scheduler import EXECUTOR, KeptScheduler, build_scheduler, task_id
+from schedule_zero.scheduler import EXECUTOR, TASK_PREFIX, KeptScheduler, build_scheduler, task_id
 from schedule_zero.schedules import Schedules
 from schedule_zero.security.server_keys import server_keys
 from schedule_zero.service_config import ServiceConfig
@@ -114,6 +114,7 @@ class SchedulerService:
         )
         facts = HandlerFacts(self._registry)
         self._store.connected = facts.connected
+        self._store.starts = lambda task: facts.incarnation(task.removeprefix(TASK_PREFIX))
         self._executor = JobExecutor(
             self._registry,
             self._log,
@@ -121,6 +122,7 @@ class SchedulerService:
             reachable=facts.is_connected,
             elsewhere=self._store.elsewhere,
             concurrency=facts.concurrency,
+            incarnation=facts.incarnation,
         )
         self._registration = RegistrationServer(
             self._registry,

@@ -25,10 +25,11 @@ from schedule_zero.clock_shift import shifted_deadline
 from schedule_zero.database import Database
 from schedule_zero.dialect import Session, for_update, now, select
 from schedule_zero.idempotency import claim_key, find_key
-from schedule_zero.rows import JOB_COLUMNS, job_of
+from schedule_zero.rows import JOB_COLUMNS, job_of, metadata_text
 from schedule_zero.schema import span
 from schedule_zero.storage import Storage
 from schedule_zero.store_schedules import ScheduleStore, added, hold, insert_job, remove_finished
+from schedule_zero.takings import given_back
 from schedule_zero.unreadable import read_rows
 
 __all__ = ["Chooser", "JobStore", "SqliteStore", "clean"]
@@ -48,6 +49,8 @@ class JobStore(ScheduleStore):
         self._idle.set()
         #: The ids of the handlers that are connected to this server at this moment; for a store of several servers.
         self.connected: Callable[[], Iterable[str]] = tuple
+        #: The start of the handler of a task that is connected to this server, see `takings`; empty if none is.
+        self.starts: Callable[[str], str] = lambda _: ""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._db.name})"
@@ -173,7 +176,8 @@ class JobStore(ScheduleStore):
         transaction.
         """
         if result.outcome is JobOutcome.cancelled:
-            await self._db.write(lambda c: _give_back(c, "id = ? AND acquired_by = ?", str(job.id), scheduler_id))
+            metadata = metadata_text(given_back(self._held.get(job.id, job).metadata))
+            await self._db.write(lambda c: _take_back(c, scheduler_id, str(job.id), metadata))
             self._let_go(job.id)
             return
         event = await self._db.write(lambda c: release(c, scheduler_id, job, result))
@@ -221,6 +225,7 @@ class SqliteStore(JobStore):
             by_task=by_task,
             by_schedule=Counter(job.schedule_id for job in self._held.values() if job.schedule_id),
             here=by_task,
+            starts=self.starts,
         ).make
 
 
@@ -234,6 +239,11 @@ def _accept(c: Session, job: Job, key: str, fingerprint: str) -> str:
 def _give_back(c: Session, condition: str, *values: Any) -> int:
     query = f"UPDATE jobs SET acquired_by = NULL, acquired_until = NULL WHERE {condition}"
     return c.execute(query, values).rowcount
+
+
+def _take_back(c: Session, scheduler_id: str, job_id: str, metadata: str) -> int:
+    query = "UPDATE jobs SET acquired_by = NULL, acquired_until = NULL, metadata = ? WHERE id = ? AND acquired_by = ?"
+    return c.execute(query, (metadata, job_id, scheduler_id)).rowcount
 
 
 def clean(c: Session, held: frozenset[str]) -> list[Event]:
