@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import resource
+from collections.abc import Awaitable
 
+from tornado.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPMessageDelegate, RequestStartLine, ResponseStartLine
 from tornado.iostream import IOStream
 from tornado.web import Application
+
+from schedule_zero.http_crowd import Crowd
 
 __all__ = ["PatientServer", "most_connections"]
 
@@ -16,6 +22,8 @@ _HARD_LIMIT = 2
 _MAX_HEAD = 32 * 1024
 #: Seconds in which a request's head must be there, counted from the end of the one before it, and then its body.
 PATIENCE = 60.0
+#: Seconds in which the first head of a connection must be there: nobody connects long before he has something to ask.
+FIRST_PATIENCE = 10.0
 #: Connections at the same time, where the process may have that many.
 _MOST_CONNECTIONS = 2000
 
@@ -32,33 +40,71 @@ def most_connections() -> int:
 class PatientServer(HTTPServer):
     """A server for `app`, whose handlers refuse bodies of more than `max_body` bytes.
 
-    Connections beyond `most` are closed as soon as they come; None takes what there is.
+    `crowd` says who gets a place; without one it is a new one with as many as the process can have.
     """
 
-    def initialize(self, app: Application, max_body: int, most: int | None = None) -> None:  # type: ignore[override]
+    def initialize(self, app: Application, max_body: int, crowd: Crowd | None = None) -> None:  # type: ignore[override]
         """Called with the arguments of the class: HTTPServer is Configurable."""
         super().initialize(
             app,
             max_body_size=_HARD_LIMIT * max_body,
             max_buffer_size=2 * _HARD_LIMIT * max_body,
             max_header_size=_MAX_HEAD,
-            idle_connection_timeout=PATIENCE,
+            idle_connection_timeout=FIRST_PATIENCE,
             body_timeout=PATIENCE,
         )
-        self.most = most_connections() if most is None else most
-        self.refused = 0
-        self._open = 0
+        self.crowd = Crowd(most_connections()) if crowd is None else crowd
+        self._later = copy.copy(self.conn_params)
+        self._later.header_timeout = PATIENCE
 
     def handle_stream(self, stream: IOStream, address: tuple[str, int]) -> None:
         """Serve a connection, or close it if there are too many."""
-        if self._open >= self.most:
-            self.refused += 1
-            stream.close()
-            return
-        self._open += 1
-        super().handle_stream(stream, address)
+        if self.crowd.enter(stream, str(address[0])):
+            super().handle_stream(stream, address)
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """Called when a connection is there, and again whenever a request of it was answered."""
+        assert isinstance(server_conn, HTTP1ServerConnection)
+        self.crowd.silent(server_conn.stream)
+        inner = super().start_request(server_conn, request_conn)
+        return _Watched(inner, self.crowd, server_conn, self._later)
 
     def on_close(self, server_conn: object) -> None:
         """One less."""
-        self._open -= 1
+        assert isinstance(server_conn, HTTP1ServerConnection)
+        self.crowd.left(server_conn.stream)
         super().on_close(server_conn)
+
+
+class _Watched(HTTPMessageDelegate):
+    """What becomes of one request, told to the crowd on the way."""
+
+    def __init__(
+        self,
+        inner: HTTPMessageDelegate,
+        crowd: Crowd,
+        connection: HTTP1ServerConnection,
+        later: HTTP1ConnectionParameters,
+    ) -> None:
+        self._inner = inner
+        self._crowd = crowd
+        self._connection = connection
+        self._later = later
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        self._connection.params = self._later
+        self._crowd.silent(self._connection.stream)
+        return self._inner.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        self._crowd.silent(self._connection.stream)
+        return self._inner.data_received(chunk)
+
+    def finish(self) -> None:
+        self._crowd.served(self._connection.stream)
+        self._inner.finish()
+
+    def on_connection_close(self) -> None:
+        self._inner.on_connection_close()

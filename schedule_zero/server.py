@@ -76,7 +76,8 @@ class Server:
         sockets = _listen(self.config.http_host, self.config.http_port)
         try:
             await self.service.start()
-            self._http = PatientServer(make_app(self.context, web_rules()), self.config.security.max_body)
+            app = make_app(self.context, web_rules())
+            self._http = PatientServer(app, self.config.security.max_body, self.context.crowd)
             self._http.add_sockets(sockets)
         except BaseException:
             for listener in sockets:

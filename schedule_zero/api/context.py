@@ -10,6 +10,8 @@ from schedule_zero.api.exposition import Exposition
 from schedule_zero.call_threads import CallThreads
 from schedule_zero.execution_log import ExecutionRecord
 from schedule_zero.governor_link import GovernorLink
+from schedule_zero.http_crowd import Crowd
+from schedule_zero.http_server import most_connections
 from schedule_zero.metrics import Metrics
 from schedule_zero.service import SchedulerService
 from schedule_zero.service_events import ServiceEvent
@@ -28,6 +30,7 @@ class ApiContext:
     governor: GovernorLink = field(default_factory=GovernorLink)
     stream: EventStream = field(default_factory=EventStream)
     metrics: Metrics = field(default_factory=Metrics)
+    crowd: Crowd = field(default_factory=lambda: Crowd(most_connections()))
     extensions: dict[str, Any] = field(default_factory=dict)
     exposition: Exposition = field(init=False)
     #: The real port of the server, once it listens.
@@ -38,7 +41,7 @@ class ApiContext:
     aside: CallThreads = field(default_factory=lambda: CallThreads("api", 1))
 
     def __post_init__(self) -> None:
-        self.exposition = Exposition(self.service, self.metrics, self.stream, self.aside)
+        self.exposition = Exposition(self.service, self.metrics, self.stream, self.crowd, self.aside)
         self.service.on_event = self.tell
         self.service.on_executed = self._measure
         self.service.storage.on_commit = self.metrics.commits.add

@@ -15,6 +15,7 @@ from schedule_zero.api.event_stream import EventStream
 from schedule_zero.call_threads import CallThreads
 from schedule_zero.errors import StoreUnusable
 from schedule_zero.handler_registry import HandlerStatus
+from schedule_zero.http_crowd import Crowd
 from schedule_zero.metrics import Metrics, Spread
 from schedule_zero.service import SchedulerService
 from schedule_zero.views import Health
@@ -41,11 +42,12 @@ class Exposition:
     """The text of /metrics for one server, by a registry of its own. `aside` is where it imports what it needs."""
 
     def __init__(
-        self, service: SchedulerService, metrics: Metrics, stream: EventStream, aside: CallThreads
+        self, service: SchedulerService, metrics: Metrics, stream: EventStream, crowd: Crowd, aside: CallThreads
     ) -> None:
         self._service = service
         self._metrics = metrics
         self._stream = stream
+        self._crowd = crowd
         self._aside = aside
         self._now: _Now | None = None
         self._registry: Any = None
@@ -122,6 +124,14 @@ class Exposition:
         yield _histogram("http_request_seconds", "How long HTTP requests took, by route.", ["route"], [
             ((route,), spread) for route, spread in sorted(metrics.request_seconds.items())
         ])  # fmt: skip
+        crowd = self._crowd
+        yield _gauge("http_connections", "HTTP connections that are open.", crowd.open)
+        yield _gauge("http_connections_idle", "HTTP connections without a whole request.", crowd.idle)
+        yield _gauge("http_connections_most", "HTTP connections that there can be.", crowd.most)
+        about = "HTTP connections that found no place and were closed at once."
+        yield _counter("http_connections_refused", about, [], [((), crowd.refused)])
+        about = "Silent HTTP connections that were closed to make room for new ones."
+        yield _counter("http_connections_displaced", about, [], [((), crowd.displaced)])
         yield _gauge("event_readers", "Readers of the event stream.", self._stream.readers)
         yield _counter("events", "Events that were told.", [], [((), self._stream.number)])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from typing import Any
 
 import pytest
@@ -45,6 +47,23 @@ def test_what_is_done_is_counted(api: Any) -> None:
     assert grown(before, after, "http_request_seconds_count", route="/metrics") == 1
     assert grown(before, after, "events_total") >= 6
     assert grown(before, after, "store_commits_total") >= 2
+
+
+def test_connections_are_counted(api: Any, server: Any) -> None:
+    """Two connections that say nothing are two more that are open and idle; what was refused begins at nothing."""
+    end = time.monotonic() + 20.0
+    while (before := samples(api))["schedule_zero_http_connections", ()] > 1:
+        assert time.monotonic() < end, "waited 20 s for the end of other tests' connections"
+    with (
+        socket.create_connection(("127.0.0.1", server.http_port)),
+        socket.create_connection(("127.0.0.1", server.http_port)),
+    ):
+        after = samples(api)
+    assert grown(before, after, "http_connections") == 2
+    assert grown(before, after, "http_connections_idle") == 2
+    assert after["schedule_zero_http_connections_most", ()] >= 16
+    assert after["schedule_zero_http_connections_refused_total", ()] == 0
+    assert after["schedule_zero_http_connections_displaced_total", ()] == 0
 
 
 def test_what_is_now_is_looked_up(api: Any, server: Any) -> None:
