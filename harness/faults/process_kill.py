@@ -16,13 +16,19 @@ from harness.faults.signals import ended, send, wait_for
 from harness.scenario.values import Duration
 from harness.targets.base import Place, PlaceKind
 
+SUPERVISOR = "its supervisor"
+"""What a healed kill tells as ``by`` when the harness started again what nobody else is there to start."""
+STARTS_WITHIN = 40.0
+"""Seconds that a supervised process may take until it is ready: it may have to end what its predecessor left."""
+
 
 class KillArgs(Args):
     """Arguments of `ProcessKill`."""
 
     restart: Duration = Field(default=10.0, ge=0)
     """Seconds after the kill within which whoever keeps the process alive must have started it again; then the
-    harness does.
+    harness does. A governor is kept alive by nobody else: for it this is the time until its supervisor, the harness,
+    starts it again.
     """
 
 
@@ -57,7 +63,7 @@ class ProcessKill(Fault[KillArgs]):
 
     def inject(self) -> Mapping[str, Any]:
         """Kill it; returns when the process is gone."""
-        self.deadline = self.args.restart + self.died_within + Fault.deadline
+        self.deadline = self.args.restart + self.died_within + self._start_within + Fault.deadline
         process = own_process(self.place, self.surroundings)
         if not send(process, self.number):
             raise FaultError(
@@ -71,21 +77,27 @@ class ProcessKill(Fault[KillArgs]):
         return {"pid": process.pid}
 
     def heal(self) -> Mapping[str, Any]:
-        """Wait until it runs again; start it when nobody did within ``restart``."""
+        """Wait until it runs again; start it when nobody did within ``restart``. Of a supervised process that is what
+        is meant to be: then the harness is its supervisor, and ``restart`` how long that waits.
+        """
         if self._killed_at is None or not self._known():
             return {}
         due = self._killed_at + self.args.restart
         if wait_for(lambda: self._successor() is not None, max(0.0, due - time.monotonic())):
             by = "its governor"
         else:
-            by = "the harness"
-            self.surroundings.restart(self.place, timeout=Fault.deadline)
+            by = SUPERVISOR if self.place.supervised else "the harness"
+            self.surroundings.restart(self.place, timeout=self._start_within)
         again = self._successor()
         return {
             "pid": again.pid if again else 0,
             "by": by,
             "after": round(time.monotonic() - self._killed_at, 6),
         }
+
+    @property
+    def _start_within(self) -> float:
+        return STARTS_WITHIN if self.place.supervised else Fault.deadline
 
     def _known(self) -> bool:
         """Whether there is a target that should bring the process back."""

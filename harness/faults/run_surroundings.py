@@ -5,12 +5,20 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections.abc import Coroutine, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from harness.errors import FaultError
 from harness.targets.base import Place, PlaceKind
 
 T = TypeVar("T")
+
+
+@runtime_checkable
+class Supervises(Protocol):
+    """A target whose outermost processes the harness starts again, in place of their supervisor."""
+
+    async def restart_process(self, name: str) -> None:
+        """Start a process of this name that has ended; returns when it is ready, raises `TargetError`."""
 
 
 class HasPlaces(Protocol):
@@ -48,9 +56,12 @@ class RunSurroundings:
         return self._ask(look(), self.ask_within, "a list of its places")
 
     def restart(self, place: Place, *, timeout: float) -> None:
-        """Have a handler started again; raises `FaultError` for anything else: no target promises to restart
-        that.
+        """Have a handler started again, or a supervised process; raises `FaultError` for anything else: no target
+        promises to restart that.
         """
+        if place.supervised and isinstance(self._target, Supervises):
+            self._ask(self._target.restart_process(place.name), timeout, f"a new start of {place.name}")
+            return
         if place.kind is not PlaceKind.HANDLER:
             raise FaultError(
                 f"{place.name} was not started again by its governor, and only handlers can be started by the "

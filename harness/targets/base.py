@@ -48,7 +48,8 @@ class Place:
     ``name`` is unique within its kind: ``h1``, ``scheduler``, ``governor``, ``scheduler.req``, ``store``. ``group`` is
     the word a counting selector uses (``{handlers: 2}``). ``pid`` belongs to process and handler places, ``path`` to
     stores, and
-    ``control`` is the address of the agent inside the process, where there is one (see `harness.agent`).
+    ``control`` is the address of the agent inside the process, where there is one (see `harness.agent`). ``supervised``
+    is a process that nobody within the target starts again, such as a governor: the harness does, as systemd would.
     """
 
     kind: PlaceKind
@@ -58,6 +59,7 @@ class Place:
     started: float = 0.0
     path: Path | None = None
     control: str = ""
+    supervised: bool = False
     handle: Any = None
     """The live object, where the place lies in this process (a `zmq.Socket`, a `MockHandler`)."""
 

@@ -138,6 +138,7 @@ BROKEN = (
     Broken("load/surge", "mostly-refused", "surge.unknowns ratio < 1%", "503 Temporarily unavailable", _SURGE),
     Broken("load/surge", "wrong-handler", "history-explainable", "ran at h1", _SURGE),
     Broken("chaos/scheduler_kill", "dead-jobs-deleted", "no-lost-job", "the scheduler's log does not know it"),
+    Broken("chaos/governor_kill", "dead-jobs-deleted", "no-lost-job", "the scheduler's log does not know it"),
     Broken("load/surge", "loop-blocked", "surge.latency p50 < 500ms", "job.submit", _SURGE),
     Broken(
         "cycles/governor",

@@ -311,6 +311,11 @@ class ScheduleZeroTarget:
         await self._control().ask("restart_handler", handler_id=name)
         await self._wait_for(name, connected=True)
 
+    async def restart_process(self, name: str) -> None:
+        """Start the governor anew, as what supervises it would; returns when its server answers."""
+        again = await self._fleet.restart(name, asyncio.get_running_loop().time() + self._setup)
+        self._addresses = (again, *self._addresses[1:])
+
     async def _wait_for(self, name: str, *, connected: bool, timeout: float = 20.0) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout

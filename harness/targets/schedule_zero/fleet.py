@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import psutil
 
+from harness.errors import TargetError
 from harness.targets.base import Place, StopHow, StopResult
 from harness.targets.schedule_zero.governor import Addresses, GovernorProcess
 
@@ -40,6 +41,17 @@ class Fleet:
             self._configure([addresses.registration for addresses in found])
         self.first.spawn()
         return (await self.first.wait_for_addresses(deadline), *found)
+
+    async def restart(self, name: str, deadline: float) -> Addresses:
+        """Start the first governor anew, which has ended; it ends what its predecessor left before it starts its own.
+
+        Raises `NeverReady` at `deadline` (loop time), `TargetError` when it runs, and for any but the first: its server
+        would come back at another address, which the handlers of the first would never learn.
+        """
+        if name != "governor":
+            raise TargetError(f"of several governors only the first is started again by the harness, not {name}")
+        self.first.spawn()
+        return await self.first.wait_for_addresses(deadline)
 
     def require_alive(self, when: str) -> None:
         """Raise `NeverReady` when one has ended."""

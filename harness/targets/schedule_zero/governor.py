@@ -204,7 +204,8 @@ class GovernorProcess:
                 started = process.create_time()
             except psutil.Error:
                 continue
-            found.append(Place(kind, name, group, process.pid, started, control=control))
+            supervised = part == "governor"
+            found.append(Place(kind, name, group, process.pid, started, control=control, supervised=supervised))
         return found
 
 

@@ -24,6 +24,13 @@ def test_what_the_governor_restarts_passes(result: Any) -> None:
     assert (found.outcome, found.samples) == (Outcome.PASS, 2)
 
 
+def test_a_governor_that_the_harness_started_as_its_supervisor_passes(result: Any) -> None:
+    """Nobody else is there to do it."""
+    found = result("brought-back", healed(1.0, by="its supervisor", after=0.6))
+
+    assert (found.outcome, found.samples) == (Outcome.PASS, 1)
+
+
 def test_what_the_harness_had_to_restart_fails(result: Any) -> None:
     """The evidence names the process, the fault, who did it and when."""
     found = result("brought-back", healed(8.0, by="the harness", after=5.25))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import threading
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from harness.errors import FaultError
 from harness.faults.base import Alone
 from harness.faults.ownership import ProcessGone
 from harness.faults.process_kill import KillArgs, ProcessKill
+from harness.faults.run_surroundings import RunSurroundings
+from harness.targets.base import Place, PlaceKind
 
 
 class Governed:
@@ -83,6 +86,48 @@ def test_the_harness_starts_what_nobody_else_started(spawn: Any, place_of_child:
     fault.inject()
     detail = fault.heal()
     assert (detail["pid"], detail["by"], around.asked) == (successor.pid, "the harness", ["h1"])
+
+
+def test_of_a_supervised_process_the_harness_is_the_supervisor(spawn: Any, place_of_child: Any) -> None:
+    """It is told so, and has time to end what its predecessor left behind."""
+    place = dataclasses.replace(place_of_child(spawn()), supervised=True)
+    around = Governed(place)
+    successor = place_of_child(spawn())
+    around.on_restart = lambda: around.now.append(successor)
+    fault = ProcessKill(place, KillArgs(restart=0.05), surroundings=around)
+    fault.inject()
+    detail = fault.heal()
+    assert (detail["pid"], detail["by"], around.asked) == (successor.pid, "its supervisor", ["h1"])
+    assert fault.deadline >= 40.0
+
+
+def test_a_target_is_asked_for_a_process_only_if_it_can_start_one() -> None:
+    """Where it cannot, or where nobody is to, the fault says what would help."""
+    started: list[str] = []
+
+    class Simple:
+        def places(self) -> list[Place]:
+            return []
+
+        async def restart_handler(self, name: str) -> None:
+            raise AssertionError(name)
+
+    class Whole(Simple):
+        async def restart_process(self, name: str) -> None:
+            started.append(name)
+
+    async def play() -> None:
+        loop = asyncio.get_running_loop()
+        governor = Place(PlaceKind.PROCESS, "governor", supervised=True)
+        server = Place(PlaceKind.PROCESS, "scheduler")
+        whole, simple = RunSurroundings(Whole(), loop), RunSurroundings(Simple(), loop)
+        await asyncio.to_thread(whole.restart, governor, timeout=5.0)
+        for around, place in ((simple, governor), (whole, server)):
+            with pytest.raises(FaultError, match="Give the scenario a governor that restarts it"):
+                await asyncio.to_thread(around.restart, place, timeout=5.0)
+
+    asyncio.run(play())
+    assert started == ["governor"]
 
 
 def test_a_dead_successor_is_no_healing(spawn: Any, place_of_child: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from pydantic import ValidationError
 
-from harness.errors import UsageError
+from harness.errors import TargetError, UsageError
 from harness.history.recorder import Recorder
 from harness.history.records import Status
 from harness.scenario.model import Scenario
@@ -79,6 +79,17 @@ def test_a_stop_of_several_went_as_badly_as_that_of_the_worst() -> None:
     assert stopped(Governor("a", []), Governor("b", [], took=2.0)) == StopResult(2.0, 0, forced=False)
     assert stopped(Governor("a", []), Governor("b", [], code=3)) == StopResult(1.0, 3, forced=False)
     assert stopped(Governor("a", []), Governor("b", [], code=None)).forced
+
+
+def test_the_first_governor_is_started_anew_and_no_other() -> None:
+    """The server of another would come back where nobody looks for it."""
+    notes: list[str] = []
+    several = fleet(Governor("a", notes), Governor("b", notes))
+
+    assert asyncio.run(several.restart("governor", 10.0)).http == "http://a"
+    with pytest.raises(TargetError, match="only the first is started again by the harness, not governor2"):
+        asyncio.run(several.restart("governor2", 10.0))
+    assert notes == ["spawn a"]
 
 
 def test_how_the_processes_of_all_governors_ended_is_told_together() -> None:
