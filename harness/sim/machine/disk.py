@@ -174,6 +174,8 @@ class Disk:
         """Raise, or wait, as the trouble at `path` demands."""
         if not self._troubles or isinstance(path, int):
             return
+        if flags & os.O_CREAT and flags & os.O_EXCL and os.path.lexists(path):
+            return  # EEXIST comes before anything that the disk itself could say
         writes = bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
         for trouble in self._at(Path(os.fsdecode(path)).resolve()):
             self._suffer(trouble, writes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import subprocess
 import sys
@@ -271,6 +272,20 @@ def test_a_disk_that_refuses(sim: World, tmp_path: Path, fault: DiskFault, code:
     connection.execute("INSERT INTO t VALUES (2)")
     connection.close()
     assert rows(path) == [2]
+
+
+@pytest.mark.parametrize("fault", [DiskFault.FULL, DiskFault.READ_ONLY, DiskFault.IO_ERROR])
+def test_a_file_that_is_there_is_not_made_again_whatever_the_disk_has(
+    sim: World, tmp_path: Path, fault: DiskFault
+) -> None:
+    """The kernel looks for the name first: EEXIST, as without any fault; a new file is the disk's to refuse."""
+    exclusive = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    (tmp_path / "there").write_text("x")
+    with sim.machine.disk.trouble(fault, tmp_path):
+        with pytest.raises(FileExistsError):
+            os.open(tmp_path / "there", exclusive)
+        with pytest.raises(OSError, match=r"No space|Read-only|Input/output"):
+            os.open(tmp_path / "new", exclusive)
 
 
 def test_a_slow_disk(sim: World, tmp_path: Path) -> None:
