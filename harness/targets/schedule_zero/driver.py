@@ -35,7 +35,7 @@ from harness.targets.schedule_zero.api import ApiClient
 from harness.targets.schedule_zero.control import Control
 from harness.targets.schedule_zero.decoy import interpreters, write_decoy
 from harness.targets.schedule_zero.fleet import Fleet
-from harness.targets.schedule_zero.governor import Addresses, GovernorProcess, kill_tagged
+from harness.targets.schedule_zero.governor import Addresses, GovernorProcess, end_tagged, kill_tagged
 from harness.targets.schedule_zero.intruder import Intruder
 from harness.targets.schedule_zero.living import Sightings
 from harness.targets.schedule_zero.memory import MemoryJobs
@@ -387,8 +387,8 @@ class ScheduleZeroTarget:
         return found
 
     async def close(self) -> None:
-        """Kill whatever still carries the run's tag, and remove the agents' folder."""
-        await asyncio.to_thread(kill_tagged, self.run_tag)
+        """Kill whatever still carries the run's tag, with the files that name it, and remove the agents' folder."""
+        await asyncio.to_thread(end_tagged, self.run_tag)
         self._fleet.release()
         await asyncio.to_thread(self._store.close)
         self._api.close()

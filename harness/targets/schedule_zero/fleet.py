@@ -80,6 +80,7 @@ class Fleet:
         return "\n".join(governor.log_tail() for governor in self.governors)
 
     def release(self) -> None:
-        """Let go of all (see `GovernorProcess.release`)."""
+        """Let go of all, when no process is left (see `GovernorProcess.release`)."""
         for governor in self.governors:
             governor.release()
+            governor.forget_the_dead()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -183,6 +184,15 @@ class GovernorProcess:
         if self.running and self._process is not None:
             self._process.kill()
 
+    def forget_the_dead(self) -> None:
+        """Remove the files that name processes which have ended: those that are killed have no time to, nor has a
+        governor.
+        """
+        for path in [*sorted((self.directory / "pids").glob("*.pid")), self._runtime_file]:
+            if not is_alive(PidFile(path).read()):
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+
     def processes(self) -> Iterator[tuple[str, psutil.Process]]:
         """The living processes of the deployment by name, from their pid files, the server as ``scheduler``."""
         mark = self._deployment.mark
@@ -219,6 +229,13 @@ def _recorded_process(path: Path) -> psutil.Process | None:
         return psutil.Process(record.pid)
     except psutil.Error:
         return None
+
+
+def end_tagged(run: str, *, within: float = 2.0) -> None:
+    """`kill_tagged` until there is none, `within` seconds at most: who is being killed may have started another."""
+    deadline = time.monotonic() + within
+    while kill_tagged(run) and time.monotonic() < deadline:
+        time.sleep(_TICK)
 
 
 def kill_tagged(run: str, *, variable: str = RUN_TAG) -> list[int]:

@@ -20,6 +20,7 @@ from harness.agent.digest import digest
 from harness.errors import NeverReady, UsageError
 from harness.history.recorder import Recorder
 from harness.history.records import AnyRecord, Audit, Event, Execution, Job, Process, ProcessEvent, Status
+from harness.lifecycle import postconditions
 from harness.scenario.model import Scenario
 from harness.targets.base import Place, PlaceKind, StopHow, TargetContext
 from harness.targets.registry import drivers
@@ -164,6 +165,26 @@ def test_a_deployment_from_its_start_to_the_search_for_what_it_left(
 
 
 @pytest.mark.integration
+@pytest.mark.slow
+def test_what_is_killed_leaves_no_file_that_names_it(deployed: Callable[..., Any]) -> None:
+    """As after a second Ctrl-C: nobody had time to put anything away, and the harness does it for them."""
+
+    async def body(target: ScheduleZeroTarget) -> None:
+        folder = target._fleet.first.directory
+        named = {path.name for path in [*(folder / "pids").glob("*.pid"), *folder.glob("governor.json")]}
+        pids = [place.pid for place in target.places() if place.pid]
+
+        await target.close()
+
+        assert named == {"server.pid", "h1.pid", "h2.pid", "governor.json"}
+        assert [*(folder / "pids").glob("*.pid"), *folder.glob("governor.json")] == []
+        assert not any(postconditions.runs(pid) for pid in pids)
+
+    deployed(body)
+
+
+@pytest.mark.integration
+@pytest.mark.slow
 def test_handlers_are_removed_added_and_restarted(deployed: Callable[..., Any]) -> None:
     """Each returns when it is so: gone with its process, connected, connected under another pid."""
 
