@@ -8,6 +8,8 @@ savepoint a piece of work. A result is handed out only after the commit (``synch
 Reads have a connection and a thread of their own: in WAL mode they go on while somebody else holds the write
 lock.
 
+A file that is removed or replaced under it takes no more writes (`file_identity`): SQLite itself would not notice.
+
 What can pass (locked, full, read-only, I/O errors) is retried for as long as it takes. A file that is damaged,
 belongs to another application or was written by a newer version is refused, each by an error of its own
 (`store_errors`), and left as it is.
@@ -25,12 +27,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from schedule_zero.errors import StoreUnusable
+from schedule_zero.file_identity import OpenFiles
 from schedule_zero.files import make_folder, make_private
 from schedule_zero.migrations import bring_up_to_date
 from schedule_zero.schema import APPLICATION_ID, SCHEMA_VERSION, require_ours
 from schedule_zero.sqlite_backup import Contents, write_backup
 from schedule_zero.storage import Done, Storage, Work
-from schedule_zero.store_errors import StoreAway, StoreBusy, StoreClosed, StoreCorrupt, StoreTrouble
+from schedule_zero.store_errors import StoreAway, StoreBusy, StoreClosed, StoreCorrupt, StoreReplaced, StoreTrouble
 
 __all__ = ["TRANSIENT", "Database", "StoreBusy", "StoreClosed", "StoreTrouble"]
 
@@ -69,6 +72,7 @@ class Database(Storage):
     def __init__(self, path: Path | None, *, retry_base: float = 0.01, retry_cap: float = 0.5) -> None:
         super().__init__(str(path or ":memory:"), threaded=path is not None, retry_base=retry_base, retry_cap=retry_cap)
         self.path = path
+        self._files = None if path is None else OpenFiles(path)
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
 
@@ -117,6 +121,7 @@ class Database(Storage):
             thread.shutdown(wait=False)
 
     def _copy(self, target: Path) -> Contents:
+        self._require_same_files()
         try:
             with contextlib.closing(_connect(self.path, self.name)) as source:
                 return write_backup(source, target)
@@ -137,6 +142,7 @@ class Database(Storage):
     def _open(self) -> None:
         self._close_writer()
         if self.path is not None:
+            self._require_same_files(log=False)
             make_folder(self.path.parent)
             make_private(self.path)  # as it is, so will the files be that SQLite puts beside it
         self._writer = _connect(self.path, self.name)
@@ -147,8 +153,15 @@ class Database(Storage):
             self._writer.execute("ROLLBACK")
             raise
         self._writer.execute("COMMIT")
+        if self._files is not None:
+            self._files.opened()
         if self.path is not None and self._reader is None:
             self._open_reader()
+
+    def _require_same_files(self, *, log: bool = True) -> None:
+        error = self._files.replaced(log=log) if self._files is not None else None
+        if error is not None:
+            raise error
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         # Looked at again: somebody else may have brought it up to date while this one waited for the lock.
@@ -162,6 +175,7 @@ class Database(Storage):
             _log.warning("the tables of %s were brought from version %d to %d", self.name, version, SCHEMA_VERSION)
 
     def _open_reader(self) -> sqlite3.Connection:
+        self._require_same_files()
         self._reader = _connect(self.path, self.name)
         self._reader.execute("PRAGMA query_only = ON")
         return self._reader
@@ -182,6 +196,8 @@ class Database(Storage):
         try:
             if self._writer is None:
                 self._open()
+            else:
+                self._require_same_files()
             assert self._writer is not None
             return self._run_batch(self._writer, works)
         except sqlite3.Error as error:
@@ -189,6 +205,8 @@ class Database(Storage):
                 # After an I/O error the connection's idea of the file may be stale: begin with a new one.
                 self._close_writer()
             raise StoreTrouble(error) from error
+        except StoreReplaced as error:
+            return [Done(error=error) for _ in works]
         except (OSError, StoreUnusable) as error:
             raise StoreTrouble(error) from error
 

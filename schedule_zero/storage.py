@@ -23,7 +23,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from schedule_zero.errors import StoreUnusable
-from schedule_zero.store_errors import StoreBusy, StoreClosed, StoreCorrupt, StoreTrouble
+from schedule_zero.store_errors import StoreBusy, StoreClosed, StoreCorrupt, StoreReplaced, StoreTrouble
 
 T = TypeVar("T")
 #: A function on a connection (`dialect.Session`); `Any`, because SQLite's own connection is one as well.
@@ -69,6 +69,7 @@ class Storage(ABC):
         self._trouble: str | None = None
         self._trouble_since = 0.0
         self._damage: str | None = None
+        self._replaced = False
         self._retrying = False
         self._pending: deque[_Pending] = deque()
         self._singly = 0
@@ -266,7 +267,10 @@ class Storage(ABC):
                 # helped.
                 batch = [item for item in batch if not item[1].done()]
                 continue
-            self._note_health()
+            if isinstance(outcomes[0].error, StoreReplaced):
+                self._note_replaced(outcomes[0].error)
+            else:
+                self._note_health()
             self._retrying = False
             for (_, future), outcome in zip(batch, outcomes, strict=True):
                 if isinstance(outcome.error, StoreCorrupt):
@@ -299,9 +303,17 @@ class Storage(ABC):
 
     def _note_health(self) -> None:
         self.commits += 1
+        if self._replaced:
+            logging.getLogger(__name__).warning("the database %s is back, and takes writes again", self.name)
+            self._replaced = False
         if self._trouble is not None:
             logging.getLogger(__name__).warning("store works again after: %s", self.trouble)
             self._trouble = None
+
+    def _note_replaced(self, error: StoreReplaced) -> None:
+        if not self._replaced:
+            logging.getLogger(__name__).error("%s", error)
+        self._replaced = True
 
     def _fail_pending(self) -> None:
         while self._pending:

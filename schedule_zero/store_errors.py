@@ -5,6 +5,8 @@ All are `StoreUnusable`. `StoreTrouble` alone never reaches a caller: it is how 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from schedule_zero.errors import StoreUnusable
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "StoreClosed",
     "StoreCorrupt",
     "StoreForeign",
+    "StoreReplaced",
     "StoreTooNew",
     "StoreTrouble",
 ]
@@ -54,6 +57,21 @@ class StoreCorrupt(StoreUnusable):
 
 class StoreForeign(StoreUnusable):
     """The database belongs to another application; it was left as it is. Name another one."""
+
+
+class StoreReplaced(StoreUnusable):
+    """A file of the database was removed or replaced while it was open: what is written to it would be lost at the
+    next start. Put the same file back (``mv``), or restart the server with the file that it shall go on with.
+
+    >>> str(StoreReplaced(Path("clock.db")))[:70]
+    'the database file clock.db was removed or replaced under the running s'
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"the database file {path} was removed or replaced under the running server, which writes nothing more:"
+            " move the same file back if you still have it, else restart the server with a backup in its place"
+        )
 
 
 class StoreTooNew(StoreUnusable):

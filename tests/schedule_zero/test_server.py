@@ -280,3 +280,23 @@ def test_the_death_of_its_governor_stops_it(process: Process) -> None:
     assert process.child is not None
     assert process.child.wait(20.0) == ExitCode.OK
     assert not process.runtime.exists()
+
+
+def test_a_database_that_is_removed_under_it_takes_no_more_jobs(process: Process) -> None:
+    """What would be lost at the next start is refused with 503, and health tells why; moved back, all goes on."""
+    process.start()
+    later = {"job_id": "s", "handler_id": "h", "job_method": "work", "trigger": {"type": "interval", "hours": 1}}
+    with Slow("h", server_address=process.ports["registration_address"], heartbeat=0.1):
+        until(lambda: connected(process), "the handler's registration")
+        path, aside = process.folder / "jobs.db", process.folder / "aside.db"
+        path.rename(aside)
+        status, body = process.ask("POST", "/api/schedule", later)
+        assert (status, body["title"]) == (503, "Temporarily unavailable")
+        assert body["detail"].startswith(f"the database file {path} was removed or replaced under the running server")
+        _, health = process.ask("GET", "/api/health")
+        assert (health["status"], health["parts"]["store"]) == ("degraded", {"ok": False, "detail": body["detail"]})
+        aside.rename(path)
+        assert process.ask("POST", "/api/schedule", later)[0] == 201
+    process.kill()
+    process.start()
+    assert process.ask("GET", "/api/schedules/s")[0] == 200
