@@ -16,7 +16,7 @@ from harness.checks.verdict import CheckResult, Outcome, Verdict
 from harness.errors import FaultError, HarnessError, Interrupted, NeverReady, TargetError, UsageError
 from harness.faults.injector import Injector
 from harness.faults.plan import draw_plan
-from harness.history.history import History
+from harness.history.history import History, remedy
 from harness.history.recorder import Recorder
 from harness.history.records import Edge, Event, Phase, PhaseName, Status, Step
 from harness.lifecycle.governor_driver import GovernorDriver
@@ -141,7 +141,7 @@ class Run:
         if self._interrupts:
             return Interrupted("interrupted; everything was healed and torn down")
         if self._unwritten is not None and error is None:
-            said = f"the history could not be written while the run went on: {self._unwritten}"
+            said = f"the history could not be written while the run went on: {self._unwritten}{remedy(self._unwritten)}"
             return HarnessError(f"{said}; the run was ended, healed and torn down")
         return error
 
@@ -234,7 +234,10 @@ class Run:
             await asyncio.wait({load}, timeout=HURRY if self._hurried() else PATIENCE)
         finally:
             load.cancel()
-            await asyncio.gather(load, return_exceptions=True)
+            # Not gather: where all is done already it takes another turn of the loop on 3.11 than on 3.12.
+            await asyncio.wait({load})
+            if not load.cancelled():
+                load.exception()  # seen: whoever interrupted this has an error of his own
 
     def _hurried(self) -> bool:
         return self._interrupts > 0 or self._unwritten is not None
