@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -105,10 +107,25 @@ class History:
         return b"".join(encode_line(record) for record in (self.header, *self.records))
 
     def write(self, path: Path) -> None:
-        """Write `dumps` to a file, all or nothing; raises OSError."""
+        """Write `dumps` to a file, all or nothing; raises OSError, and then leaves no half of it."""
         beside = path.with_name(path.name + ".part")
-        beside.write_bytes(self.dumps())
-        beside.replace(path)
+        try:
+            beside.write_bytes(self.dumps())
+            beside.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                beside.unlink()
+            raise
+
+
+def remedy(error: OSError) -> str:
+    """What whoever runs the harness can do about a file of its reports that cannot be written, to follow the error.
+
+    >>> remedy(OSError(errno.ENOSPC, "No space left on device"))
+    '; make room there, or choose another disk with --report DIR'
+    """
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"; {'make room there, or choose another disk' if full else 'choose another place'} with --report DIR"
 
 
 def _read_header(path: Path, line: bytes) -> Header:

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from harness.errors import HarnessError
-from harness.history.history import History, encode_line
+from harness.history.history import History, encode_line, remedy
 from harness.history.records import AnyRecord, Edge, Event, Header, Phase, PhaseName, Sample
 
 _LOG = logging.getLogger(__name__)
@@ -201,7 +201,7 @@ class Recorder:
             history.write(self._path)
         except OSError as error:
             first = "" if str(error) == str(self._lost) else f"; it first failed with: {self._lost}"
-            raise HarnessError(f"cannot write the history to {self._path}: {error}{first}") from error
+            raise HarnessError(f"cannot write the history to {self._path}: {error}{first}{remedy(error)}") from error
 
 
 def _tell(subscriber: Subscriber, record: AnyRecord) -> None:

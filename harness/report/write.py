@@ -9,6 +9,7 @@ import msgspec
 
 from harness.checks.verdict import Verdict
 from harness.errors import HarnessError
+from harness.history.history import remedy
 from harness.report.distributions import measured
 from harness.report.folder import RunFolder
 from harness.report.html import render
@@ -59,7 +60,7 @@ def write_reports(
 
 
 def _not_written(error: OSError, folder: RunFolder) -> HarnessError:
-    return HarnessError(f"cannot write {error.filename or folder.path}: {error.strerror or error}")
+    return HarnessError(f"cannot write {error.filename or folder.path}: {error.strerror or error}{remedy(error)}")
 
 
 def write_verdict(path: Path, verdict: Verdict) -> None:

@@ -162,7 +162,7 @@ def test_a_history_that_cannot_be_written_ends_the_run(
     assert result.verdict.outcome is Outcome.ERROR
     assert result.verdict.reason == (
         "the history could not be written while the run went on: [Errno 28] No space left on device; "
-        "the run was ended, healed and torn down"
+        "make room there, or choose another disk with --report DIR; the run was ended, healed and torn down"
     )
     assert driver.order == ["start", *scripts.torn_down]
     assert History.read(full).phase(PhaseName.RUN) == result.history.phase(PhaseName.RUN)

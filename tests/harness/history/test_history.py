@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.history.history import History, HistoryError, encode_line
+from harness.history.history import History, HistoryError, encode_line, remedy
 from harness.history.records import (
     AnyRecord,
     Audit,
@@ -226,3 +227,28 @@ def test_operations_are_found_by_their_workload() -> None:
     assert history.operations() == (one, two)
     assert history.operations("b") == (two,)
     assert history.operations("c") == ()
+
+
+def test_a_history_that_cannot_be_written_leaves_no_half_of_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk runs full in the middle: what was begun beside the file is gone, the file is as it was."""
+    path = tmp_path / "history.jsonl"
+    path.write_text("as it was")
+    write = Path.write_bytes
+
+    def half(self: Path, data: bytes) -> int:
+        write(self, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(OSError, match="No space left"):
+        History(Header(scenario="demo")).write(path)
+
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("history.jsonl", "as it was")]
+
+
+def test_what_can_be_done_about_a_file_that_cannot_be_written_is_told() -> None:
+    """A full disk is not a place that is forbidden."""
+    assert remedy(OSError(errno.EDQUOT, "")) == "; make room there, or choose another disk with --report DIR"
+    assert remedy(PermissionError(errno.EACCES, "")) == "; choose another place with --report DIR"
