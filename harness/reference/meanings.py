@@ -187,7 +187,10 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     },
     "TargetOptions": {"decoy_python": "put another `python` first on `PATH`, which nobody may use"},
     "SchedulerOptions": {
-        "store": "where jobs are kept",
+        "store": "where jobs are kept; `postgres` is for the real world alone",
+        "database_url": "the PostgreSQL to be used; without it a server of the run's own",
+        "servers": "how many servers share a PostgreSQL: `scheduler`, `scheduler2`, each with a governor of its own",
+        "security": "who is asked: nobody, clients of the API for tokens, and (for real) all over ZeroMQ for keys",
         "lease": "how long a job stays acquired without renewal; 1 s or more",
         "max_jobs": "jobs that run at once",
         "per_handler_jobs": "jobs that run at once at one handler",
@@ -227,6 +230,11 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     "AwayArgs": {"down": "for how long nothing of the deployment runs"},
     "ScheduleArgs": {"id": "which schedule"},
     "HealthArgs": {"ready": "a part that is not well makes the call fail (503), instead of being told in the answer"},
+    "IntrudeArgs": {
+        "way": "how somebody without the right to tries to get in",
+        "handler": "at whose expense",
+        "other": "for `anothers-name`: whose key is shown",
+    },
     "ApschedulerTargetOptions": {
         "factory": "who makes the scheduler, as `package.module:function`: called without arguments, or with the "
         "folder for its store if it takes one; must return a new `AsyncScheduler`",
