@@ -12,7 +12,7 @@ from schedule_zero.governor_core import GovernorCore
 from schedule_zero.launch import ProcessLaunch, environment, handler_command, registration_address, server_command
 from schedule_zero.ports import reachable
 from schedule_zero.process_manager import ProcessManager
-from schedule_zero.readiness import ProcessProbe
+from schedule_zero.readiness import RUNTIME_FILE, ProcessProbe
 
 __all__ = ["GovernorAlreadyRunning", "ProcessGovernor", "StartFailed"]
 
@@ -33,7 +33,7 @@ class ProcessGovernor(GovernorCore[ProcessLaunch]):
 
     @property
     def _runtime_path(self) -> Path:
-        return self.deployment.directory / "server.json"
+        return self.deployment.directory / RUNTIME_FILE
 
     @property
     def _config_path(self) -> Path:

@@ -21,7 +21,19 @@ from schedule_zero.ports import reachable
 from schedule_zero.security.curve import Curve
 from schedule_zero.security.server_keys import Peers
 
-__all__ = ["Probe", "ProcessProbe", "ServerRuntime", "connected_handlers", "health_of", "ping_all", "read_runtime"]
+__all__ = [
+    "RUNTIME_FILE",
+    "Probe",
+    "ProcessProbe",
+    "ServerRuntime",
+    "connected_handlers",
+    "health_of",
+    "ping_all",
+    "read_runtime",
+]
+
+#: What a governed server writes into the folder of its deployment while it listens.
+RUNTIME_FILE = "server.json"
 
 
 @dataclass(frozen=True)

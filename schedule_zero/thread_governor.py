@@ -15,7 +15,7 @@ from schedule_zero.governor_base import SERVER, HandlerConfig
 from schedule_zero.governor_core import GovernorCore
 from schedule_zero.launch import registration_address
 from schedule_zero.ports import reachable
-from schedule_zero.readiness import ServerRuntime
+from schedule_zero.readiness import RUNTIME_FILE, ServerRuntime
 from schedule_zero.thread_unit import ThreadLaunch, ThreadUnit, Work
 from schedule_zero.thread_work import HandlerWork, ServerWork
 from schedule_zero.zmq_handler_base import BaseHandler
@@ -75,6 +75,10 @@ class ThreadGovernor(GovernorCore[ThreadLaunch]):
         # Two servers of one deployment would take each other's jobs for abandoned ones.
         if self._units[SERVER].abandoned:
             raise StartFailed("the server of an earlier start was told to stop and has not ended yet; try again later")
+        self._clean_up()  # a governor that was killed has left it
+
+    def _clean_up(self) -> None:
+        (self.deployment.directory / RUNTIME_FILE).unlink(missing_ok=True)
 
     def _server_launch(self) -> ThreadLaunch:
         service = self._running.service

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import re
 import threading
 from pathlib import Path
 
 from schedule_zero.errors import ConfigError, ScheduleZeroError
+from schedule_zero.files import write_atomically
 from schedule_zero.governor_base import HandlerConfig
 from schedule_zero.handler import load_class
 from schedule_zero.launch import registration_addresses
-from schedule_zero.readiness import ServerRuntime
+from schedule_zero.readiness import RUNTIME_FILE, ServerRuntime
 from schedule_zero.security.server_keys import handler_options
 from schedule_zero.server import Server
 from schedule_zero.service_config import ServiceConfig
@@ -26,7 +29,8 @@ _LOOK = 0.1  # seconds between two looks whether a handler answers still
 class ServerWork:
     """A server in an event loop of its own. :attr:`runtime` says where it listens; None while it does not.
 
-    ``directory`` is the deployment's folder, where the server finds its governor.
+    ``directory`` is the deployment's folder, where the server finds its governor, and commands find the server: by its
+    ``server.json``, as that of a process.
     """
 
     def __init__(self, service: ServiceConfig, pid: int, directory: Path | None = None) -> None:
@@ -35,6 +39,7 @@ class ServerWork:
         self._service = service
         self._pid = pid
         self._directory = directory
+        self._word: str | None = None
         self._wanted = True
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -59,6 +64,7 @@ class ServerWork:
         try:
             await server.start()
             facts = server.runtime()
+            self._leave_word(facts)
             self.runtime = ServerRuntime(
                 self._pid, str(facts["http_url"]), str(facts["registration_address"]), str(facts["token"])
             )
@@ -66,8 +72,21 @@ class ServerWork:
         finally:
             self.runtime = None
             await server.stop()
+            self._take_word_back()
             if server.service.abandoned_threads:
                 self.left = [one for one in threading.enumerate() if one.name.startswith(_CALLS)]
+
+    def _leave_word(self, facts: dict[str, object]) -> None:
+        if self._directory is not None:
+            word = json.dumps(facts)
+            write_atomically(self._directory / RUNTIME_FILE, word, mode=0o600)
+            self._word = word
+
+    def _take_word_back(self) -> None:
+        # Not that of a later server: this one may have been given up long ago.
+        with contextlib.suppress(OSError):
+            if self._directory is not None and (self._directory / RUNTIME_FILE).read_text("utf-8") == self._word:
+                (self._directory / RUNTIME_FILE).unlink()
 
 
 class HandlerWork:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from schedule_zero.api_client import ApiClient, chosen_token, chosen_url
 from schedule_zero.governor_base import ProcessStatus
 from schedule_zero.process_governor import GovernorAlreadyRunning, StartFailed
 
@@ -212,3 +213,27 @@ def test_an_error_in_a_look_does_not_end_the_watch(sim_world: Any, stage: Any, c
 
         stage.until(lambda: one.status()["h1"].restart_count == 1 and one.status()["h1"].ready, "it is back")
         assert "the monitor met an unexpected error and goes on" in caplog.text
+
+
+def test_commands_find_a_server_with_any_port(sim_world: Any, stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With port 0 the server leaves word where it listens, for this user alone; a restarted one leaves its own, and
+    after the stop there is none.
+    """
+    monkeypatch.delenv("SCHEDULEZERO_URL", raising=False)
+    monkeypatch.delenv("SCHEDULEZERO_TOKEN", raising=False)
+    place = (None, "t", None, stage.folder)
+    word = stage.folder / "t" / "server.json"
+    word.parent.mkdir(parents=True)
+    word.write_text('{"http_url": "http://127.0.0.1:1"}')  # of a governor that was killed
+    with stage.governor(stage.echo()) as governor:
+        governor.start()
+        for _ in range(2):
+            assert word.stat().st_mode & 0o777 == 0o600
+            api = ApiClient(chosen_url(*place), token=chosen_token(*place))
+            assert [one["id"] for one in api.call("GET", "/api/handlers")["handlers"]] == ["h1"]
+            life = stage.lives(governor)["server"]
+            stage.crash(governor, "server")
+            stage.until(lambda: stage.lives(governor)["server"] not in (None, life), "the next life")  # noqa: B023
+            stage.until(lambda: governor.status()["server"].ready, "a server that is ready")
+        governor.stop(10.0)
+        assert not word.exists()
