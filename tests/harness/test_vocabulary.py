@@ -25,6 +25,7 @@ def test_the_vocabulary_knows_the_driver_with_its_operations_and_places() -> Non
         "health.check",
         "scheduler.restart",
         "scheduler.kill",
+        "intruder.try",
     }
     assert driver.places == {
         "governor": "process",
