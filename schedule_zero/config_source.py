@@ -220,6 +220,11 @@ class Section:
         found = _shown(entry[1]) if entry else "nothing"
         return _error_at(node, self._file, _join(self._path, key), f"expected {expected}", found)
 
+    def refused(self, key: str, problem: str) -> ConfigError:
+        """The error that says what is wrong at ``key`` in other words, without what stands there."""
+        entry = self._entries.get(key)
+        return _error_at(entry[1] if entry else self._node, self._file, _join(self._path, key), problem, None)
+
     def _take(self, key: str, required: bool = False) -> Node | None:
         """The node at ``key``; None when it is absent or null."""
         if key not in self._known:

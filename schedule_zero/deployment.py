@@ -43,7 +43,7 @@ from schedule_zero.deployment_env import LEVELS, MAX_PORT, Environment, is_host
 from schedule_zero.errors import ConfigError
 from schedule_zero.governor_base import SERVER, GovernorKind, HandlerConfig, RestartPolicy
 from schedule_zero.security.settings import read_security
-from schedule_zero.service_config import LogSettings, RetrySettings, ServiceConfig, with_store
+from schedule_zero.service_config import LogSettings, RetrySettings, ServiceConfig, store_trouble, with_store
 
 __all__ = [
     "DEFAULT_PORTS",
@@ -64,6 +64,7 @@ DEFAULT_PORTS: Mapping[str, tuple[int, int]] = {
 """HTTP and ZeroMQ port of the well-known deployments; any other name has those of ``default``."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAME_WORDS = "letters, digits, '.', '_', '-', starting with one of the first two, 64 at most"
 
 _HANDLER_ID = f"letters, digits, '.', '_', '-', 64 at most, and neither {SERVER!r} nor 'governor'"
 
@@ -156,10 +157,9 @@ def _name(document: Section, asked: str | None) -> str:
     if written is not None and written != name:
         raise document.wrong("deployment", f"the deployment asked for, {name!r}")
     if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"deployment {name!r}: expected letters, digits, '.', '_', '-', starting with one of the "
-            "first two, 64 at most"
-        )
+        if written is not None:
+            raise document.wrong("deployment", _NAME_WORDS)
+        raise ConfigError(f"deployment {name!r}: expected {_NAME_WORDS}")
     return name
 
 
@@ -336,8 +336,9 @@ def _peers(zmq: Section) -> tuple[str, ...]:
 
 def _store(document: Section) -> str:
     store = document.text("store", "sqlite") or "sqlite"
-    if store not in ("sqlite", "memory") and "://" not in store:
-        raise document.wrong("store", "sqlite, memory, or a URL such as postgresql://user@host/database")
+    trouble = store_trouble(store)
+    if trouble is not None:
+        raise document.refused("store", trouble)
     return store
 
 

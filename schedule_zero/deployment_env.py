@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from schedule_zero.errors import ConfigError
-from schedule_zero.service_config import SecuritySettings, ServiceConfig, with_store
+from schedule_zero.service_config import SecuritySettings, ServiceConfig, store_trouble, with_store
 
 __all__ = ["LEVELS", "MAX_PORT", "Environment", "is_host"]
 
@@ -104,9 +104,13 @@ class Environment:
         return value if value in ("console", "json") else self._refuse(name, "console or json")
 
     def _url(self, name: str, default: str) -> str:
-        value = self.text(name) or default
-        known = value in ("sqlite", "memory") or "://" in value
-        return value if known else self._refuse(name, "sqlite, memory, or a URL such as postgresql://user@host/database")
+        value = self.text(name)
+        if value is None:
+            return default
+        trouble = store_trouble(value)
+        if trouble is not None:
+            raise ConfigError(f"environment variable {name}: {trouble}")
+        return value
 
     def _refuse(self, name: str, expected: str) -> str:
         raise ConfigError(f"environment variable {name}: expected {expected}, found {self.text(name)!r}")

@@ -19,11 +19,15 @@ import socket
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from schedule_zero.errors import ConfigError
 from schedule_zero.log_settings import LogSettings
+from schedule_zero.postgres_url import parse
 from schedule_zero.security.settings import SecuritySettings
 
-__all__ = ["LogSettings", "RetrySettings", "SecuritySettings", "ServiceConfig", "with_store"]
+__all__ = ["LogSettings", "RetrySettings", "SecuritySettings", "ServiceConfig", "store_trouble", "with_store"]
 
+_STORES = "sqlite, memory, or a URL such as postgresql://user@host/database"
+_SCHEMES = re.compile(r"(memory|sqlite|postgres|postgresql)(\+\w+)?://.*", re.DOTALL)
 _SQLITE = re.compile(r"sqlite(\+\w+)?:///(?P<file>[^:?][^?]*)")
 
 
@@ -106,6 +110,28 @@ class ServiceConfig:
         if self.store == "sqlite":
             return f"sqlite+aiosqlite:///{self.database}" if self.database else "sqlite+aiosqlite://"
         return self.store
+
+
+def store_trouble(store: str) -> str | None:
+    """What is wrong with a store's name or URL, without the URL itself, which may hold a password; None if nothing is.
+
+    >>> store_trouble("mysql://me:secret@db/jobs")
+    "expected sqlite, memory, or a URL such as postgresql://user@host/database, found a URL of 'mysql'"
+    """
+    if store in ("sqlite", "memory"):
+        return None
+    if not _SCHEMES.fullmatch(store):
+        scheme, found, _ = store.partition("://")
+        return f"expected {_STORES}, found {f'a URL of {scheme!r}' if found else repr(store)}"
+    if not store.startswith("postgres"):
+        return None
+    try:
+        parse(store)
+    except ConfigError as error:
+        return str(error)
+    except ValueError as error:
+        return f"expected {_STORES}, found none: {error}"
+    return None
 
 
 def with_store(config: ServiceConfig, store: str) -> ServiceConfig:

@@ -135,6 +135,29 @@ def test_an_empty_variable_is_none(tmp_path: Path) -> None:
     assert load_deployment("test", env={"SCHEDULEZERO_PORT": ""}, root=tmp_path).service.http_port == 8890
 
 
+def test_a_wrong_store_of_the_environment_is_told_without_its_password(tmp_path: Path) -> None:
+    """The error names the variable, and what it expects, and nothing of the URL but its kind."""
+    env = {"SCHEDULEZERO_DATABASE_URL": "mysql://me:secret@db/jobs"}
+    with pytest.raises(ConfigError) as caught:
+        load_deployment("test", env=env, root=tmp_path)
+    assert str(caught.value) == (
+        "environment variable SCHEDULEZERO_DATABASE_URL: expected sqlite, memory, or a URL such as"
+        " postgresql://user@host/database, found a URL of 'mysql'"
+    )
+
+
+def test_a_wrong_name_in_the_file_is_told_with_its_place(tmp_path: Path) -> None:
+    """A name that leads out of the folder of all deployments is refused where it is written."""
+    path = tmp_path / "d.yaml"
+    path.write_text("deployment: ../../etc\n")
+    with pytest.raises(ConfigError) as caught:
+        load_deployment(config_path=path, env={}, root=tmp_path)
+    assert str(caught.value) == (
+        f"{path}:1:13: deployment: expected letters, digits, '.', '_', '-', starting with one of the first two, 64 at"
+        " most, found '../../etc'"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -162,6 +185,20 @@ def test_a_wrong_variable_is_told_by_name(name: str, value: str, tmp_path: Path)
         (
             "store: jobs.db",
             "1:8: store: expected sqlite, memory, or a URL such as postgresql://user@host/database, found 'jobs.db'",
+        ),
+        (
+            "store: mysql://me:secret@db/jobs",
+            "1:8: store: expected sqlite, memory, or a URL such as postgresql://user@host/database, found a URL of"
+            " 'mysql'",
+        ),
+        (
+            "store: postgresql://db/jobs?schema=A-B",
+            "1:8: store: schema 'A-B' of the store's URL: expected at most 50 of a-z, 0-9 and _, as clock_2",
+        ),
+        (
+            "store: 'postgresql://[db/jobs'",
+            "1:8: store: expected sqlite, memory, or a URL such as postgresql://user@host/database, found none:"
+            " Invalid IPv6 URL",
         ),
         (
             "governor: {restart: maybe}",
