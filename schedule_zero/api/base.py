@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from tornado.web import HTTPError, RequestHandler
 
+from schedule_zero.api.bodies import decode_json
 from schedule_zero.api.context import ApiContext
 from schedule_zero.api.operations import JSON, Operation, operation_of
 from schedule_zero.api.problems import CONTENT_TYPE, RETRY_AFTER, is_foreseen, problem_of
@@ -100,7 +101,7 @@ class ApiHandler(RequestHandler):
         media = self.request.headers.get("Content-Type", JSON).partition(";")[0].strip().lower()
         if media != JSON:
             raise HTTPError(415, f"expected {JSON}, found {media[:80]}")
-        value = msgspec.json.decode(self.request.body)
+        value = decode_json(self.request.body)
         if _deeper_than(value, MAX_DEPTH):
             raise InvalidRequest("", f"nested more than {MAX_DEPTH} deep")
         return msgspec.convert(value, kind)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from tornado.web import HTTPError
 
+from schedule_zero.api.bodies import in_words
 from schedule_zero.api.event_stream import TooManyReaders
 from schedule_zero.errors import StoreUnusable, UnknownHandler
 from schedule_zero.governor_link import GovernorSilent, NotGoverned
@@ -90,7 +91,7 @@ def _problem(status: int, detail: str, errors: tuple[WrongField, ...] = ()) -> P
 def _detail(error: Any) -> str:
     if isinstance(error, RecursionError):
         return "the body is nested too deeply"
-    return str(error)
+    return in_words(str(error))
 
 
 def _fields(error: Any) -> tuple[WrongField, ...]:
@@ -98,7 +99,7 @@ def _fields(error: Any) -> tuple[WrongField, ...]:
         return (WrongField(error.field, error.reason),)
     if isinstance(error, msgspec.ValidationError):
         # "Expected `str`, got `int` - at `$.handler_id`"; the place is left out for the whole body.
-        detail, _, place = str(error).partition(" - at ")
+        detail, _, place = in_words(str(error)).partition(" - at ")
         field = place.strip("`").removeprefix("$").removeprefix(".")
         if not field and "`" in detail:
             field = detail.split("`")[1] if "field" in detail else ""

@@ -11,9 +11,7 @@ pytestmark = pytest.mark.integration
 
 def test_a_job_is_accepted_and_its_outcome_found_at_its_location(api: Any) -> None:
     """202 with the id and a Location, where the outcome and result are found."""
-    answer = api.ask(
-        "POST", "/api/run_now", {"handler_id": "h", "job_method": "echo", "job_params": {"text": "hé"}}
-    )
+    answer = api.ask("POST", "/api/run_now", {"handler_id": "h", "job_method": "echo", "job_params": {"text": "hé"}})
     assert answer.status == 202
     assert answer.headers["location"] == f"/api/jobs/{answer.body['job_id']}"
     job = api.until(answer.headers["location"], lambda body: body["state"] == "done")
@@ -90,14 +88,40 @@ def test_what_is_not_json_is_a_bad_request(api: Any, raw: bytes) -> None:
     assert (answer.status, answer.body["title"]) == (400, "Bad request")
 
 
+@pytest.mark.parametrize(
+    ("raw", "detail"),
+    [
+        (b'"\\ud800"', r"a text has half of a surrogate pair (one of \ud800 to \udfff alone), which is no character"),
+        (
+            b'["\\uDC00 and more"]',
+            r"a text has half of a surrogate pair (one of \ud800 to \udfff alone), which is no character",
+        ),
+        (b'"\\ud800', "Input data was truncated"),
+        (b'"\xff"', "the body is no text in UTF-8"),
+    ],
+)
+def test_texts_that_are_none_are_told_in_words(api: Any, raw: bytes, detail: str) -> None:
+    """Half a pair of surrogates, and bytes that are no UTF-8, are called what they are."""
+    answer = api.ask("POST", "/api/run_now", raw=raw)
+    assert (answer.status, answer.body["detail"]) == (400, detail)
+
+
+def test_a_control_character_in_an_id_is_told_in_words(api: Any) -> None:
+    """Field and detail name the place and the reason, and show no regular expression."""
+    answer = api.ask("POST", "/api/run_now", {"handler_id": "h\n", "job_method": "echo"})
+    assert (answer.status, answer.body["detail"], answer.body["errors"]) == (
+        422,
+        "Expected a text without control characters - at `$.handler_id`",
+        [{"field": "handler_id", "detail": "Expected a text without control characters"}],
+    )
+
+
 def test_params_that_no_message_can_carry_are_refused(api: Any) -> None:
     """Deeper nesting than the wire takes is told when asked for, not when the job fails."""
     deep: Any = 0
     for _ in range(70):
         deep = [deep]
-    answer = api.ask(
-        "POST", "/api/run_now", {"handler_id": "h", "job_method": "echo", "job_params": {"x": deep}}
-    )
+    answer = api.ask("POST", "/api/run_now", {"handler_id": "h", "job_method": "echo", "job_params": {"x": deep}})
     assert (answer.status, answer.body["detail"]) == (422, "nested more than 60 deep")
 
 
