@@ -10,7 +10,7 @@ import time
 import uuid
 from abc import ABC
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 import zmq
@@ -208,7 +208,7 @@ class BaseHandler(ABC):  # noqa: B024 - any method a subclass adds is callable, 
             logger.info("handler %s stopped%s", self.handler_id, " with calls unfinished" if stuck else "")
             return ended
 
-    def __enter__(self) -> BaseHandler:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
