@@ -6,11 +6,13 @@ view) get the real clock, so a name that outlives its world, as a default argume
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from operator import index
 from typing import Any
 
+from harness.sim.boundary.garbage import MIDDLE
 from harness.sim.boundary.patcher import Patcher
 from harness.sim.boundary.registry import Boundary, How
 from harness.sim.kernel import Kernel, current_thread
@@ -45,7 +47,12 @@ POLLS = 100
 DOUBLES = 10
 """Payments of one price; the next ones are of twice as much, so that who polls for a second is not at it for hours."""
 DEAREST = 1_000
-"""Microseconds that a read, or `POLLS` turns, cost at most. For reads the price rises by one for every hundred."""
+"""Microseconds that a read costs at most. The price rises by one for every hundred."""
+DEAREST_TURNS = 10_000
+"""Microseconds that `POLLS` turns cost at most: for each a tenth of a millisecond, which a loop's turn may take."""
+TIDY = 100
+"""Payments after which is collected what lies in cycles. The collector is off inside a world, and who polls for long
+would fill the memory with what each of its turns leaves behind."""
 
 
 LONGEST = 9_223_372_037
@@ -86,9 +93,14 @@ class Spinning:
             self.polls = self.paid = 0
         self.polls += 1
         if self.polls > SPINS and self.polls % POLLS == 0 and kernel.current is not None:
-            kernel.sleep(min(2 ** min(self.paid // DOUBLES, 10), DEAREST))
-            self.paid += 1
-            self.turn, self.instant = kernel.steps, kernel.now
+            self._pay(kernel)
+
+    def _pay(self, kernel: Kernel) -> None:
+        kernel.sleep(min(2 ** min(self.paid // DOUBLES, 14), DEAREST_TURNS))
+        self.paid += 1
+        if self.paid % TIDY == 0:  # counted, hence at the same point of every run
+            gc.collect(MIDDLE)
+        self.turn, self.instant = kernel.steps, kernel.now
 
 
 def install(patcher: Patcher, spinning: Spinning) -> None:
