@@ -116,12 +116,14 @@ class Kernel(Scheduler):
         finally:
             self._watchdog.stop()
             self.current = self.main
-            self.change_process(self.main.process)
-            for callback in self.on_close:
-                callback()
-            self.timers.heap.clear()
-            self.ready.clear()
-            LOCAL.thread = None
+            try:
+                self.change_process(self.main.process)
+                for callback in self.on_close:
+                    callback()
+            finally:
+                self.timers.heap.clear()
+                self.ready.clear()
+                LOCAL.thread = None
 
     def __enter__(self) -> Kernel:
         return self.open()
@@ -229,21 +231,26 @@ class Kernel(Scheduler):
             if me not in self.lost:
                 self.undertaker.baton.release()
             return
-        self.record("end")
-        if me is me.process.main:
-            me.process._die(code if isinstance(code, int) else 0)
-        me.process.threads.remove(me)
-        self.threads.remove(me)
-        me.ended.notify_all()
+        try:
+            self.record("end")
+            if me is me.process.main:
+                me.process._die(code if isinstance(code, int) else 0)
+            me.process.threads.remove(me)
+            self.threads.remove(me)
+            me.ended.notify_all()
+        except Exception as error:  # noqa: BLE001 - raised in the main thread; the baton must not be lost here
+            self.failed(f"the end of thread {me.label}", error)
         self.give(self._pick())
 
     def change_process(self, process: SimProcess) -> None:
         """Swap the globals that every process has for itself."""
         old = self.current_process
-        for hook in self.on_leave:
-            hook(old)
-        self._own.swap(old.values, process.values)
-        self.current_process = process
+        try:
+            for hook in self.on_leave:
+                hook(old)
+        finally:
+            self.current_process = process
+            self._own.swap(old.values, process.values)
         for hook in self.on_enter:
             hook(process)
 

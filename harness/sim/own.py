@@ -6,6 +6,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+_ABSENT: Any = object()
+"""The value of a name that the process has deleted: ``del sys.stdin`` is its own affair."""
+
 
 class OwnNames:
     """The names, in the order in which they were declared; a process's values stand in a list of the same order.
@@ -52,9 +55,11 @@ class OwnNames:
     def swap(self, leaving: list[Any], coming: list[Any]) -> None:
         """Take the present values down in `leaving`, then put up those in `coming`."""
         for index, space, name in self._globals:
-            leaving[index] = now = space[name]
+            leaving[index] = now = space.get(name, _ABSENT)
             value = coming[index]
-            if value is not now:
+            if value is _ABSENT:
+                space.pop(name, None)
+            elif value is not now:
                 space[name] = value
         for index, holder, name in self._others:
             leaving[index] = now = getattr(holder, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from heapq import heappop
 from typing import TYPE_CHECKING
 
@@ -193,8 +194,21 @@ class Scheduler:
         self.switches += 1
         self.current = following
         if following.process is not self.current_process:
-            self.change_process(following.process)
+            try:
+                self.change_process(following.process)
+            except Exception as error:  # noqa: BLE001 - raised in the main thread
+                following = self._not_changed(following, error)
         following.pass_on()
+
+    def _not_changed(self, following: SimThread, error: Exception) -> SimThread:
+        """A process could not be swapped in, which ends the world: who has the baton instead. Else it would be lost."""
+        self.failed(f"the change to process {following.process.label}", error)
+        if self.unwinding:
+            return following
+        self.current = self.main
+        with suppress(Exception):  # told already
+            self.change_process(self.main.process)
+        return self.main
 
     def change_process(self, process: SimProcess) -> None:
         """The threads that run from now on are those of `process`."""

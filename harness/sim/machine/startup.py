@@ -243,7 +243,8 @@ def _finish(state: OsState, code: int) -> int:
         if sys.stderr is not None:
             sys.stderr.flush()
     flush(state.files)
-    sys.modules["__main__"].__dict__.clear()
+    if (main := sys.modules.get("__main__")) is not None:
+        main.__dict__.clear()
     return code
 
 
@@ -257,14 +258,17 @@ class MainModule:
     __slots__ = ()
 
     @property
-    def value(self) -> types.ModuleType:
-        """The running process's."""
-        return sys.modules["__main__"]
+    def value(self) -> types.ModuleType | None:
+        """The running process's; None when it has taken it out, as workers of ``anyio.to_process`` do."""
+        return sys.modules.get("__main__")
 
     @value.setter
-    def value(self, module: types.ModuleType) -> None:
+    def value(self, module: types.ModuleType | None) -> None:
         """Put another one there."""
-        sys.modules["__main__"] = module
+        if module is None:
+            sys.modules.pop("__main__", None)
+        else:
+            sys.modules["__main__"] = module
 
 
 def new_main() -> types.ModuleType:

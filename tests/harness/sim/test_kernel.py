@@ -9,8 +9,9 @@ from types import ModuleType
 import pytest
 
 from harness.errors import ExitCode
-from harness.sim.errors import ReplayDiverged
+from harness.sim.errors import ReplayDiverged, ThreadFailed
 from harness.sim.kernel import Kernel
+from harness.sim.process import SimProcess
 from harness.sim.tape import Choice, Tape
 from harness.sim.trace import Trace
 
@@ -154,6 +155,31 @@ def test_hooks_hear_of_process_switches_only(kernel: Kernel) -> None:
     kernel.spawn(child, "MainThread", program)
     child.exited.wait()
     assert heard == ["-harness", "+child", "-child", "+harness"]
+
+
+@pytest.mark.parametrize("hooks", ["on_enter", "on_leave"])
+def test_a_change_of_processes_that_fails_ends_the_world(kernel: Kernel, hooks: str) -> None:
+    """Whoever gives the baton away, a thread that waits or one that ends, it is not lost: the main thread is told."""
+    failures = ["lost"]
+
+    def fail(process: SimProcess) -> None:
+        if process.name == "child" and failures:
+            raise KeyError(failures.pop())
+
+    getattr(kernel, hooks).append(fail)
+    kernel.spawn(kernel.new_process("child"), "MainThread", lambda: None)
+
+    with pytest.raises(ThreadFailed, match=r"the change to process \w+ ended with KeyError: 'lost'"):
+        kernel.sleep(10)
+
+
+def test_an_end_that_fails_ends_the_world(kernel: Kernel) -> None:
+    """What goes wrong in the kernel while a thread ends is raised in the main thread, which waits no longer."""
+    child = kernel.new_process("child")
+    kernel.spawn(child, "MainThread", child.threads.clear)
+
+    with pytest.raises(ThreadFailed, match="the end of thread child/MainThread ended with ValueError"):
+        kernel.sleep(10)
 
 
 def test_labels_are_unique(kernel: Kernel) -> None:

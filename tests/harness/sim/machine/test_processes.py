@@ -261,6 +261,15 @@ def test_modules_and_scripts(world: object, tmp_path: Path) -> None:
     assert "No module named" in missing.stderr
 
 
+@pytest.mark.parametrize("what", ["sys.modules['__main__']", "sys.stdin", "sys.argv"])
+def test_what_a_process_deletes_is_its_own(world: object, what: str) -> None:
+    """A child may take out what every process has for itself, as workers of ``anyio.to_process`` do ``__main__``."""
+    before = sys.modules["__main__"], sys.stdin, sys.argv
+    done = subprocess.run(python(f"import sys, time; del {what}; time.sleep(0.01); print(1)"), capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"1\n", b"")
+    assert (sys.modules["__main__"], sys.stdin, sys.argv) == before
+
+
 def test_sitecustomize_runs_first(world: object, tmp_path: Path) -> None:
     """A ``sitecustomize`` on PYTHONPATH runs before the program: the way in for an agent."""
     (tmp_path / "sitecustomize.py").write_text("import os\nos.environ['SEEN'] = 'yes'\n")
