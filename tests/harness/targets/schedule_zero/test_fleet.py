@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -116,7 +116,15 @@ def test_a_call_goes_to_the_next_server_only_if_the_first_cannot_have_seen_it() 
         def __init__(self) -> None:
             self.asked: list[str] = []
 
-        async def request(self, method: str, url: str, body: Any = None, *, timeout: float) -> Answer:
+        async def request(
+            self,
+            method: str,
+            url: str,
+            body: Any = None,
+            *,
+            timeout: float,
+            headers: Mapping[str, str] | None = None,
+        ) -> Answer:
             self.asked.append(url)
             return answers[url.partition("/")[0]]
 
