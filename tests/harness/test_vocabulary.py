@@ -27,12 +27,12 @@ def test_the_vocabulary_knows_the_driver_with_its_operations_and_places() -> Non
         "scheduler.kill",
         "intruder.try",
     }
-    assert driver.places == {
-        "governor": "process",
-        "scheduler": "process",
-        "scheduler.req": "socket",
-        "store": "store",
+    servers = {
+        f"{name}{number}{part}": "socket" if part else "process"
+        for number in ("", "2", "3")
+        for name, part in (("governor", ""), ("scheduler", ""), ("scheduler", ".req"))
     }
+    assert driver.places == {**servers, "store": "store"}
     assert set(driver.scheduler_options.model_fields) >= {"store", "lease", "attempts", "call_timeout"}
 
 
