@@ -9,8 +9,9 @@ import importlib
 import inspect
 import shlex
 import signal
+import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -50,7 +51,8 @@ def sim_world(request: pytest.FixtureRequest) -> Iterator[World]:
     world = World(zlib.crc32(request.node.nodeid.encode()) if chosen is None else chosen, **options)
     request.node.stash[WORLD] = world
     test = request.node.obj
-    request.node.obj = _inside(world, test, request.node)
+    before = threading.enumerate()
+    request.node.obj = _inside(world, test, request.node, before)
     yield world
     request.node.obj = test
 
@@ -67,21 +69,34 @@ def options_of(node: pytest.Item) -> dict[str, Any]:
 
 def one_for_each_seed(metafunc: pytest.Metafunc) -> None:
     """Make a test with ``seeds`` one test a seed; ``--harness-seed`` leaves that one."""
-    seeds = options_of(cast("pytest.Item", metafunc.definition)).get("seeds")
-    if seeds is None or FIXTURE not in metafunc.fixturenames:
+    options = options_of(cast("pytest.Item", metafunc.definition))
+    if options and FIXTURE not in metafunc.fixturenames:
+        raise UsageError(
+            f"{metafunc.definition.nodeid}: @pytest.mark.{MARKER}({', '.join(options)}=…) gives options to a simulated "
+            f"world, and the test has none: add the argument {FIXTURE}"
+        )
+    seeds = options.get("seeds")
+    if seeds is None:
         return
+    if isinstance(seeds, str | bool) or not (seeds >= 1 if isinstance(seeds, int) else list(seeds)):
+        raise UsageError(
+            f"{metafunc.definition.nodeid}: seeds={seeds!r} makes no test: give a number, 1 or more, or a list of seeds"
+        )
     given = metafunc.config.getoption("--harness-seed")
     chosen: Iterable[int] = range(1, seeds + 1) if isinstance(seeds, int) else seeds
     numbers = [given] if given is not None else list(chosen)
     metafunc.parametrize(FIXTURE, numbers, indirect=True, ids=[f"seed{number}" for number in numbers])
 
 
-def _inside(world: World, test: Callable[..., Any], node: pytest.Item) -> Callable[..., None]:
+def _inside(
+    world: World, test: Callable[..., Any], node: pytest.Item, before: Sequence[threading.Thread]
+) -> Callable[..., None]:
     """The test as a function that opens the world first."""
 
     @functools.wraps(test)
     def call(*args: Any, **kwargs: Any) -> None:
         __tracebackhide__ = True
+        _refuse_real_threads(before)
         with _time_outs_told(world, node), world:
             if inspect.iscoroutinefunction(test):
                 asyncio.run(test(*args, **kwargs))
@@ -89,6 +104,17 @@ def _inside(world: World, test: Callable[..., Any], node: pytest.Item) -> Callab
                 test(*args, **kwargs)
 
     return call
+
+
+def _refuse_real_threads(before: Sequence[threading.Thread]) -> None:
+    """Raise UsageError for what a fixture has started since: it would run beside the world, in real time."""
+    since = [t.name for t in threading.enumerate() if t not in before and not t.name.startswith("pytest_timeout")]
+    if since:
+        raise UsageError(
+            f"a fixture started the thread {since[0]!r} for a test with {FIXTURE}: fixtures are set up outside of the "
+            "simulated world, and real threads do not meet simulated ones; start it in the body of the test, or in a "
+            "context manager that the body enters"
+        )
 
 
 @contextlib.contextmanager

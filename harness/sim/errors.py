@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from harness.errors import ExitCode, HarnessError
 
 
@@ -28,7 +30,15 @@ class ReplayDiverged(SimError):
 
 
 class NotSimulated(SimError):
-    """Something reached a part of the operating system or of a library that is not simulated; names the call."""
+    """Something reached a part of the operating system or of a library that is not simulated; names the call, and the
+    line of the program where it was made.
+    """
+
+    def __init__(self, message: str) -> None:
+        from harness.sim.boundary.callsite import program_site  # that package needs these errors
+
+        site = program_site(sys._getframe(1))
+        super().__init__(message if " at /" in message or site in message else f"{message} (at {site})")
 
 
 class Misuse(SimError):

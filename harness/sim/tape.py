@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from harness.sim.errors import ReplayDiverged
 
@@ -102,7 +102,22 @@ class Tape:
         if isinstance(source, Path):
             with source.open(encoding="utf-8") as file:
                 return cls.load(file, loose=loose)
-        header = json.loads(source.readline() or "{}")
-        if not isinstance(header, dict) or header.get("format") != FORMAT:
-            raise ReplayDiverged(f"this is no tape: its first line should say {FORMAT!r}, it says {header!r}")
-        return cls(header["seed"], (Choice(*json.loads(line)) for line in source), loose=loose)
+        name = getattr(source, "name", "this file")
+        first = source.readline()
+        header = _parsed(first)
+        if not isinstance(header, dict) or header.get("format") != FORMAT or not isinstance(header.get("seed"), int | str):
+            raise ReplayDiverged(f"{name} is no tape: its first line should say {FORMAT!r}, it says {first[:80]!r}")
+        choices = []
+        for number, line in enumerate(source, 2):
+            found = _parsed(line)
+            if not isinstance(found, list) or len(found) != len(Choice._fields):
+                raise ReplayDiverged(f"{name}:{number}: this is no choice: {line[:80]!r}; was the file cut off?")
+            choices.append(Choice(*found))
+        return cls(header["seed"], choices, loose=loose)
+
+
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None

@@ -28,6 +28,7 @@ from harness.sim.boundary.wall import Traveller, Wall
 from harness.sim.errors import Killed, SimError
 from harness.sim.kernel import Kernel
 from harness.sim.reports import describe
+from harness.sim.settings import check_options, check_settings
 from harness.sim.tape import Tape
 from harness.sim.trace import Trace
 
@@ -77,7 +78,9 @@ class World:
     :param zmq: simulate ZeroMQ.
     :param machine: simulate processes, sockets, pipes, signals, SQLite's waits.
     :param parts: further parts to install, last.
-    :param options: passed on to the parts as ``world.options``, e.g. ``latency``.
+    :param options: passed on to the parts as ``world.options``: ``latency``, microseconds (from, to) that a message
+        travels; ``start_up``, seconds (from, to) that the start of an interpreter takes; and what `parts` know.
+    :raises ValueError: for a value that no world can have; TypeError for an option nobody knows.
     :ivar kernel: threads, time, choices.
     :ivar patcher: what was replaced; parts patch through it.
     :ivar boundary: what is simulated, fenced or passed in this world.
@@ -102,8 +105,17 @@ class World:
         parts: tuple[Part, ...] = (),
         **options: Any,
     ) -> None:
-        if epoch.tzinfo is None:
-            raise ValueError(f"epoch {epoch} has no time zone; give e.g. datetime(2026, 1, 1, tzinfo=UTC)")
+        check_settings(
+            seed=seed,
+            epoch=epoch,
+            tape=tape,
+            step_cost=step_cost,
+            livelock=livelock,
+            deviate=deviate,
+            patience=patience,
+            timezone=timezone,
+        )
+        check_options(options, of_others=bool(parts))
         self.seed = seed
         self.options = options
         self.timezone = timezone

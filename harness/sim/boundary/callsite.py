@@ -27,6 +27,18 @@ def call_site(frame: FrameType | None = None) -> str:
     return _text(outermost)
 
 
+def program_site(frame: FrameType | None = None) -> str:
+    """The same outside of installed packages too, where there is such a frame: the program's own line, not pyzmq's."""
+    start = frame or sys._getframe(1)
+    current: FrameType | None = start
+    while current is not None:
+        filename = current.f_code.co_filename
+        if is_foreign(filename) and not any(name in filename for name in _PACKAGES):
+            return _text(current)
+        current = current.f_back
+    return call_site(start)
+
+
 def is_foreign(filename: str) -> bool:
     """Whether a file belongs neither to the simulation nor to the standard library."""
     if filename.startswith(("<frozen", "<string>", _SIM)):

@@ -122,8 +122,9 @@ class Options:
         """Change a value. Raises ZMQError (EINVAL) and NotSimulated."""
         fenced = _FENCED.get(option)
         if fenced is not None and fenced(value):
+            shown = value if isinstance(value, int) else "…"  # it may be a secret
             raise NotSimulated(
-                f"setsockopt({_name(option)}, {value!r}) is not simulated: "
+                f"setsockopt({_name(option)}, {shown}) is not simulated: "
                 f"leave it out in the simulated world, or run this in the real one"
             )
         if option in WRITE_ONLY:

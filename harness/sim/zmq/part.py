@@ -118,7 +118,8 @@ class ZmqPart:
 
     def remove(self) -> None:
         """End all contexts, take everything out again. Raises SimError when somebody else changed the bases."""
-        self.engine.close()
+        if hasattr(self, "engine"):  # else it was never installed
+            self.engine.close()
         changed = [owner.__name__ for owner, _, new in self._bases if owner.__bases__ != new]
         for owner, old, _ in reversed(self._bases):
             owner.__bases__ = old

@@ -168,3 +168,37 @@ def test_scenario_files_have_an_item_for_each_world_and_seed(project: Project, h
 
     assert names == [f"both.yaml::both[{world}-{seed}]" for seed in (5, 6) for world in ("sim", "real")]
     project({}, "-q", "-m", "sim").assert_outcomes(passed=2, deselected=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "@pytest.mark.sim(seed=3)\ndef test_it(): pass\n",
+            "*@pytest.mark.sim(seed=*) gives options to a simulated world, and the test has none*",
+        ),
+        ("@pytest.mark.sim(seeds=0)\ndef test_it(sim_world): pass\n", "*seeds=0 makes no test*"),
+        ("@pytest.mark.sim(seeds='x')\ndef test_it(sim_world): pass\n", "*seeds='x' makes no test*"),
+        ("@pytest.mark.sim(seedz=3)\ndef test_it(sim_world): pass\n", "*no option 'seedz'*"),
+        (
+            "@pytest.fixture\n"
+            "def service(sim_world):\n"
+            "    import threading\n"
+            "    stop = threading.Event()\n"
+            "    thread = threading.Thread(target=stop.wait, name='the service')\n"
+            "    thread.start()\n"
+            "    yield\n"
+            "    stop.set()\n"
+            "    thread.join()\n"
+            "def test_it(service): pass\n",
+            "*a fixture started the thread 'the service' for a test with sim_world*",
+        ),
+    ],
+    ids=["no-world", "no-seeds", "text", "misspelt", "thread-of-a-fixture"],
+)
+def test_a_mistake_is_told(project: Project, text: str, words: str) -> None:
+    """Options for no world, no seeds, and real threads beside the simulated ones used to pass in silence."""
+    result = project({"test_it.py": "import pytest\n" + text})
+
+    assert result.ret != 0
+    result.stdout.fnmatch_lines([words])

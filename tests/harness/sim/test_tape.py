@@ -49,6 +49,17 @@ def test_a_tape_is_kept_in_a_file(tmp_path: Path) -> None:
         Tape.load(tmp_path / "other")
 
 
+@pytest.mark.parametrize("cut", [20, 60, 70])
+def test_a_file_that_was_cut_off_is_no_tape(tmp_path: Path, cut: int) -> None:
+    """The error names the file, and the line where it breaks off."""
+    path = tmp_path / "tape"
+    Tape(1, [Choice("net", 3, "a", 2), Choice("net", 3, "b", 1)]).save(path)
+    path.write_text(path.read_text()[:cut])
+
+    with pytest.raises(ReplayDiverged, match=str(path)):
+        Tape.load(path)
+
+
 def test_a_loose_replay_answers_everything() -> None:
     """For shrinking: a value that does not fit is cut to fit, a missing or foreign one is the plain choice."""
     tape = Tape(1, [Choice("net", 9, "a", 8), Choice("net", 9, "b", 5), Choice("disk", 4, "c", 3)], loose=True)
