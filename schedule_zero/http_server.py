@@ -24,8 +24,8 @@ _MAX_HEAD = 32 * 1024
 PATIENCE = 60.0
 #: Seconds in which the first head of a connection must be there: nobody connects long before he has something to ask.
 FIRST_PATIENCE = 10.0
-#: Connections at the same time, where the process may have that many.
-_MOST_CONNECTIONS = 2000
+#: Connections at the same time, where the process may have that many: two thousand callers of one machine find places.
+_MOST_CONNECTIONS = 3000
 
 
 def most_connections() -> int:

@@ -74,6 +74,11 @@ def test_this_machine_has_three_quarters() -> None:
         assert not crowd.enter(Line(), address)
 
 
+def test_two_thousand_callers_of_this_machine_find_places() -> None:
+    """That many requests are under way at once in a burst of load, where descriptors allow it."""
+    assert Crowd(3000).share_of("127.0.0.1") >= 2000
+
+
 def test_a_network_of_64_bits_is_one_address() -> None:
     """Each IPv6 host has 2**64 addresses to itself: they share one share."""
     crowd = Crowd(4)
