@@ -14,7 +14,7 @@ import time
 from asyncio import events
 from collections.abc import Callable
 from contextvars import Context
-from typing import Any
+from typing import Any, cast
 
 from harness.sim.boundary.fences import refusal
 from harness.sim.boundary.order import SimFuture, task_factory
@@ -38,6 +38,9 @@ _ASYNCIO = frozenset(id(vars(module)) for name, module in sorted(sys.modules.ite
 """The globals of asyncio's own modules, which read the loop's clock in every turn, and do not wait by it."""
 
 
+_CALL_AT = asyncio.SelectorEventLoop.call_at
+
+
 class SimLoop(asyncio.SelectorEventLoop):
     """A selector loop in virtual time; made by `asyncio.run`, `anyio.run`, portals and Tornado inside a world.
 
@@ -51,6 +54,8 @@ class SimLoop(asyncio.SelectorEventLoop):
     _add_callback_signalsafe: Callable[[events.Handle], None]
     _internal_fds: int
     _closed: bool
+    # Bound here, below what refuses real loops: it would be asked in every turn.
+    _run_once = cast("Any", asyncio.SelectorEventLoop)._run_once
 
     def __init__(self, selector: Any = None) -> None:
         me = current_thread()
@@ -86,7 +91,7 @@ class SimLoop(asyncio.SelectorEventLoop):
         grid = round(when * 1e6)
         if grid / 1e6 < when:
             grid += 1
-        return super().call_at(grid / 1e6, callback, *args, context=context)
+        return _CALL_AT(self, grid / 1e6, callback, *args, context=context)
 
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
         """As asyncio's; the task's hash is its number, so that sets of tasks are walked in one order."""
@@ -159,8 +164,40 @@ class SimPolicy(asyncio.DefaultEventLoopPolicy):
         self._watcher = asyncio.ThreadedChildWatcher()
 
 
+_REAL_LOOP = (
+    "a world was opened in a coroutine of a real event loop, or a real loop runs inside one; it waits in real time, in "
+    "which virtual time never comes. Await nothing there: open the world outside, with asyncio.run inside it"
+)
+
+
+def _refuse_real_loops(patcher: Patcher) -> None:
+    """A loop that was running when the world was opened would wait for ever: its clock stands still while it waits.
+
+    Coroutines that await nothing inside the world are let be. Of turns only the first is refused: those after it are
+    `asyncio.run`'s, which cancels the coroutine, and with that the world is closed.
+    """
+    base: Any = asyncio.BaseEventLoop
+    call_at, run_once = base.call_at, base._run_once
+    refused: list[bool] = []
+
+    def timer(self: Any, *args: Any, **options: Any) -> Any:
+        if LOCAL.thread is not None:
+            raise refusal("a timer of a real event loop", _REAL_LOOP)
+        return call_at(self, *args, **options)
+
+    def turn(self: Any) -> None:
+        if LOCAL.thread is not None and not refused:
+            refused.append(True)
+            raise refusal("a turn of a real event loop", _REAL_LOOP)
+        run_once(self)
+
+    patcher.set(base, "call_at", timer)
+    patcher.set(base, "_run_once", turn)
+
+
 def install(patcher: Patcher) -> None:
     """Have every way of asking for an event loop give a `SimLoop`."""
+    _refuse_real_loops(patcher)
     patcher.set(events, "_event_loop_policy", SimPolicy())
     for owner in (asyncio, asyncio.unix_events):
         for name in ("SelectorEventLoop", "EventLoop", "_UnixSelectorEventLoop"):

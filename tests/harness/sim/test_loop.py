@@ -373,3 +373,33 @@ def test_a_selector_s_mistakes(lit: Callable[[World], tuple[SimSelector, Lamp]])
         selector.close()
         assert selector.get_map() == {}
         assert lamp.watchers == []
+
+
+@pytest.mark.parametrize("seconds", [3, 0])
+def test_a_world_in_a_coroutine_of_a_real_loop_refuses_to_wait(seconds: int) -> None:
+    """An await there would hang; it is refused, whether it needs a timer or only a turn, and the world is closed."""
+
+    async def main() -> None:
+        with World():
+            await asyncio.sleep(seconds)
+
+    with pytest.raises(NotSimulated, match=r"a world was opened in a coroutine of a real event loop.*Await nothing"):
+        asyncio.run(main())
+    with World() as world:
+        asyncio.run(asyncio.sleep(3))
+        assert world.elapsed == 3
+
+
+def test_a_world_in_a_coroutine_that_awaits_nothing_is_let_be() -> None:
+    """Synchronous code runs in a world wherever it is opened, and the real loop waits as before afterwards."""
+
+    async def main() -> float:
+        with World() as world:
+            thread = threading.Thread(target=time.sleep, args=(3,))
+            thread.start()
+            thread.join()
+            elapsed = world.elapsed
+        await asyncio.sleep(0.001)
+        return elapsed
+
+    assert asyncio.run(main()) == 3
