@@ -95,6 +95,10 @@ class SimSelector(selectors.BaseSelector):
         """Watch nothing any more."""
         for number, descriptor in self._descriptors.items():
             descriptor.watchers.remove(self._calls[number])
+        self.forget()
+
+    def forget(self) -> None:
+        """`close` in a world that has ended, whose descriptors may be closed already."""
         self._keys.clear()
         self._descriptors.clear()
         self._calls.clear()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from harness.sim.boundary.audit import HOOK
@@ -61,6 +62,31 @@ def unwind(kernel: Kernel, threads: Iterable[SimThread]) -> None:
         kernel.current = me
         if me.process is not kernel.current_process:
             kernel.change_process(me.process)
+
+
+@contextlib.contextmanager
+def unwound(kernel: Kernel) -> Iterator[None]:
+    """Let nothing have an effect, as if the calling thread, the main one, were being unwound.
+
+    For the collector: it ends coroutines of the dead, whose ``finally`` must not tidy up what a kill left.
+    """
+    me, told = kernel.main, sys.unraisablehook
+    HOOK.watch(EVENTS, _audit)
+    kernel.unwinding = me.killed = True
+    alarm, me.alarm = me.alarm, True
+    before, me.kills = me.kills, -sys.maxsize
+    sys.unraisablehook = lambda unraisable: None
+    silenced = logging.root.manager.disable
+    logging.disable(sys.maxsize)
+    try:
+        yield
+    finally:
+        logging.disable(silenced)
+        sys.unraisablehook = told
+        me.kills, me.alarm = before, alarm
+        kernel.unwinding = me.killed = False
+        if not kernel.lost:
+            HOOK.rest(_audit)
 
 
 def killed_again(kernel: Scheduler, me: SimThread) -> NoReturn:

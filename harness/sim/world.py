@@ -27,6 +27,7 @@ from harness.sim.boundary.threading_names import everywhere
 from harness.sim.boundary.wall import Traveller, Wall
 from harness.sim.errors import Killed, SimError
 from harness.sim.kernel import Kernel
+from harness.sim.legacy import let_go
 from harness.sim.reports import describe
 from harness.sim.settings import check_options, check_settings
 from harness.sim.tape import Tape
@@ -200,6 +201,7 @@ class World:
         self.kernel.open()
         self._stack.callback(self._abandon)
         self._stack.callback(self.kernel.close)
+        self._stack.callback(let_go, self.kernel)
         self._stack.callback(garbage.collect)
         self._install_own()
         for part in self._find_parts():

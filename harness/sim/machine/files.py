@@ -248,6 +248,18 @@ def silence(files: weakref.WeakSet[Any], ghost: Callable[[int], None]) -> None:
             ghost(raw.fileno())
 
 
+def shut(files: weakref.WeakSet[Any]) -> None:
+    """Close what stands for dead file objects, at the end of the world; nothing is flushed.
+
+    Whoever keeps such an object, as a logger does its handler's, has one that is closed, and no descriptor.
+    """
+    for file in list(files):
+        raw = _raw(file)
+        if raw is not None:
+            with contextlib.suppress(OSError):
+                raw.close()
+
+
 def _raw(file: Any) -> io.FileIO | None:
     """The real file under a file object; None when it is not of C, or taken apart."""
     with contextlib.suppress(AttributeError, ValueError):

@@ -12,7 +12,7 @@ from harness.sim.kernel import current_thread, us
 from harness.sim.machine.about import AboutCalls
 from harness.sim.machine.descriptors import FIRST
 from harness.sim.machine.disk import Disk
-from harness.sim.machine.files import REAL_CLOSE, REAL_DUP2, REAL_OPEN, RealFile
+from harness.sim.machine.files import REAL_CLOSE, REAL_DUP2, REAL_OPEN, RealFile, shut
 from harness.sim.machine.network import Network
 from harness.sim.machine.programs import Programs
 from harness.sim.machine.signals import Signalled
@@ -207,6 +207,7 @@ class Machine:
                 if isinstance(entry.file, RealFile):
                     entry.file.close()
             state.descriptors.clear()
+            shut(state.files)
         for real in self._owned_ghosts:
             with contextlib.suppress(OSError):
                 REAL_CLOSE(real)
