@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import os
 import sys
-import sysconfig
-import weakref
 from types import ModuleType
 from typing import Any
 
@@ -25,41 +21,6 @@ _key = object.__hash__
 
 class NotRestored(SimError):
     """A name is not what it was before the world; says which, what it is and what it should be."""
-
-
-class Barren:
-    """Modules of libraries in which there was nothing to replace, passed over until they have more or fewer names.
-
-    Two thirds of all that modules hold is theirs, and they do not bind a clock to a name that they had before without
-    it. A program's own modules, and those that have no file, are walked for every world.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[weakref.ref[ModuleType], int]] = {}
-
-    def holds(self, label: str, module: ModuleType, names: int) -> bool:
-        """Whether it was barren, is the same and has as many names."""
-        known = self._known.get(label)
-        return known is not None and known[1] == names and known[0]() is module
-
-    def add(self, label: str, module: ModuleType, space: dict[str, Any]) -> None:
-        """It was walked, and nothing was found."""
-        file = space.get("__file__")
-        if isinstance(file, str) and file.startswith(_libraries()):
-            self._known[label] = weakref.ref(module), len(space)
-
-
-@functools.cache
-def _libraries() -> tuple[str, ...]:
-    """Where the standard library and installed packages lie."""
-    paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return tuple(sorted(f"{path}{os.sep}" for path in paths))
-
-
-@functools.lru_cache(maxsize=4)
-def _barren(originals: frozenset[int]) -> Barren:
-    """Those of this interpreter that hold none of `originals`; every world replaces the same ones."""
-    return Barren()
 
 
 class Patcher:
@@ -107,16 +68,13 @@ class Patcher:
         """Walk the loaded modules; how many names were replaced."""
         table = {_key(new): _THEIRS for _, new in self._replaced.values()}
         table |= {key: new for key, (_, new) in self._replaced.items()}
-        bound = _bound_to(table, self._barren(), learn=True)
+        bound = _bound_to(table)
         self._theirs = {(module.__name__, name) for module, name, new in bound if new is _THEIRS}
         self._theirs -= {(_label(owner), name) for owner, name, _, _ in self._done}
         found = [entry for entry in bound if entry[2] is not _THEIRS]
         for module, name, new in found:
             self.set(module, name, new)
         return len(found)
-
-    def _barren(self) -> Barren:
-        return _barren(frozenset(self._replaced))
 
     def escapes(self) -> list[str]:
         """Who holds on to a replaced original in a default argument, a class attribute or a partial, in sentences."""
@@ -132,7 +90,7 @@ class Patcher:
                 self.disturbed.append(f"{_label(owner)}.{name}")
             _put(owner, name, old)
         back = {_key(new): old for old, new in self._replaced.values()}
-        for module, name, old in _bound_to(back, self._barren()):
+        for module, name, old in _bound_to(back):
             if (module.__name__, name) not in self._theirs:
                 setattr(module, name, old)
         wrong = self._wrong()
@@ -167,11 +125,8 @@ def _label(owner: Any) -> str:
     return getattr(owner, "__name__", None) or repr(owner)
 
 
-def _bound_to(table: dict[int, Any], barren: Barren, *, learn: bool = False) -> list[tuple[ModuleType, str, Any]]:
-    """Module globals that are one of the objects whose `_key` is a key, with the value of the table.
-
-    To `learn` which ones are barren the table must hold the originals as well.
-    """
+def _bound_to(table: dict[int, Any]) -> list[tuple[ModuleType, str, Any]]:
+    """Module globals that are one of the objects whose `_key` is a key, with the value of the table."""
     found = []
     wanted = frozenset(table)
     for label, module in list(sys.modules.items()):
@@ -179,11 +134,7 @@ def _bound_to(table: dict[int, Any], barren: Barren, *, learn: bool = False) -> 
             continue
         # A lazy module must not load because we look at it.
         space = object.__getattribute__(module, "__dict__")
-        if barren.holds(label, module, len(space)):
-            continue
         # In C for the many modules that hold none of them: this walk is most of what opening a world costs.
         if not wanted.isdisjoint(map(_key, space.values())):
             found += [(module, name, table[_key(value)]) for name, value in list(space.items()) if _key(value) in table]
-        elif learn:
-            barren.add(label, module, space)
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import sysconfig
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -160,51 +159,3 @@ def test_lazy_modules_stay_lazy() -> None:
         del sys.modules["lazy_for_a_test"]
 
     assert asked == []
-
-
-def replaced(module: ModuleType) -> object:
-    """What the module's name `bound` is while `old` is replaced."""
-    patcher = Patcher()
-    patcher.replace_everywhere(old, new)
-    patcher.flush()
-    try:
-        return vars(module)["bound"]
-    finally:
-        patcher.restore()
-
-
-def test_a_name_that_a_program_binds_late_is_found(module: ModuleType) -> None:
-    """Its modules are walked for every world, also when they have as many names as before."""
-    vars(module)["bound"] = None
-    assert replaced(module) is None
-
-    vars(module)["bound"] = old
-
-    assert replaced(module) is new
-    assert vars(module)["bound"] is old
-
-
-def test_a_library_is_walked_again_when_it_has_more_names(module: ModuleType) -> None:
-    """One in which there was nothing to replace is passed over, which most of the time spares most of the walk."""
-    vars(module).update(__file__=f"{sysconfig.get_path('purelib')}/patched_for_a_test.py", bound=None)
-    assert replaced(module) is None
-    vars(module)["bound"] = old
-    assert replaced(module) is old
-
-    vars(module)["another"] = 1
-
-    assert replaced(module) is new
-    assert replaced(module) is new
-    assert vars(module)["bound"] is old
-
-
-def test_a_library_that_was_loaded_anew_is_walked(module: ModuleType) -> None:
-    """Another module of the same name is another module."""
-    vars(module).update(__file__=f"{sysconfig.get_path('stdlib')}/patched_for_a_test.py", bound=None)
-    assert replaced(module) is None
-    again = ModuleType(module.__name__)
-    vars(again).update(__file__=vars(module)["__file__"], bound=old)
-    assert len(vars(again)) == len(vars(module))
-    sys.modules[module.__name__] = again
-
-    assert replaced(again) is new
