@@ -105,7 +105,8 @@ class Tape:
         name = getattr(source, "name", "this file")
         first = source.readline()
         header = _parsed(first)
-        if not isinstance(header, dict) or header.get("format") != FORMAT or not isinstance(header.get("seed"), int | str):
+        known = isinstance(header, dict) and header.get("format") == FORMAT
+        if not known or not isinstance(header.get("seed"), int | str):
             raise ReplayDiverged(f"{name} is no tape: its first line should say {FORMAT!r}, it says {first[:80]!r}")
         choices = []
         for number, line in enumerate(source, 2):
