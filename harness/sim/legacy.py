@@ -50,7 +50,6 @@ def let_go(kernel: Kernel) -> None:
             process.on_exit.clear()
             process.threads.clear()
     kernel.timers.heap.clear()
-    kernel.threads = [thread for thread in kernel.threads if not thread.done]
     with unwound(kernel):
         gc.collect()
 
