@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self
 import time_machine
 
 from harness.sim import loop, threads
-from harness.sim.boundary import clock, order, pools, registry
+from harness.sim.boundary import clock, early_locks, order, pools, registry
 from harness.sim.boundary.entropy import Entropy
 from harness.sim.boundary.fences import Fences
 from harness.sim.boundary.garbage import Garbage
@@ -226,6 +226,7 @@ class World:
         state.install(patcher)
         threads.install(patcher, self.kernel)
         everywhere(patcher)
+        early_locks.install(patcher, self.kernel.process_local)
         order.install(patcher)
         pools.install(patcher)
         clock.install(patcher, spinning)
