@@ -98,9 +98,10 @@ class Spinning:
     def _pay(self, kernel: Kernel) -> None:
         kernel.sleep(min(2 ** min(self.paid // DOUBLES, 14), DEAREST_TURNS))
         self.paid += 1
+        # Before the collector runs: what it calls may look at the clock.
+        self.turn, self.instant = kernel.steps, kernel.now
         if self.paid % TIDY == 0:  # counted, hence at the same point of every run
             gc.collect(MIDDLE)
-        self.turn, self.instant = kernel.steps, kernel.now
 
 
 def install(patcher: Patcher, spinning: Spinning) -> None:

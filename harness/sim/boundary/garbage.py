@@ -30,6 +30,7 @@ class Garbage:
 
     def __init__(self) -> None:
         self._was_on = False
+        self._callbacks: list[Any] = []
 
     def install(self) -> None:
         """Collect what is young, then switch automatic collection off.
@@ -40,6 +41,9 @@ class Garbage:
         gc.collect(MIDDLE)
         gc.disable()
         gc.freeze()
+        # The host's own, such as Hypothesis's, look at the clock, which would be that of the world.
+        self._callbacks = gc.callbacks[:]
+        gc.callbacks.clear()
 
     @staticmethod
     def patch(patcher: Patcher) -> None:
@@ -62,6 +66,7 @@ class Garbage:
         What the host itself had frozen is not frozen again, which costs time alone.
         """
         gc.unfreeze()
+        gc.callbacks[:0] = self._callbacks
         if self._was_on:
             gc.enable()
 

@@ -211,6 +211,7 @@ def test_who_sends_slowly_is_cut_off(
 ) -> None:
     """A connection that says nothing, or not all, does not stay for ever; others are answered meanwhile."""
     monkeypatch.setattr("schedule_zero.http_server.PATIENCE", 0.2)
+    monkeypatch.setattr("schedule_zero.http_server.FIRST_PATIENCE", 0.2)
     client = serve(SecuritySettings()).client
     with socket.create_connection(("127.0.0.1", client.port), timeout=10.0) as slow:
         slow.sendall(sent)

@@ -104,3 +104,27 @@ def test_tasks_of_the_killed_are_not_mourned(caplog: pytest.LogCaptureFixture) -
     gc.collect()
 
     assert "Task was destroyed" not in caplog.text
+
+
+def test_what_the_host_does_at_a_collection_is_not_done_in_a_world() -> None:
+    """Hypothesis reads a clock whenever the collector runs: in a world that was a read of the program's."""
+    hosts: list[str] = []
+    programs: list[str] = []
+
+    def of_host(phase: str, info: dict[str, int]) -> None:
+        hosts.append(phase)
+
+    def of_program(phase: str, info: dict[str, int]) -> None:
+        programs.append(phase)
+
+    gc.callbacks.append(of_host)
+    before = gc.callbacks[:]
+    try:
+        with World():
+            seen = len(hosts)
+            gc.callbacks.append(of_program)
+            gc.collect()
+            assert (len(hosts), programs) == (seen, ["start", "stop"])
+        assert gc.callbacks == [*before, of_program]
+    finally:
+        gc.callbacks[:] = [one for one in gc.callbacks if one not in (of_host, of_program)]
