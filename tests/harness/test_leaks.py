@@ -18,6 +18,8 @@ import zmq
 from harness.errors import LeakError
 from harness.leaks import MARK, Snapshot, guarded
 
+pytestmark = pytest.mark.integration
+
 _IDLE = [sys.executable, "-c", "import sys; sys.stdin.read()"]
 
 

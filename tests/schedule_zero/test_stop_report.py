@@ -11,6 +11,8 @@ import pytest
 
 from schedule_zero.stop_report import Ending, StopReport, read_stop_report, write_stop_report
 
+pytestmark = pytest.mark.governor
+
 
 def test_a_stop_tells_who_ended_well_who_was_killed_and_who_ended_with_a_code(
     world: Any, govern: Any, echo: Any, tmp_path: Path

@@ -30,6 +30,7 @@ def test_only_what_is_marked_is_changed() -> None:
     assert "stale words" not in rendered
 
 
+@pytest.mark.slow
 def test_rendering_twice_changes_nothing() -> None:
     """A page that is up to date stays as it is."""
     once = render("".join(f"<!-- generated: {name} -->\n<!-- end -->\n" for name in BLOCKS))

@@ -60,6 +60,7 @@ def _is_forbidden(name: str) -> bool:
     return name.split(".")[0] in FORBIDDEN or name in ("PickleSerializer", "CBORSerializer")
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_nothing_in_the_package_makes_code_of_data() -> None:
     """No pickle, no marshal, no eval, no shell, in any module; and no serializer of APScheduler's that would."""
@@ -79,6 +80,7 @@ def test_the_look_finds_what_it_looks_for(source: str) -> None:
     assert list(_offences(ast.parse(source)))
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_modules_are_imported_by_name_where_configuration_names_them() -> None:
     """One module imports by a name that is not in the source: a handler's, which the operator gives."""
@@ -93,6 +95,7 @@ def test_modules_are_imported_by_name_where_configuration_names_them() -> None:
     assert importers == [("handler.py", "importlib.import_module(module_name)")]
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_yaml_makes_no_objects() -> None:
     """Deployments are composed, never constructed; other YAML is loaded by the safe loader in plain Python."""

@@ -271,6 +271,7 @@ def test_an_empty_run_says_so(empty_run: Run, page_of: PageOf) -> None:
     assert "Nothing happened" in page.one("section", id="timeline").text
 
 
+@pytest.mark.slow
 def test_twenty_thousand_calls_stay_below_a_megabyte(heavy_run: Run) -> None:
     """The size of a page is bounded by its pixels, not by the length of its history."""
     page = render(heavy_run.history, heavy_run.verdict, heavy_run.manifest)
@@ -290,6 +291,7 @@ def test_a_hundred_thousand_executions_stay_below_a_megabyte(chaos_run: Run, bui
     assert "w11: 8,333 executions" in page
 
 
+@pytest.mark.slow
 def test_a_thousand_injections_stay_below_a_megabyte(chaos_run: Run, build: ModuleType) -> None:
     """A fault that strikes again and again is drawn joined, and the table ends with how many there are more."""
     more = [r for n in range(1000) for r in build.fault("late", "zmq.delay", "h1", n / 9, n / 9 + 0.01)]
