@@ -41,8 +41,8 @@ def test_bytes_come_out_in_order(world: object) -> None:
 def test_a_read_waits_for_the_first_byte(world: object) -> None:
     """A read of an empty pipe returns when another thread writes."""
     reader, writer = os.pipe()
+    begin = time.monotonic()  # before the other's wait begins, which this thread may see late
     thread = later(lambda: os.write(writer, b"x"))
-    begin = time.monotonic()
     assert os.read(reader, 10) == b"x"
     assert time.monotonic() - begin > 0.0499
     thread.join()
