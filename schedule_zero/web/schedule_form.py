@@ -149,8 +149,10 @@ class ScheduleForm:
         text = self._text("job_params") or "{}"
         try:
             value = msgspec.json.decode(text)
-        except (msgspec.DecodeError, RecursionError):
+        except msgspec.DecodeError:
             raise Wrong("job_params", _json_error(text)) from None
+        except RecursionError:
+            raise Wrong("job_params", "This is nested too deeply.") from None
         if not isinstance(value, dict):
             raise Wrong("job_params", 'Expected a JSON object such as {"name": "value"}.')
         return value
@@ -246,5 +248,5 @@ def _json_error(text: str) -> str:
     except json.JSONDecodeError as error:
         return f"This is not JSON: {error.msg} in line {error.lineno}, column {error.colno}."
     except RecursionError:
-        pass
+        return "This is nested too deeply."
     return "This is not JSON."

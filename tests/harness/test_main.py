@@ -95,9 +95,12 @@ def test_a_signal_while_a_run_is_planned_is_an_interrupt(tick: Path) -> None:
 
 
 def test_what_tells_an_old_python_can_be_read_by_it() -> None:
-    """These files are in the language of Python 3.8."""
+    """These files are in the language of Python 3.8, so that it can come to what tells."""
     for name in READ_BY_OLD_PYTHONS:
-        ast.parse((ROOT / name).read_text("utf-8"), name, feature_version=(3, 8))
+        tree = ast.parse((ROOT / name).read_text("utf-8"), name, feature_version=(3, 8))
+        assert tree.body, f"{name} is empty"
+    with pytest.raises(SyntaxError):  # what is younger is found
+        ast.parse("match x:\n    case 1: pass\n", feature_version=(3, 8))
 
 
 @pytest.mark.parametrize("what", ["harness", "run_tests.py"])

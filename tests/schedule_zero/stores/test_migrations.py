@@ -217,7 +217,9 @@ def test_a_step_that_fails_leaves_the_schema_as_it_was(
     within(scene)
 
 
-def test_a_long_step_is_not_cut_off(url: str, within: Within, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_step_is_not_cut_off(
+    url: str, postgres_server: Any, database: str, within: Within, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What takes longer than a transaction may take, and than a statement, goes on to its end."""
     monkeypatch.setattr("schedule_zero.postgres.PATIENCE", 0.3)
     monkeypatch.setitem(STEPS, 1, ("SELECT pg_sleep(1.5)", *STEPS[1]))
@@ -227,6 +229,8 @@ def test_a_long_step_is_not_cut_off(url: str, within: Within, monkeypatch: pytes
         await open_and_close(PostgresDatabase(parse(url), identity="me", retry_cap=0.05))
 
     within(scene)
+    version = postgres_server.execute("SELECT version FROM schedule_zero.store_version", database)
+    assert version == [(SCHEMA_VERSION,)]
 
 
 def test_a_new_column_is_of_the_type_that_a_new_table_gives_it() -> None:
