@@ -20,7 +20,7 @@ from harness.sim.boundary.fences import refusal
 from harness.sim.boundary.order import SimFuture, task_factory
 from harness.sim.boundary.patcher import Patcher
 from harness.sim.boundary.registry import Boundary, How
-from harness.sim.errors import NotSimulated
+from harness.sim.errors import Killed, NotSimulated
 from harness.sim.kernel import current_thread
 from harness.sim.selector import SimSelector
 from harness.sim.thread import LOCAL
@@ -124,6 +124,11 @@ class SimLoop(asyncio.SelectorEventLoop):
         self._signals().off(self._process, sig)
         return True
 
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """As asyncio's; who was killed says nothing, not even when its tasks are collected, after its world's end."""
+        if not self._process.cut and not _is_killed(context.get("exception")):
+            super().call_exception_handler(context)
+
     def _signalled(self, handle: events.Handle) -> None:
         self._add_callback_signalsafe(handle)
 
@@ -147,6 +152,13 @@ class SimLoop(asyncio.SelectorEventLoop):
                 "call_soon_threadsafe from a real thread", "only threads started inside the world can wake its loops"
             )
         self._sim_selector.wake()
+
+
+def _is_killed(error: object) -> bool:
+    """The end of a thread that was unwound, alone or in the group that a task group made of it."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(_is_killed, error.exceptions))
+    return isinstance(error, Killed)
 
 
 _REAL = asyncio.SelectorEventLoop

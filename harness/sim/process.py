@@ -42,6 +42,7 @@ class SimProcess:
     :ivar group: number of its process group, a pid.
     :ivar session: number of its session, a pid.
     :ivar exit_code: None while it lives; negative: the signal that ended it.
+    :ivar cut: it did not end by itself: it was killed, or ended itself at once, and says nothing any more.
     :ivar values: what this process has of what every process has for itself, while it does not run; see `OwnNames`.
     :ivar on_exit: called once at the moment of death, first registered first, with the baton, whoever the killer is;
         they must not park.
@@ -76,6 +77,7 @@ class SimProcess:
         self.main: SimThread | None = None
         self.state = ProcessState.RUNNING
         self.exit_code: int | None = None
+        self.cut = False
         self.values: list[Any] = []
         self.on_exit: list[Callable[[], object]] = []
         self.exited = WaitQueue(kernel, f"the end of process {name} ({pid})")
@@ -95,6 +97,7 @@ class SimProcess:
 
         :param code: exit code; negative: minus the signal.
         """
+        self.cut = self.cut or self.alive
         self._die(code)
         self.kernel.stop_if_dead()
 

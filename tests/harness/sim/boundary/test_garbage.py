@@ -106,6 +106,53 @@ def test_tasks_of_the_killed_are_not_mourned(caplog: pytest.LogCaptureFixture) -
     assert "Task was destroyed" not in caplog.text
 
 
+@pytest.mark.parametrize("grouped", [False, True])
+def test_tasks_that_a_kill_ended_say_nothing_however_late(grouped: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """A task that killed its own process ends with `Killed`: no traceback of it, even if it is collected much later.
+
+    Nor of a future of that process whose ordinary error nobody asked for.
+    """
+    kept: list[asyncio.Future[Any]] = []
+
+    async def struck() -> None:
+        world.kernel.current_process.kill()
+
+    async def in_a_group() -> None:
+        async with asyncio.TaskGroup() as group:
+            kept.append(group.create_task(struck()))
+            await asyncio.sleep(1)
+
+    async def child() -> None:
+        kept.append(lost := asyncio.get_running_loop().create_future())
+        lost.set_exception(KeyError("nobody asked"))
+        kept.append(asyncio.create_task(in_a_group() if grouped else struck()))
+        await asyncio.sleep(1)
+
+    with World() as world:
+        process = world.kernel.new_process("child")
+        world.kernel.spawn(process, "MainThread", lambda: asyncio.run(child()))
+        time.sleep(2)
+        assert process.exit_code == -9
+    assert len(kept) == 2 + grouped
+    kept.clear()
+    gc.collect()
+
+    assert caplog.text == ""
+
+
+def test_tasks_of_the_living_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    """An error that no one asked a task for is told in the words of asyncio while its process lives."""
+
+    async def program() -> None:
+        asyncio.get_running_loop().create_future().set_exception(KeyError("nobody asked"))
+
+    with World():
+        asyncio.run(program())
+
+    assert "exception was never retrieved" in caplog.text
+    assert "nobody asked" in caplog.text
+
+
 def test_what_the_host_does_at_a_collection_is_not_done_in_a_world() -> None:
     """Hypothesis reads a clock whenever the collector runs: in a world that was a read of the program's."""
     hosts: list[str] = []
