@@ -1,4 +1,4 @@
-"""Runs under the time-out of pytest-timeout, which ends them in good order."""
+"""The time-out of pytest-timeout, put off until what it struck has ended in good order."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def play(session: Session, planned: PlannedRun, tell: Tell = lambda title, text:
             raise TimeUp
         session.interrupt()
 
-    with _put_off(stop):
+    with put_off(stop):
         return session.play(planned)
 
 
@@ -57,11 +57,14 @@ def threads(world: World) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def _put_off(stop: Callable[[bool], None]) -> Iterator[None]:
-    """Have the alarm call `stop` at once, and its own handler when the block is over; `stop` is told whether it rang
-    before."""
+def put_off(stop: Callable[[bool], None]) -> Iterator[None]:
+    """Have the alarm call `stop` at once, and its own handler when the block is over.
+
+    `stop` is told whether it rang before, and may raise `TimeUp`. Without an alarm (there is no time-out, or it is that
+    of a thread) nothing is done.
+    """
     own = signal.getsignal(signal.SIGALRM)
-    if not callable(own):  # no time-out by signal: there is none, or it is that of a thread
+    if not callable(own):
         yield
         return
     rung: list[FrameType | None] = []

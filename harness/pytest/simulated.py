@@ -8,7 +8,6 @@ import functools
 import importlib
 import inspect
 import shlex
-import signal
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,11 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from harness.errors import UsageError
-from harness.pytest.alarm import TimeUp, threads
+from harness.pytest.alarm import TimeUp, put_off, threads
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from harness.sim import World
 
 FIXTURE = "sim_world"
@@ -123,27 +120,14 @@ def _time_outs_told(world: World, node: pytest.Item) -> Iterator[None]:
 
     That handler, pytest-timeout's, looks at threads and prints: inside, it would do so as one of the world's.
     """
-    own = signal.getsignal(signal.SIGALRM)
-    rung: list[FrameType | None] = []
 
-    def note(number: int, frame: FrameType | None) -> None:
-        rung.append(frame)
+    def stop(again: bool) -> None:
         node.stash[THREADS] = threads(world)
         raise TimeUp
 
-    if not callable(own):  # no time-out by signal
-        with _dumps_told(world):
-            yield
-        return
-    signal.signal(signal.SIGALRM, note)
-    try:
+    # Dumps go back to what they were before the alarm's own handler comes: its report has a section of the threads.
+    with put_off(stop), _dumps_told(world):
         yield
-    except TimeUp:
-        pass  # `own` tells it, below
-    finally:
-        signal.signal(signal.SIGALRM, own)
-        if rung:
-            own(signal.SIGALRM, rung[0])
 
 
 @contextlib.contextmanager
