@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 import sysconfig
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from harness.sim.awaiting import loop_of, tasks_wait, thread_waits
 from harness.sim.errors import Deadlock, Livelock
+from harness.sim.locks import Lock
 
 if TYPE_CHECKING:
     from harness.sim.scheduler import Scheduler
@@ -18,10 +21,11 @@ if TYPE_CHECKING:
 
 def deadlock(kernel: Scheduler) -> Deadlock:
     """Nobody can run, nothing is due."""
+    before = f"\nBefore that, {kernel.failure}" if isinstance(kernel.failure, Deadlock) else ""
     return Deadlock(
         f"at {_seconds(kernel.now)} no thread can run and nothing is due, so nothing can ever happen again:\n"
         f"{describe(kernel)}\n"
-        "A thread that waits for ever needs somebody who wakes it, or a time-out."
+        f"A thread that waits for ever needs somebody who wakes it, or a time-out.{before}"
     )
 
 
@@ -55,9 +59,10 @@ def stuck(kernel: Scheduler) -> str:
         "real lock (made before the world was opened, or by a C extension).",
     ]
     for thread in kernel.threads:
-        mark = "HOLDS THE BATON" if thread is holder else _waits(thread)
+        frame = frames.get(thread.ident)
+        mark = "HOLDS THE BATON" if thread is holder else _waits(thread, frame)
         lines.append(f"-- {thread.label}: {mark}")
-        if frame := frames.get(thread.ident):
+        if frame is not None:
             lines += (line.rstrip("\n") for line in traceback.format_stack(frame))
     return "\n".join(lines)
 
@@ -69,14 +74,32 @@ def describe(kernel: Scheduler) -> str:
     for process in kernel.processes:
         if process.alive:
             lines.append(f"  process {process.name} ({process.pid}), {process.state.value}:")
-            lines += (f"    {t.name}: {_waits(t)}{_where(frames.get(t.ident))}" for t in process.threads if not t.done)
+            for thread in process.threads:
+                if not thread.done:
+                    lines += _thread(thread, frames.get(thread.ident))
     return "\n".join(lines)
 
 
-def _waits(thread: SimThread) -> str:
+def _thread(thread: SimThread, frame: FrameType | None) -> Iterator[str]:
+    """What a thread waits for, then what each task of its event loop does."""
+    yield f"    {thread.name}: {_waits(thread, frame)}{_where(frame)}"
+    loop = loop_of(frame)
+    if loop is not None:
+        yield from (f"      {line}" for line in tasks_wait(loop))
+
+
+def _waits(thread: SimThread, frame: FrameType | None = None) -> str:
     if not thread.parked:
         return "could run" if thread.reason else "runs"
-    return f"waits for {thread.why()} since {_seconds(thread.since)}"
+    return f"waits for {_what(thread, frame)} since {_seconds(thread.since)}"
+
+
+def _what(thread: SimThread, frame: FrameType | None) -> str:
+    """Conditions, and all that is built of them, wait for a lock that the waiting thread has taken before."""
+    lock = getattr(thread.reason, "__self__", None)
+    if isinstance(lock, Lock) and lock._owner is thread:
+        return thread_waits(frame) or "a lock that it holds itself"
+    return thread.why()
 
 
 def _where(frame: FrameType | None) -> str:
