@@ -71,9 +71,11 @@ class ApiClient:
     def collect(self, path: str, name: str, query: dict[str, Any], limit: int) -> dict[str, Any]:
         """As many entries of a list as `limit`, of all the pages that they stand on, under `name`.
 
-        ``next_cursor`` is where the server would go on; None at the end. Raises as `call` does.
+        ``next_cursor`` is where the server would go on; None at the end. ``unreadable`` is there where the server has
+        met entries that it cannot read. Raises as `call` does.
         """
         entries: list[Any] = []
+        unreadable: list[Any] = []
         cursor = None
         while True:
             wanted = min(_PAGE, limit - len(entries))
@@ -81,9 +83,11 @@ class ApiClient:
             if not (isinstance(page, dict) and isinstance(page.get(name), list)):
                 raise RemoteError(f"what answers at {self.base_url} is no server of schedule-zero")
             entries += page[name]
+            unreadable += page.get("unreadable", ())
             cursor = page.get("next_cursor")
             if cursor is None or len(entries) >= limit:
-                return {name: entries, "next_cursor": cursor}
+                found = {name: entries, "next_cursor": cursor}
+                return {**found, "unreadable": unreadable} if unreadable else found
 
     def _unreachable(self, error: Exception) -> ServerUnreachable:
         return ServerUnreachable(f"no server answers at {self.base_url}: {getattr(error, 'reason', None) or error}")

@@ -134,3 +134,16 @@ def show_job(job_id: str, api: ApiClient) -> None:
     from schedule_zero.api_client import path_of
 
     click.echo(json.dumps(api.call("GET", path_of("jobs", job_id)), indent=2))
+
+
+@jobs.command("remove")
+@click.argument("job_id")
+@api_options
+def remove_job(job_id: str, api: ApiClient) -> None:
+    """Remove a job that waits, also one that cannot be read: it ends as cancelled.
+
+    Example: schedule-zero jobs remove 1f0c2b7e-6d0c-4b0e-9a53-0a4b7d0c9f11
+    """
+    from schedule_zero.api_client import path_of
+
+    api.call("DELETE", path_of("jobs", job_id))

@@ -145,6 +145,8 @@ def show(data: Any, as_json: bool, columns: Sequence[str]) -> None:
         return
     rows = data if isinstance(data, list) else next((v for v in data.values() if isinstance(v, list)), [data])
     click.echo(table(rows, columns))
+    for one in data.get("unreadable", ()) if isinstance(data, dict) else ():
+        click.echo(f"schedule-zero: {one['id']} cannot be read, mend or remove it: {one['error']}", err=True)
 
 
 def table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:

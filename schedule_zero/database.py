@@ -251,6 +251,7 @@ def _connect(path: Path | None, name: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         ":memory:" if path is None else str(path), timeout=0, isolation_level=None, check_same_thread=False
     )
+    connection.text_factory = _text
     try:
         # Before anything that writes: turning to WAL would already change somebody else's file.
         require_ours(connection, name)
@@ -261,6 +262,11 @@ def _connect(path: Path | None, name: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _text(stored: bytes) -> str:
+    """A text of the file; a damaged one is no JSON any more, but does not keep the rows beside it from being read."""
+    return stored.decode("utf-8", "backslashreplace")
 
 
 def _primary_code(error: sqlite3.Error) -> int:

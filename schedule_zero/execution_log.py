@@ -121,6 +121,12 @@ def insert_record(c: Session, record: ExecutionRecord) -> bool:
     return c.execute(_UPSERT, _to_row(record)).rowcount > 0
 
 
+def find_record(c: Session, job_id: str) -> ExecutionRecord | None:
+    """The record of that job, or None."""
+    row = c.execute(f"SELECT {_COLUMNS} FROM executions WHERE job_id = ?", (job_id,)).fetchone()
+    return None if row is None else _from_row(row)
+
+
 class ExecutionLog:
     """The log in a database: a `Storage` shared with the store, or a file of its own (``":memory:"`` for
     none).
@@ -163,9 +169,7 @@ class ExecutionLog:
 
     async def get(self, job_id: str) -> ExecutionRecord | None:
         """The record of that job, or None."""
-        query = f"SELECT {_COLUMNS} FROM executions WHERE job_id = ?"
-        row = await self._db.read(lambda c: c.execute(query, (job_id,)).fetchone())
-        return None if row is None else _from_row(row)
+        return await self._db.read(lambda c: find_record(c, job_id))
 
     async def query(
         self, filters: Filters | None = None, *, limit: int = 100, offset: int = 0

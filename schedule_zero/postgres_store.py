@@ -30,7 +30,7 @@ from schedule_zero.dialect import Session, every, now, select
 from schedule_zero.postgres import PostgresDatabase
 from schedule_zero.postgres_broker import PostgresBroker
 from schedule_zero.postgres_url import parse
-from schedule_zero.rows import TASK_COLUMNS
+from schedule_zero.rows import TASK_COLUMNS, TASK_PREFIX
 from schedule_zero.store import Chooser, JobStore, clean
 from schedule_zero.store_errors import StoreClosed
 
@@ -44,7 +44,6 @@ PRESENT: Final = 5.0
 GRACE: Final = 3.0
 #: Seconds until what another server was taking is looked at again.
 _AGAIN: Final = 0.05
-_PREFIX: Final = "handler:"
 
 
 def build_postgres_store(url: str, identity: str) -> PostgresStore:
@@ -138,7 +137,7 @@ class PostgresStore(JobStore):
 
     def _chooser(self, scheduler_id: str, lease: int, limit: int | None) -> Chooser:
         here = Counter(job.task_id for job in self._held.values())
-        connected = frozenset(f"{_PREFIX}{handler}" for handler in self.connected())
+        connected = frozenset(f"{TASK_PREFIX}{handler}" for handler in self.connected())
         limits = {task.id: task.max_running_jobs for task in self._tasks.values()}
 
         def choose(c: Session) -> Acquired:
@@ -175,7 +174,7 @@ class _SharedChoice(Choice):
     def _claimable(self, c: Session, waiting: list[str]) -> list[str]:
         if not waiting:
             return []
-        elsewhere = {f"{_PREFIX}{handler}" for handler in _who_is_elsewhere(c, self.server)}
+        elsewhere = {f"{TASK_PREFIX}{handler}" for handler in _who_is_elsewhere(c, self.server)}
         wanted = [
             task for task in waiting if task in self.connected or (task not in elsewhere and _has_waited(c, task))
         ]

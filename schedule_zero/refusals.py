@@ -21,6 +21,13 @@ class IdempotencyConflict(ScheduleZeroError):
     """The idempotency key stands for another request."""
 
 
+class JobUnderWay(ScheduleZeroError):
+    """A job that is running cannot be removed: nobody could say what becomes of its call."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"job {job_id!r} is running, and ends by itself: only a job that waits can be removed")
+
+
 class InvalidRequest(ScheduleZeroError, ValueError):
     """A value that cannot be used; `field` says where it stands in the request (``trigger.hour``)."""
 

@@ -27,6 +27,8 @@ SCHEDULE_LIMIT = "max_running_jobs"
 
 #: The name of the one job executor. APScheduler keeps a job of another one for ever, without a word.
 EXECUTOR = "async"
+#: What stands before the handler's id in the id of its task.
+TASK_PREFIX = "handler:"
 #: The function of every task, whatever a store says: APScheduler imports what a task names before it runs anything.
 TASK_FUNCTION = "schedule_zero.scheduler:call_handler"
 
@@ -147,7 +149,7 @@ def job_of(row: Sequence[Any]) -> Job:
     metadata = msgspec.json.decode(row[8], type=dict[str, Any])
     takings(metadata)
     job: Job = cast("Any", Job)(
-        id=UUID(row[0]),
+        id=_number_of(row[0]),
         task_id=row[1],
         kwargs=msgspec.json.decode(row[2]),
         schedule_id=row[3],
@@ -200,6 +202,14 @@ def missed_result(job: Job) -> JobResult:
 def _require_executor(name: object) -> None:
     if name != EXECUTOR:
         raise ValueError(f"job executor {name!r} is not known, expected {EXECUTOR!r}")
+
+
+def _number_of(text: str) -> UUID:
+    number = UUID(text)
+    if str(number) != text:
+        # It would be found by what it says, and then not under that.
+        raise ValueError(f"job id {text!r} is not written as {number}")
+    return number
 
 
 def _span_of(value: int | None) -> timedelta | None:

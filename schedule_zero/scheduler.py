@@ -18,9 +18,9 @@ from apscheduler.abc import JobExecutor
 from schedule_zero.apscheduler_fixes.clock_steps import watch_clocks
 from schedule_zero.brokers import LastingBroker
 from schedule_zero.rows import EXECUTOR as EXECUTOR
+from schedule_zero.rows import TASK_PREFIX as TASK_PREFIX
 from schedule_zero.store import JobStore
 
-TASK_PREFIX = "handler:"
 #: What APScheduler says of jobs that have ended, as it understands it.
 _ENDS = ("Job %s completed successfully", "Job %s was cancelled")
 _FIRST_PAUSE = 0.1

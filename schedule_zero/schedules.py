@@ -20,6 +20,7 @@ from schedule_zero.rows import SCHEDULE_LIMIT
 from schedule_zero.scheduler import EXECUTOR, task_id
 from schedule_zero.store import JobStore
 from schedule_zero.triggers import build_trigger
+from schedule_zero.unreadable import Page
 from schedule_zero.views import ScheduleView, schedule_view
 
 
@@ -53,11 +54,11 @@ class Schedules:
 
     async def page(
         self, *, handler_id: str | None = None, after: str = "", limit: int = 1000
-    ) -> tuple[list[ScheduleView], str | None]:
-        """Up to `limit` schedules by id, from the id after `after` on; with the last id, None at the end."""
+    ) -> Page[ScheduleView, str]:
+        """Up to `limit` schedules by id, from the id after `after` on."""
         task = None if handler_id is None else task_id(handler_id)
-        found, last = await self._store.page_schedules(task=task, after=after, limit=limit)
-        return [schedule_view(schedule) for schedule in found], last
+        page = await self._store.page_schedules(task=task, after=after, limit=limit)
+        return Page([schedule_view(schedule) for schedule in page.items], page.place, page.wrong)
 
     async def ahead(self, limit: int) -> tuple[list[ScheduleView], int, int]:
         """Up to `limit` schedules that are not paused, the next to fire first; how many there are, and paused ones."""

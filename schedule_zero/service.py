@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Any, TypeVar
-from uuid import UUID
 
 from apscheduler import Event, Job
 
@@ -32,7 +31,7 @@ from schedule_zero.job_calls import call_of
 from schedule_zero.job_executor import GivenBack, JobExecutor
 from schedule_zero.refusals import NotFound, Stopping
 from schedule_zero.registration_server import RegistrationServer
-from schedule_zero.requests import JobState, NewSchedule, RunNow, ScheduleChange, call_kwargs
+from schedule_zero.requests import NewSchedule, RunNow, ScheduleChange, call_kwargs
 from schedule_zero.scheduler import EXECUTOR, TASK_PREFIX, KeptScheduler, build_scheduler, task_id
 from schedule_zero.schedules import Schedules
 from schedule_zero.security.server_keys import server_keys
@@ -40,8 +39,9 @@ from schedule_zero.service_config import ServiceConfig
 from schedule_zero.service_events import ServiceEvent, event_of, finished
 from schedule_zero.store import JobStore
 from schedule_zero.stores import build_store
-from schedule_zero.views import HandlerView, Health, JobView, ScheduleView, handler_view, job_view
-from schedule_zero.waiting_jobs import page_of_jobs, view_of_job
+from schedule_zero.unreadable import Page
+from schedule_zero.views import HandlerView, Health, JobView, ScheduleView, handler_view
+from schedule_zero.waiting_jobs import find_job, page_of_jobs
 
 T = TypeVar("T")
 #: Seconds between two rounds of purging the log and forgetting idempotency keys.
@@ -207,22 +207,10 @@ class SchedulerService:
 
     async def job(self, job_id: str) -> JobView:
         """Where a job stands; raises `NotFound`, `RowUnreadable`."""
-        try:
-            number = UUID(job_id)
-        except ValueError:
-            raise NotFound(f"there is no job {job_id!r}") from None
         async with self._bounded():
-            # First the store, then the log: a job leaves the store only after its outcome is in the log.
-            waiting = await self._store.get_jobs([number])
-            record = await self._log.get(str(number))
-        if record is not None and record.outcome is not None:
-            return job_view(record, JobState.DONE)
-        if not waiting:
-            self._store.unreadable.require_none("job", str(number))
-            raise NotFound(f"there is no job {job_id!r}")
-        return view_of_job(self._store, self._under_way, waiting[0], record)
+            return await find_job(self._store, self._log, self._under_way, job_id)
 
-    async def jobs(self, **wanted: Any) -> tuple[list[JobView], int | None]:
+    async def jobs(self, **wanted: Any) -> Page[JobView, int]:
         """Jobs that have not ended, in order of arrival, see `page_of_jobs`."""
         async with self._bounded():
             return await page_of_jobs(self._store, self._under_way, **wanted)
@@ -231,6 +219,16 @@ class SchedulerService:
         """How many jobs wait to be called: the depth of the queue."""
         async with self._bounded():
             return await self._store.count_waiting()
+
+    async def remove_job(self, job_id: str) -> None:
+        """Drop a job that waits, also one that cannot be read: it ends as cancelled, and its record says why.
+
+        Raises `NotFound`, `JobUnderWay`.
+        """
+        record = await self._changed(self._store.remove_job(job_id))
+        if record is None:
+            raise NotFound(f"there is no job {job_id!r} that waits")
+        self.on_event(finished(record))
 
     @property
     def _under_way(self) -> dict[str, ExecutionRecord]:
@@ -283,7 +281,7 @@ class SchedulerService:
         async with self._bounded():
             return await self._schedules.all()
 
-    async def schedules_page(self, **wanted: Any) -> tuple[list[ScheduleView], str | None]:
+    async def schedules_page(self, **wanted: Any) -> Page[ScheduleView, str]:
         """Some schedules by id, see `Schedules.page`."""
         async with self._bounded():
             return await self._schedules.page(**wanted)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -24,13 +24,16 @@ from schedule_zero.brokers import LastingBroker
 from schedule_zero.clock_shift import shifted_deadline
 from schedule_zero.database import Database
 from schedule_zero.dialect import Session, for_update, now, select
+from schedule_zero.execution_log import ExecutionRecord
 from schedule_zero.idempotency import claim_key, find_key
+from schedule_zero.refusals import JobUnderWay
+from schedule_zero.removing import remove_job
 from schedule_zero.rows import JOB_COLUMNS, job_of, metadata_text
 from schedule_zero.schema import span
 from schedule_zero.storage import Storage
 from schedule_zero.store_schedules import ScheduleStore, added, hold, insert_job, remove_finished
 from schedule_zero.takings import given_back
-from schedule_zero.unreadable import read_rows
+from schedule_zero.unreadable import Page, read_rows
 
 __all__ = ["Chooser", "JobStore", "SqliteStore", "clean"]
 
@@ -129,25 +132,21 @@ class JobStore(ScheduleStore):
             rows = await self._db.read(
                 lambda c: [r for i in wanted for r in select(c, f"{SELECT_JOBS} WHERE id = ?", i)]
             )
-        return self._readable_jobs(rows)
-
-    def _readable_jobs(self, rows: Iterable[Sequence[Any]]) -> list[Job]:
         return self.unreadable.take("job", read_rows(rows, job_of), self._logger)
 
     async def page_jobs(
         self, *, task: str | None = None, acquired: bool | None = None, after: int = 0, limit: int = 100
-    ) -> tuple[list[Job], int | None]:
-        """Up to `limit` jobs that have not ended, in order of arrival, from place `after` on; with the next place,
-        which is None at the end.
-        """
+    ) -> Page[Job, int]:
+        """Up to `limit` jobs that have not ended, in order of arrival, from place `after` on."""
         wanted, values = "seq > ?", [after] if task is None else [after, task]
         wanted += "" if task is None else " AND task_id = ?"
         if acquired is not None:
             wanted += f" AND acquired_by IS {'NOT NULL' if acquired else 'NULL'}"
         query = f"SELECT {JOB_COLUMNS}, seq FROM jobs WHERE {wanted} ORDER BY seq LIMIT {int(limit)}"
         rows = await self._db.read(lambda c: select(c, query, *values))
-        jobs = self._readable_jobs(row[:-1] for row in rows)
-        return jobs, rows[-1][-1] if rows and len(rows) == limit else None
+        read = read_rows((row[:-1] for row in rows), job_of)
+        jobs = self.unreadable.take("job", read, self._logger)
+        return Page(jobs, rows[-1][-1] if rows and len(rows) == limit else None, read.wrong)
 
     async def count_waiting(self) -> int:
         """How many jobs nobody has acquired."""
@@ -192,6 +191,19 @@ class JobStore(ScheduleStore):
         """Hold the jobs for another `duration`."""
         ids = sorted(map(str, job_ids))
         await self._db.write(lambda c: hold(c, "jobs", scheduler_id, ids, span(duration) or 0))
+
+    async def remove_job(self, job_id: str) -> ExecutionRecord | None:
+        """Drop a job that is not running, whether it can be read or not, and write that into the log; returns the
+        record, None if there is no such job.
+
+        Raises `JobUnderWay`.
+        """
+        if any(str(held) == job_id for held in self._held):
+            raise JobUnderWay(job_id)
+        odd = job_id in self.unreadable.keys("job")
+        record = await self._db.write(lambda c: remove_job(c, job_id, odd=odd))
+        self.unreadable.forget("job", job_id)
+        return record
 
     async def reap_abandoned_jobs(self, scheduler_id: str) -> None:
         """Give back what a dead incarnation of this scheduler had acquired: it runs again, under the same job

@@ -46,7 +46,7 @@ from schedule_zero.rows import (
 from schedule_zero.schema import micros, near_instant, span
 from schedule_zero.storage import Storage
 from schedule_zero.store_base import TaskStore
-from schedule_zero.unreadable import AGAIN, Reading, read_rows
+from schedule_zero.unreadable import AGAIN, Page, Reading, read_rows
 
 _INSERT_JOB = f"INSERT INTO jobs ({JOB_COLUMNS}) VALUES ({marks(JOB_COLUMNS)}) ON CONFLICT (id) DO NOTHING"
 _INSERT = f"INSERT INTO schedules ({SCHEDULE_COLUMNS}) VALUES ({marks(SCHEDULE_COLUMNS)}) ON CONFLICT (id) DO NOTHING"
@@ -140,15 +140,14 @@ class ScheduleStore(TaskStore):
 
     async def page_schedules(
         self, *, task: str | None = None, after: str = "", limit: int = 1000
-    ) -> tuple[list[Schedule], str | None]:
-        """Up to `limit` schedules by id, from the id after `after` on; with the last id that was looked at.
-
-        That is None at the end. Schedules that cannot be read are left out and logged.
-        """
+    ) -> Page[Schedule, str]:
+        """Up to `limit` schedules by id, from the id after `after` on, which is the place of the page before."""
         of_task, values = ("", [after]) if task is None else (" AND task_id = ?", [after, task])
         query = f"{_SELECT} WHERE id > ?{of_task} ORDER BY id LIMIT {int(limit)}"
         rows = await self._db.read(lambda c: select(c, query, *values))
-        return self._readable(rows), rows[-1][0] if rows and len(rows) == limit else None
+        read = read_rows(rows, schedule_of)
+        schedules = self.unreadable.take("schedule", read, self._logger)
+        return Page(schedules, rows[-1][0] if rows and len(rows) == limit else None, read.wrong)
 
     async def next_schedules(self, limit: int) -> list[Schedule]:
         """Up to `limit` schedules that are not paused, the next to fire first."""

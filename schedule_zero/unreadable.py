@@ -15,9 +15,10 @@ from typing import Any, Final, Generic, TypeVar
 
 from schedule_zero.store_errors import RowUnreadable
 
-__all__ = ["AGAIN", "Reading", "Unreadable", "read_rows"]
+__all__ = ["AGAIN", "Page", "Reading", "Unreadable", "read_rows"]
 
 T = TypeVar("T")
+P = TypeVar("P")
 
 #: Seconds after which rows that could not be read are looked at again, even if nothing else is due.
 AGAIN: Final = 30.0
@@ -60,6 +61,17 @@ def read_rows(rows: Iterable[Sequence[Any]], of: Callable[[Sequence[Any]], T]) -
     for row in rows:
         reading.add(row, of)
     return reading
+
+
+@dataclass(frozen=True)
+class Page(Generic[T, P]):
+    """A part of a list: `items` that could be read, by its key what is `wrong` with each of the others, and the `place`
+    from which the list goes on; None at its end.
+    """
+
+    items: list[T]
+    place: P | None
+    wrong: dict[str, str] = field(default_factory=dict)
 
 
 class Unreadable:

@@ -4,7 +4,7 @@ JSON.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 import msgspec
@@ -50,6 +50,13 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     outcome: Outcome | None = None
     error: str | None = None
     result: Any = None
+
+
+class UnreadableView(msgspec.Struct, frozen=True):
+    """A stored schedule or job that this server cannot read, and passes over: its id, and what is wrong with it."""
+
+    id: str
+    error: str
 
 
 class HandlerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +116,11 @@ def schedule_view(schedule: Schedule) -> ScheduleView:
         max_jitter=None if jitter is None else jitter.total_seconds(),
         max_running_jobs=limit if isinstance(limit, int) else None,
     )
+
+
+def unreadable_views(wrong: Mapping[str, str]) -> list[UnreadableView]:
+    """How the rows that cannot be read look from outside, in the order of their list."""
+    return [UnreadableView(key, why) for key, why in wrong.items()]
 
 
 def handler_view(record: HandlerRecord, running: Sequence[ExecutionRecord]) -> HandlerView:

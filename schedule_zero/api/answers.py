@@ -8,7 +8,7 @@ import msgspec
 
 from schedule_zero.execution_log import ExecutionRecord
 from schedule_zero.governor_base import ProcessStatus
-from schedule_zero.views import HandlerView, JobView, ScheduleView
+from schedule_zero.views import HandlerView, JobView, ScheduleView, UnreadableView
 
 
 class HandlerList(msgspec.Struct, frozen=True):
@@ -24,10 +24,13 @@ class JobAccepted(msgspec.Struct, frozen=True):
 
 
 class JobPage(msgspec.Struct, frozen=True):
-    """Jobs that have not ended, in order of arrival; `next_cursor` is null at the end."""
+    """Jobs that have not ended, in order of arrival; `next_cursor` is null at the end. Those that cannot be read stand
+    in `unreadable`.
+    """
 
     jobs: list[JobView]
     next_cursor: str | None
+    unreadable: list[UnreadableView]
 
 
 class ScheduleAccepted(msgspec.Struct, frozen=True):
@@ -37,10 +40,11 @@ class ScheduleAccepted(msgspec.Struct, frozen=True):
 
 
 class SchedulePage(msgspec.Struct, frozen=True):
-    """Schedules by id; `next_cursor` is null at the end."""
+    """Schedules by id; `next_cursor` is null at the end. Those that cannot be read stand in `unreadable`."""
 
     schedules: list[ScheduleView]
     next_cursor: str | None
+    unreadable: list[UnreadableView]
 
 
 class ExecutionPage(msgspec.Struct, frozen=True):

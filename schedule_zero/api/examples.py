@@ -63,6 +63,7 @@ WAITING_JOB: dict[str, Any] = {
     "method": "close",
     "accepted_at": "2026-11-22T08:00:00.001Z",
 }
+UNREADABLE: dict[str, Any] = {"id": "nightly", "error": "DecodeError: JSON is malformed: invalid character (byte 0)"}
 STATS: dict[str, Any] = {
     "total": 3,
     "by_outcome": {"success": 2, "error": 1},

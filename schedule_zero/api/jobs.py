@@ -1,4 +1,4 @@
-"""POST /api/run_now, GET /api/jobs and GET /api/jobs/{id}."""
+"""POST /api/run_now, GET /api/jobs and GET, DELETE /api/jobs/{id}."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from schedule_zero.api.operations import Returns, Scope, operation
 from schedule_zero.api.queries import MOST, JobsQuery, cursor_of, cursor_text
 from schedule_zero.refusals import InvalidRequest
 from schedule_zero.requests import RunNow
-from schedule_zero.views import JobView
+from schedule_zero.views import JobView, unreadable_views
+
+_PATH = {"job_id": "The id that the job got when it was accepted."}
 
 
 class RunNowHandler(ApiHandler):
@@ -53,7 +55,7 @@ class JobsHandler(ApiHandler):
             200: Returns(
                 about="A page of them, in order of arrival.",
                 kind=JobPage,
-                example={"jobs": [WAITING_JOB], "next_cursor": None},
+                example={"jobs": [WAITING_JOB], "next_cursor": None, "unreadable": []},
             )
         },
     )
@@ -63,13 +65,14 @@ class JobsHandler(ApiHandler):
         after = cursor_of(query.cursor, int) if query.cursor is not None else 0
         if not 0 <= after <= MOST:
             raise InvalidRequest("cursor", "expected the next_cursor of an earlier answer")
-        jobs, place = await self.service.jobs(
+        page = await self.service.jobs(
             handler_id=query.handler_id,
             acquired=None if query.state is None else query.state == "running",
             after=after,
             limit=query.limit,
         )
-        self.answer(JobPage(jobs, None if place is None else cursor_text(place)))
+        place = None if page.place is None else cursor_text(page.place)
+        self.answer(JobPage(page.items, place, unreadable_views(page.wrong)))
 
 
 class JobHandler(ApiHandler):
@@ -78,10 +81,26 @@ class JobHandler(ApiHandler):
     @operation(
         tag="jobs",
         summary="One job: its state, its outcome and result once it is done",
-        path={"job_id": "The id that the job got when it was accepted."},
+        path=_PATH,
         answers={200: Returns(about="The job.", kind=JobView, example=JOB)},
         problems=(404,),
     )
     async def get(self, job_id: str) -> None:
         """Answer where the job stands. It is found for as long as the log of executions keeps it."""
         self.answer(await self.service.job(job_id))
+
+    @operation(
+        tag="jobs",
+        summary="Remove a job that waits",
+        scope=Scope.WRITE,
+        path=_PATH,
+        answers={204: Returns(about="It has ended: cancelled.")},
+        problems=(404, 409),
+    )
+    async def delete(self, job_id: str) -> None:
+        """Drop a job that is not running, or that cannot be read: its outcome is `cancelled`.
+
+        409 for one that is running, which ends by itself; 404 for one that has ended.
+        """
+        await self.service.remove_job(job_id)
+        self.answer_nothing()

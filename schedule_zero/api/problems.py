@@ -11,7 +11,14 @@ from schedule_zero.api.bodies import in_words
 from schedule_zero.api.event_stream import TooManyReaders
 from schedule_zero.errors import StoreUnusable, UnknownHandler
 from schedule_zero.governor_link import GovernorSilent, NotGoverned
-from schedule_zero.refusals import AlreadyExists, IdempotencyConflict, InvalidRequest, NotFound, Stopping
+from schedule_zero.refusals import (
+    AlreadyExists,
+    IdempotencyConflict,
+    InvalidRequest,
+    JobUnderWay,
+    NotFound,
+    Stopping,
+)
 
 CONTENT_TYPE = "application/problem+json"
 #: Seconds after which a client is told to try again.
@@ -40,6 +47,7 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (NotFound, 404),
     (AlreadyExists, 409),
     (IdempotencyConflict, 409),
+    (JobUnderWay, 409),
     (NotGoverned, 409),
     (StoreUnusable, 503),
     (Stopping, 503),

@@ -6,12 +6,12 @@ from urllib.parse import quote
 
 from schedule_zero.api.answers import ScheduleAccepted, SchedulePage
 from schedule_zero.api.base import ApiHandler
-from schedule_zero.api.examples import ACCEPTED_SCHEDULE, CHANGE, NEW_SCHEDULE, SCHEDULE
+from schedule_zero.api.examples import ACCEPTED_SCHEDULE, CHANGE, NEW_SCHEDULE, SCHEDULE, UNREADABLE
 from schedule_zero.api.operations import Returns, Scope, operation
 from schedule_zero.api.queries import SchedulesQuery, cursor_of, cursor_text
 from schedule_zero.api.trigger_bodies import check_trigger
 from schedule_zero.requests import NewSchedule, ScheduleChange
-from schedule_zero.views import ScheduleView
+from schedule_zero.views import ScheduleView, unreadable_views
 
 _PATH = {"schedule_id": "The id that the schedule got when it was added."}
 
@@ -61,19 +61,20 @@ class SchedulesHandler(ApiHandler):
             200: Returns(
                 about="A page of them.",
                 kind=SchedulePage,
-                example={"schedules": [SCHEDULE], "next_cursor": None},
+                example={"schedules": [SCHEDULE], "next_cursor": None, "unreadable": [UNREADABLE]},
             )
         },
     )
     async def get(self) -> None:
         """Answer schedules in the order of their ids, so that following the cursor meets each once."""
         query = self.query(SchedulesQuery)
-        schedules, last = await self.service.schedules_page(
+        page = await self.service.schedules_page(
             handler_id=query.handler_id,
             after="" if query.cursor is None else cursor_of(query.cursor, str),
             limit=query.limit,
         )
-        self.answer(SchedulePage(schedules, None if last is None else cursor_text(last)))
+        place = None if page.place is None else cursor_text(page.place)
+        self.answer(SchedulePage(page.items, place, unreadable_views(page.wrong)))
 
 
 class ScheduleHandler(ApiHandler):

@@ -37,7 +37,7 @@ class Dashboard(Page):
             upcoming=upcoming,
             schedules=schedules,
             paused=paused,
-            running=None if running is None else running[0],
+            running=None if running is None else running.items,
             waiting=waiting,
             failures=failures,
             latest=latest,

@@ -23,13 +23,15 @@ class SchedulesPage(Page):
     async def get(self) -> None:
         """Answer a page of them, of one handler if it is named."""
         handler_id, cursor = self.get_query_argument("handler", "", strip=False), self.get_query_argument("cursor", "")
-        found, last = await self.service.schedules_page(
+        page = await self.service.schedules_page(
             handler_id=handler_id or None, after=cursor_of(cursor, str) if cursor else "", limit=_ROWS
         )
-        more = None if last is None else link("/schedules", handler=handler_id, cursor=cursor_text(last))
+        place = None if page.place is None else cursor_text(page.place)
+        more = None if place is None else link("/schedules", handler=handler_id, cursor=place)
         self.show(
             "schedules.html",
-            schedules=found,
+            schedules=page.items,
+            unreadable=page.wrong,
             more=more,
             first=not cursor,
             handler_id=handler_id,

@@ -22,6 +22,7 @@ import pytest
 from schedule_zero.api.openapi import document
 from schedule_zero.server import Server
 from schedule_zero.service_config import RetrySettings, ServiceConfig
+from schedule_zero.storage import Storage
 from schedule_zero.zmq_handler_base import BaseHandler
 
 #: Answers that belong to no operation: a verb that is not there, a path that leads nowhere.
@@ -102,6 +103,7 @@ class Api:
         self.port = port
         self.worker: Worker
         self.loop: asyncio.AbstractEventLoop
+        self.storage: Storage
         self.judge = judge
 
     def ask(
@@ -127,6 +129,10 @@ class Api:
         decoded = json.loads(data) if is_json else None
         self.judge.check(verb, path, response.status, names, decoded)
         return Answer(response.status, names, decoded, data)
+
+    def write(self, work: Callable[[Any], Any]) -> None:
+        """Do something to the server's store, behind its back."""
+        asyncio.run_coroutine_threadsafe(self.storage.write(work), self.loop).result(10.0)
 
     def until(self, path: str, condition: Callable[[Any], Any], timeout: float = 15.0) -> Any:
         """Ask for `path` until the body meets the condition; returns it."""
@@ -174,7 +180,7 @@ def server(live: Any) -> Server:
 def api(live: Any, judge: Judge) -> Iterator[Api]:
     """A client of the server, with the handler ``h`` registered."""
     client = Api(live.server.http_port, judge)
-    client.loop = live.loop
+    client.loop, client.storage = live.loop, live.server.service.storage
     client.worker = Worker("h", server_address=live.server.service.registration_address)
     with client.worker:
         client.until("/api/handlers", lambda body: any(h["status"] == "Connected" for h in body["handlers"]))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from apscheduler import Job
 
 from schedule_zero.api.openapi import document
 from schedule_zero.api.operations import operation_of
 from schedule_zero.api.routes import ROUTES
+from schedule_zero.store_schedules import insert_job
 
 pytestmark = pytest.mark.integration
 
@@ -44,6 +46,9 @@ def test_answers_are_as_they_are_declared(api: Any, judge: Any) -> None:
             expected = 200 if (verb, status) == ("PATCH", 422) else status
             assert api.ask(verb, path, raw=raw, headers=headers).status == expected
     api.ask("DELETE", "/api/schedules/s")
+    waiting = Job(task_id="of nobody", kwargs={}, executor="async")
+    api.write(lambda c: insert_job(c, waiting))
+    api.ask("DELETE", f"/api/jobs/{waiting.id}")
     api.ask("DELETE", "/api/executions")
     api.ask("DELETE", "/api/session")
     good = {

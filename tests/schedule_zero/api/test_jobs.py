@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from apscheduler import Job
+
+from schedule_zero.store_schedules import insert_job
 
 pytestmark = pytest.mark.integration
 
@@ -164,3 +167,44 @@ def test_jobs_that_wait_and_run_are_listed(api: Any, server: Any) -> None:
     with type(api.worker)("away", server_address=server.service.registration_address):
         api.until("/api/jobs?handler_id=away", lambda body: body["jobs"] == [])
     assert api.ask("GET", "/api/jobs?state=done").status == 422
+
+
+def test_a_job_that_waits_can_be_removed(api: Any, server: Any) -> None:
+    """It ends as cancelled, without a call; one that has ended, and one that never was, are not there to be removed."""
+    slow = type(api.worker)("slow", server_address=server.service.registration_address)
+    with slow:
+        api.until("/api/handlers/slow", lambda body: body["status"] == "Connected")
+    api.until("/api/handlers/slow", lambda body: body["status"] == "Disconnected")
+    body = {"handler_id": "slow", "job_method": "echo", "timeout": 60}
+    limit = server.service.config.per_handler_jobs
+    running, *_, waiting = [api.ask("POST", "/api/run_now", body).body["job_id"] for _ in range(limit + 1)]
+    api.until(f"/api/jobs/{running}", lambda body: body["state"] == "running")
+    refused = api.ask("DELETE", f"/api/jobs/{running}")
+    assert (refused.status, refused.body["title"]) == (409, "Conflict")
+    assert refused.body["detail"].endswith(" is running, and ends by itself: only a job that waits can be removed")
+    assert api.ask("DELETE", f"/api/jobs/{waiting}").status == 204
+    job = api.ask("GET", f"/api/jobs/{waiting}").body
+    assert (job["state"], job["outcome"], job["error"]) == ("done", "cancelled", "removed before it was begun")
+    assert "attempts" not in job
+    for gone in (waiting, "5"):
+        again = api.ask("DELETE", f"/api/jobs/{gone}")
+        assert (again.status, again.body["detail"]) == (404, f"there is no job {gone!r} that waits")
+
+
+def test_what_cannot_be_read_is_listed_and_removed(api: Any) -> None:
+    """Schedules and jobs whose rows are damaged stand beside the others, with the reason, and go as these do."""
+    trigger = {"type": "interval", "hours": 1}
+    body = {"handler_id": "h", "job_method": "echo", "job_id": "bad", "trigger": trigger}
+    assert api.ask("POST", "/api/schedule", body).status == 201
+    api.write(lambda c: insert_job(c, Job(task_id="handler:h", kwargs={}, executor="somewhere else")))
+    api.write(lambda c: c.execute("UPDATE schedules SET kwargs = '{' WHERE id = 'bad'").rowcount)
+    schedules, jobs = api.ask("GET", "/api/schedules").body, api.ask("GET", "/api/jobs?handler_id=h").body
+    assert schedules["unreadable"] == [{"id": "bad", "error": "DecodeError: Input data was truncated"}]
+    [job] = jobs["unreadable"]
+    assert job["error"] == "ValueError: job executor 'somewhere else' is not known, expected 'async'"
+    assert api.ask("GET", f"/api/jobs/{job['id']}").status == 503
+    assert api.ask("DELETE", f"/api/jobs/{job['id']}").status == 204
+    assert api.ask("DELETE", "/api/schedules/bad").status == 204
+    assert api.ask("GET", "/api/schedules").body["unreadable"] == []
+    assert api.ask("GET", "/api/jobs?handler_id=h").body["unreadable"] == []
+    assert api.ask("GET", f"/api/jobs/{job['id']}").body["outcome"] == "cancelled"

@@ -80,7 +80,7 @@ def test_schedules_are_paged_and_filtered(api: Any) -> None:
     assert seen == everything == sorted(everything)
     assert {f"page-{number}" for number in range(5)} <= set(seen)
     assert [s["id"] for s in api.ask("GET", "/api/schedules?handler_id=h").body["schedules"]] == seen
-    assert api.ask("GET", "/api/schedules?handler_id=nobody").body == {"schedules": [], "next_cursor": None}
+    assert api.ask("GET", "/api/schedules?handler_id=nobody").body["schedules"] == []
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ _SECONDS = {"type": "interval", "seconds": 5}
         ("schedules resume s", ("PATCH", "/api/schedules/s", {"paused": False})),
         ("schedules reschedule s --every 5s", ("PATCH", "/api/schedules/s", {"trigger": _SECONDS})),
         ("jobs show j", ("GET", "/api/jobs/j", None)),
+        ("jobs remove a/b", ("DELETE", "/api/jobs/a%2Fb", None)),
         ('jobs run h m --params {"a":1}', ("POST", "/api/run_now", {**_RUN, "job_params": {"a": 1}})),
         (
             "jobs run h m --timeout 2 --deadline 9 --at-most-once --key k",
@@ -82,6 +83,26 @@ def test_a_long_list_is_asked_for_page_by_page(api: Any, run: Run) -> None:
 
     assert [path for _, path, _ in api.asked] == ["/api/schedules?limit=3", "/api/schedules?limit=1&cursor=x%3D"]
     assert json.loads(result.output) == {"schedules": [{"id": "a"}, {"id": "b"}, {"id": "c"}], "next_cursor": "y="}
+
+
+@pytest.mark.parametrize(("what", "one"), [("jobs", "job_id"), ("schedules", "id")])
+def test_what_cannot_be_read_is_told_beside_the_list(what: str, one: str, api: Any, run: Run) -> None:
+    """Of every page that was asked for: a line each beside the table, and among the JSON."""
+    unreadable = [{"id": "x", "error": "ValueError: odd"}, {"id": "y", "error": "KeyError: 'z'"}]
+    pages = [
+        (200, {what: [{one: "a"}], "next_cursor": "c", "unreadable": unreadable[:1]}),
+        (200, {what: [{one: "b"}], "next_cursor": None, "unreadable": unreadable[1:]}),
+    ]
+    api.next.extend(pages * 2)
+
+    table, data = run(what, "list"), run(what, "list", "--json")
+
+    assert table.stderr.splitlines() == [
+        "schedule-zero: x cannot be read, mend or remove it: ValueError: odd",
+        "schedule-zero: y cannot be read, mend or remove it: KeyError: 'z'",
+    ]
+    assert [line.split()[0] for line in table.stdout.splitlines()][1:] == ["a", "b"]
+    assert json.loads(data.output)["unreadable"] == unreadable
 
 
 def test_counts_are_a_table_by_handler(api: Any, run: Run) -> None:

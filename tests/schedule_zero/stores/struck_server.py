@@ -121,7 +121,7 @@ async def over(service: SchedulerService) -> bool:
             return False
     except NotFound:
         pass  # finished, and cleared away
-    return not (await service.jobs())[0]
+    return not (await service.jobs()).items
 
 
 async def work(url: str, port: int, begin: datetime, at: int, ledger: Path) -> int:

@@ -117,15 +117,15 @@ def test_the_rows_beside_any_row_are_found(damages: list[tuple[tuple[str, str], 
             await damage(store, table, column, value, str(good.id))
         await begin(store, stack)
         assert "good" in {item.id for item in await store.get_schedules()}
-        assert "good" in {item.id for item in (await store.page_schedules())[0]}
+        assert "good" in {item.id for item in (await store.page_schedules()).items}
         assert "good" in {item.id for item in await store.next_schedules(10)}
         assert "good" in {item.id for item in await store.acquire_schedules("me", LEASE, 100)}
         await store.count_schedules()
         await store.get_next_schedule_run_time()
         await store.clocks_parted(5.0)
         assert good.id in {item.id for item in await store.get_jobs()}
-        assert good.id in {item.id for item in (await store.page_jobs())[0]}
-        assert str(good.id) in {view.job_id for view in (await page_of_jobs(store, {}))[0]}
+        assert good.id in {item.id for item in (await store.page_jobs()).items}
+        assert str(good.id) in {view.job_id for view in (await page_of_jobs(store, {})).items}
         taken = await store.acquire_jobs("me", LEASE, 10)
         assert good.id in {item.id for item in taken}
         await store.cleanup()

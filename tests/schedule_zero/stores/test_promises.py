@@ -234,15 +234,15 @@ def test_pages_of_jobs_and_schedules(on_store: Stores) -> None:
             await store.add_job(job(handler))
         for name in "cab":
             await store.add_schedule(schedule(name), ConflictPolicy.exception)
-        first, place = await store.page_jobs(limit=2)
-        assert place is not None
-        rest, end = await store.page_jobs(after=place, limit=2)
-        assert [item.kwargs["handler_id"] for item in (*first, *rest)] == ["h", "other", "h"]
-        assert end is None
-        assert len((await store.page_jobs(task=task_id("h"), acquired=False))[0]) == 2
+        first = await store.page_jobs(limit=2)
+        assert first.place is not None
+        rest = await store.page_jobs(after=first.place, limit=2)
+        assert [item.kwargs["handler_id"] for item in (*first.items, *rest.items)] == ["h", "other", "h"]
+        assert rest.place is None
+        assert len((await store.page_jobs(task=task_id("h"), acquired=False)).items) == 2
         assert await store.count_waiting() == 3
-        found, last = await store.page_schedules(after="a", limit=1)
-        assert ([item.id for item in found], last) == (["b"], "b")
+        found = await store.page_schedules(after="a", limit=1)
+        assert ([item.id for item in found.items], found.place) == (["b"], "b")
 
     on_store(scene)
 

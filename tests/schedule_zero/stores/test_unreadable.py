@@ -12,14 +12,18 @@ from uuid import UUID, uuid4
 import pytest
 from apscheduler import ConflictPolicy, Job, Schedule, ScheduleResult
 from apscheduler.triggers.interval import IntervalTrigger
+from msgspec.structs import replace
 
 from schedule_zero.brokers import LastingBroker
 from schedule_zero.dialect import select
-from schedule_zero.execution_log import ExecutionLog, ExecutionRecord, Outcome
+from schedule_zero.execution_log import Attempt, ExecutionLog, ExecutionRecord, Outcome
+from schedule_zero.refusals import JobUnderWay, NotFound
+from schedule_zero.requests import JobState
 from schedule_zero.scheduler import handler_task, task_id
 from schedule_zero.schema import micros
 from schedule_zero.service import SchedulerService
 from schedule_zero.service_config import ServiceConfig
+from schedule_zero.service_events import EventKind, ServiceEvent
 from schedule_zero.store import JobStore
 from schedule_zero.store_errors import RowUnreadable
 from schedule_zero.stores import build_store
@@ -170,6 +174,7 @@ def test_a_server_that_can_read_a_schedule_gets_it_from_one_that_cannot(on_store
         "metadata = '[]'",
         "job_executor = 'threadpool'",
         "id = 'not a uuid'",
+        "id = upper(id)",
         "scheduled_fire = 9000000000000000000",
     ],
 )
@@ -184,7 +189,9 @@ def test_an_unreadable_job_stops_nobody(on_store: Stores, damage: str) -> None:
         assert [item.id for item in await store.acquire_jobs("me", LEASE, 9)] == [good.id]
         assert store.unreadable.counts() == {"job": 1}
         assert [item.id for item in await store.get_jobs()] == [good.id]
-        assert [item.id for item in (await store.page_jobs())[0]] == [good.id]
+        page = await store.page_jobs()
+        assert [item.id for item in page.items] == [good.id]
+        assert len(page.wrong) == 1
         await run(store, "UPDATE jobs SET start_deadline = 5 WHERE acquired_by IS NULL")
         assert await store.acquire_jobs("me", LEASE, 9) == []
         await run(store, "UPDATE jobs SET acquired_by = 'dead', acquired_until = 5 WHERE acquired_by IS NULL")
@@ -236,6 +243,117 @@ def test_a_firing_goes_on_beside_what_cannot_be_read(on_store: Stores) -> None:
         assert [item.id for item in await store.acquire_jobs("me", LEASE, 9)] == [made.id]
 
     on_store(scene)
+
+
+def test_every_unreadable_row_is_listed_page_by_page(on_store: Stores) -> None:
+    """Each page says which of its rows cannot be read, and why: all pages together name all of them."""
+
+    async def scene(store: JobStore) -> None:
+        for n in range(5):
+            await store.add_job(job(id=UUID(int=n)))
+            await store.add_schedule(schedule(f"s{n}", NOW), ConflictPolicy.exception)
+        await run(store, "UPDATE jobs SET metadata = '[]' WHERE id NOT LIKE '%1'")
+        await run(store, "UPDATE schedules SET \"coalesce\" = 'never' WHERE id <> 's1'")
+        jobs = [await store.page_jobs(limit=3)]
+        jobs.append(await store.page_jobs(limit=3, after=jobs[0].place or 0))
+        assert [list(page.wrong) for page in jobs] == [[str(UUID(int=n)) for n in which] for which in ((0, 2), (3, 4))]
+        assert set(jobs[1].wrong.values()) == {"ValidationError: Expected `object`, got `array`"}
+        assert [page.place is None for page in jobs] == [False, True]
+        schedules = await store.page_schedules(limit=4)
+        assert (schedules.wrong, schedules.place) == (dict.fromkeys(["s0", "s2", "s3"], "KeyError: 'never'"), "s3")
+
+    on_store(scene)
+
+
+@pytest.mark.parametrize("damage", ["metadata = 'not json'", "id = 'not a uuid'", "job_executor = 'threadpool'"])
+def test_an_unreadable_job_can_be_removed(on_store: Stores, damage: str) -> None:
+    """It has one outcome then, as every job: cancelled, with what its row could still tell."""
+
+    async def scene(store: JobStore) -> None:
+        await store.add_job(job())
+        await run(store, f"UPDATE jobs SET {damage}")
+        [key] = (await store.page_jobs()).wrong
+        removed = await store.remove_job(key)
+        kept = await ExecutionLog(store.database).get(key)
+        assert removed is not None
+        assert kept is not None
+        assert (kept.job_id, kept.handler_id, kept.outcome) == (key, "h", Outcome.CANCELLED)
+        assert (kept.error or "").startswith("removed, as it cannot be read: ")
+        assert await store.count_waiting() == 0
+        assert store.unreadable.counts() == {}
+        assert await store.remove_job(key) is None
+
+    on_store(scene)
+
+
+def test_a_job_that_runs_is_not_removed(on_store: Stores) -> None:
+    """Here or at another server, as long as its lease lasts; who has died loses it to whoever removes it."""
+
+    async def scene(store: JobStore) -> None:
+        held = job()
+        await store.add_job(held)
+        assert len(await store.acquire_jobs("me", LEASE, 9)) == 1
+        await run(store, "UPDATE jobs SET acquired_until = 5")
+        with pytest.raises(JobUnderWay, match="is running, and ends by itself"):
+            await store.remove_job(str(held.id))
+        other = job()
+        await store.add_job(other)
+        await run(store, "UPDATE jobs SET acquired_by = 'you', acquired_until = ? WHERE id = ?", 2**62, str(other.id))
+        with pytest.raises(JobUnderWay, match="is running, and ends by itself"):
+            await store.remove_job(str(other.id))
+        await run(store, "UPDATE jobs SET acquired_until = 5")
+        assert await store.remove_job(str(other.id)) is not None
+
+    on_store(scene)
+
+
+def test_what_the_log_knows_of_a_removed_job_stays(on_store: Stores) -> None:
+    """Attempts that were made are kept beside the outcome, and an outcome that is there is not overwritten."""
+
+    async def scene(store: JobStore) -> None:
+        log = ExecutionLog(store.database)
+        begun, done = job(), job()
+        tried = (Attempt(number=1, started_at=NOW, duration=0.5, error="gone"),)
+        for each, outcome in ((begun, None), (done, Outcome.SUCCESS)):
+            await store.add_job(each)
+            made = ExecutionRecord(job_id=str(each.id), handler_id="h", method="m", attempts=tried, outcome=outcome)
+            await (log.record_attempt(made) if outcome is None else log.record_outcome(replace(made, ended_at=NOW)))
+            await store.remove_job(str(each.id))
+        first, second = await log.get(str(begun.id)), await log.get(str(done.id))
+        assert first is not None
+        assert second is not None
+        assert (first.attempts, first.outcome) == (tried, Outcome.CANCELLED)
+        assert first.error == "removed before it had its outcome; it has been begun"
+        assert (second.outcome, second.ended_at, second.error) == (Outcome.SUCCESS, NOW, None)
+        assert await store.count_waiting() == 0
+
+    on_store(scene)
+
+
+@pytest.mark.parametrize(
+    ("damage", "key"), [("kwargs = CAST(x'7b22ff' AS TEXT)", None), ("id = CAST(x'61ff' AS TEXT)", "a\\xff"),
+                        ("id = x'ff'", "b'\\xff'")],
+)  # fmt: skip
+def test_bytes_that_are_no_text_concern_their_row_alone(
+    tmp_path: Any, within: Callable[..., None], damage: str, key: str | None
+) -> None:
+    """A file with a damaged byte in one row is served but for that, which can be removed by what it is shown as."""
+
+    async def scene() -> None:
+        async with SchedulerService(ServiceConfig(store=f"sqlite:///{tmp_path}/jobs.db")) as service:
+            store = service._store
+            good, bad = job(), job()
+            for each in (good, bad):
+                await store.add_job(each)
+            await run(store, f"UPDATE jobs SET {damage} WHERE id = ?", str(bad.id))
+            page = await service.jobs()
+            assert [view.job_id for view in page.items] == [str(good.id)]
+            assert list(page.wrong) == [key or str(bad.id)]
+            await service.remove_job(key or str(bad.id))
+            assert (await service.jobs()).wrong == {}
+            assert (await service.job(str(good.id))).state is JobState.PENDING
+
+    within(scene)
 
 
 @pytest.mark.parametrize(
@@ -295,6 +413,16 @@ def test_the_service_tells_of_what_it_cannot_read(tmp_path: Any, within: Callabl
             assert service.unreadable_rows() == {"job": 1, "schedule": 1}
             await service.remove("bad000")
             assert service.unreadable_rows() == {"job": 1}
+            heard: list[ServiceEvent] = []
+            service.on_event = heard.append
+            await service.remove_job(str(unreadable))
+            assert service.unreadable_rows() == {}
+            view = await service.job(str(unreadable))
+            assert (view.state, view.outcome) == (JobState.DONE, Outcome.CANCELLED)
+            ends = [(event.kind, event.job_id, event.outcome) for event in heard]
+            assert ends == [(EventKind.JOB_FINISHED, str(unreadable), Outcome.CANCELLED)]
+            with pytest.raises(NotFound, match="that waits"):
+                await service.remove_job(str(unreadable))
 
     within(scene)
 

@@ -87,6 +87,17 @@ def test_strange_ids_and_errors_are_text(live: Any, browser: Any, attach: Callab
     assert browser.get(one).status == 404
 
 
+def test_schedules_that_cannot_be_read_are_shown(live: Any, browser: Any) -> None:
+    """Also when there are no others: each with the reason, and a form that removes it."""
+    live.run(live.server.service.add_schedule(new("odd", handler_id="till")))
+    harm = "UPDATE schedules SET kwargs = '{' WHERE id = 'odd'"
+    live.run(live.server.service.storage.write(lambda c: c.execute(harm).rowcount))
+    shown = browser.get("/schedules").words
+    assert "Not readable These do not fire. Mend or replace them, or remove them. odd : DecodeError: " in shown
+    assert browser.send("/schedules", "/schedules/remove", having={"id": "odd"}).status == 303
+    assert "Not readable" not in browser.get("/schedules").words
+
+
 def test_pause_resume_run_remove(live: Any, browser: Any) -> None:
     """Each form does what it says, once, and leads back to a page that says so."""
     live.run(live.server.service.add_schedule(new("mine")))

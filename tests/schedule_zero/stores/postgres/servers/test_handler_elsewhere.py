@@ -135,5 +135,5 @@ def test_a_handler_that_nobody_has_is_refused_by_all(cluster: Any, within: Withi
 
 async def idle(service: Any) -> bool:
     """Whether no job waits or runs anywhere."""
-    jobs, _ = await service.jobs()
+    jobs = (await service.jobs()).items
     return not jobs

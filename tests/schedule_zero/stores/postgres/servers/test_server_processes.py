@@ -122,5 +122,5 @@ def test_a_wrong_clock_does_no_harm(
 
 async def idle(service: Any) -> bool:
     """Whether no job waits or runs anywhere."""
-    jobs, _ = await service.jobs()
+    jobs = (await service.jobs()).items
     return not jobs

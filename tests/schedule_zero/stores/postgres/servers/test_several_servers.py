@@ -81,7 +81,7 @@ def idle(service: SchedulerService) -> Callable[[], Any]:
     """Whether no job waits or runs anywhere."""
 
     async def check() -> bool:
-        jobs, _ = await service.jobs()
+        jobs = (await service.jobs()).items
         return not jobs
 
     return check
@@ -99,7 +99,7 @@ def test_a_limit_holds_over_all_servers(cluster: Any, within: Within) -> None:
             await cluster.until(lambda: cluster.count.total() >= 2, "two calls")
             await asyncio.sleep(1.5)  # either server looks at the store at least once more
             assert cluster.count.total() == 2
-            running = [view.job_id for view in (await a.jobs(acquired=True))[0]]
+            running = [view.job_id for view in (await a.jobs(acquired=True)).items]
             assert len(running) == 2
             assert {(await b.job(job)).state for job in running} == {JobState.RUNNING}
             cluster.gate.set()
