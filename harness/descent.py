@@ -6,11 +6,14 @@ Its soft value is the mark: any process may lower it and raise it again, and no 
 
 What escapes: a process that another program starts on request (``systemd-run``, ``at``, a container), one that sets
 this very limit (a login through pam_limits), and every process where this is not Linux; nothing is marked there. There
-is one mark at a time: inside `marked`, a second mark replaces the first for what is started then.
+is one mark at a time: a second replaces the first.
+
+`mark` is for whoever is to be ended by it. `marked` marks whatever this process starts meanwhile, by whichever thread,
+strangers included; it is for those that only tell what they have found.
 
 >>> import subprocess
->>> with marked(mark_of("an example")):
-...     child = subprocess.Popen(["env", "-i", "sleep", "60"])
+>>> child = subprocess.Popen(["env", "-i", "sleep", "60"])
+>>> mark(child.pid, mark_of("an example"))
 >>> carries(child.pid, mark_of("an example")), carries(child.pid, mark_of("another"))
 (True, False)
 >>> child.kill()
@@ -31,6 +34,8 @@ import psutil
 _LOCKS = 10
 """``RLIMIT_LOCKS``; Python's `resource` knows the number and not the name."""
 _BYTES = 7
+_LOOKS = 5
+"""How often `mark` looks for children that were there before their parent was marked; each generation takes a look."""
 _LIMITS_LINE = b"Max file locks"
 """How the line begins in ``/proc/PID/limits``, which tells it of other users' processes, too (proc(5))."""
 
@@ -40,22 +45,51 @@ def mark_of(tag: str) -> int:
     return int.from_bytes(hashlib.blake2b(tag.encode(), digest_size=_BYTES).digest(), "big") or 1
 
 
+def mark(pid: int, number: int) -> None:
+    """Have a process of ours that was started just now carry the mark `number`, and whatever it starts from then on.
+
+    What it has started already is marked as well, as far as it is its descendant still. Does nothing where there are no
+    such limits, and to a process that is gone.
+    """
+    if not _set(pid, number):
+        return
+    for _ in range(_LOOKS):  # one that was unmarked when we looked may have started another since
+        unmarked = [child for child in _children(pid) if not carries(child, number)]
+        if not [child for child in unmarked if _set(child, number)]:
+            return
+
+
 @contextlib.contextmanager
 def marked(mark: int) -> Iterator[None]:
     """Whatever this process starts inside carries `mark`, by whichever thread. Does nothing where there are no such
-    limits.
+    limits, or where somebody uses them for something else.
     """
     before = _limits(0)
-    try:
-        if before is not None:
-            resource.prlimit(0, _LOCKS, (mark, before[1]))
-    except (OSError, ValueError):  # a hard limit that is lower: somebody uses it for something else
-        before = None
+    could = _set(0, mark)
     try:
         yield
     finally:
-        if before is not None:
+        if could and before is not None:
             resource.prlimit(0, _LOCKS, before)
+
+
+def _set(pid: int, number: int) -> bool:
+    """Whether the process could be marked."""
+    before = _limits(pid)
+    if before is None:
+        return False
+    try:
+        resource.prlimit(pid, _LOCKS, (number, before[1]))
+    except (OSError, ValueError):  # gone, of another user, or with a hard limit that is lower
+        return False
+    return True
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return []
 
 
 def carries(pid: int, mark: int) -> bool:

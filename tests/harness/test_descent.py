@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -52,6 +53,36 @@ def test_a_daemon_with_a_cleared_environment_carries_the_mark_it_was_started_und
     assert daemon in found
     assert later not in found
     assert os.getpid() not in found
+
+
+def test_a_process_that_is_marked_passes_it_on_and_nobody_else_gets_it(started: Started) -> None:
+    """Also what it had started before it was marked; what this process starts meanwhile is a stranger to it."""
+    with subprocess.Popen(["sh", "-c", "sleep 60 & echo; read go; sleep 61"], stdin=-1, stdout=-1) as shell:
+        assert shell.stdin is not None
+        assert shell.stdout is not None
+        shell.stdout.readline()  # the first child is there
+        (early,) = psutil.Process(shell.pid).children()
+        descent.mark(shell.pid, MARK)
+        stranger = started(DAEMON)
+        shell.stdin.write(b"\n")
+        shell.stdin.flush()
+        try:
+            late = _second_child(shell.pid)
+            assert [descent.carries(one, MARK) for one in (shell.pid, early.pid, late.pid)] == [True, True, True]
+            assert not descent.carries(stranger, MARK)
+            assert not descent.carries(os.getpid(), MARK)
+        finally:
+            for child in [*psutil.Process(shell.pid).children(), shell]:
+                child.kill()
+    descent.mark(shell.pid, MARK)  # it has ended, and so nothing happens
+
+
+def _second_child(pid: int) -> psutil.Process:
+    deadline = time.monotonic() + 10.0
+    while len(children := psutil.Process(pid).children()) < 2:
+        assert time.monotonic() < deadline, "the second child never came"
+        time.sleep(0.01)
+    return children[1]
 
 
 def test_the_limit_of_this_process_is_afterwards_what_it_was() -> None:

@@ -119,7 +119,7 @@ class ProcessLink:
 
     def start(self) -> None:
         """Start the process and the two threads that write and read for it."""
-        with self._log.open("ab") as log, descent.marked(descent.mark_of(self._environment[RUN_TAG])):
+        with self._log.open("ab") as log:
             # Ended by `_read`, which waits for it.
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "harness.targets.apscheduler.child"],
@@ -127,6 +127,7 @@ class ProcessLink:
                 env=dict(self._environment), start_new_session=True,
             )  # fmt: skip
         self.pid = self._process.pid
+        descent.mark(self.pid, descent.mark_of(self._environment[RUN_TAG]))
         self._send(dataclasses.asdict(self._settings))
         for target in (self._write, self._read):
             threading.Thread(target=target, name=f"scheduler {self.pid} {target.__name__}", daemon=True).start()

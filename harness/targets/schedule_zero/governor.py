@@ -84,7 +84,7 @@ class GovernorProcess:
         name, config = self._deployment.name, self._deployment.path
         words = ["governor", "start", "--deployment", name, "--config", str(config), "--root", str(self.root)]
         try:
-            with self._log_path.open("ab") as log, descent.marked(self._mark):
+            with self._log_path.open("ab") as log:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "schedule_zero.cli", *words, "--lifeline-fd", str(reader)],
                     stdin=subprocess.DEVNULL,
@@ -95,6 +95,7 @@ class GovernorProcess:
                     cwd=self.root,
                     pass_fds=(reader,),
                 )
+            descent.mark(self._process.pid, self._mark)
         finally:
             os.close(reader)
 
