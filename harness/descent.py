@@ -103,6 +103,17 @@ def carriers(mark: int) -> list[int]:
     return [pid for pid in psutil.pids() if pid != os.getpid() and carries(pid, mark) and _lives(pid)]
 
 
+def belongs(process: psutil.Process, tag: str, variable: str) -> bool:
+    """Whether the run with this tag has started a process, which lives: the environment it was started with says so in
+    `variable`, or it carries the mark of the tag. False for one that is gone, and where nobody may know.
+    """
+    try:
+        ours = bool(tag) and (carries(process.pid, mark_of(tag)) or process.environ().get(variable) == tag)
+        return ours and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, OSError):
+        return False
+
+
 def _limits(pid: int) -> tuple[int, int] | None:
     """Soft and hard limit of a process (0: this one)."""
     try:

@@ -1,9 +1,9 @@
 """Which processes a fault may touch: those that the run itself started.
 
 A fault sends signals. A mistyped name or a reused pid must never reach somebody else's process, so every fault
-on a process asks here first. Allowed are descendants of this process, processes that carry this run's
-``HARNESS_RUN`` in their environment (a governor's grandchild whose parent died is nobody's descendant any
-more), and places allowed by name. Never allowed are this process and its ancestors.
+on a process asks here first. Allowed are descendants of this process, processes that belong to this run by
+their environment or by its mark (a governor's grandchild whose parent died is nobody's descendant any more; see
+`harness.descent`), and places allowed by name. Never allowed are this process and its ancestors.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 
 import psutil
 
+from harness import descent
 from harness.errors import FaultError
 from harness.faults.base import RUN_TAG, Surroundings
 from harness.targets.base import Place
@@ -43,9 +44,8 @@ def own_process(place: Place, surroundings: Surroundings) -> psutil.Process:
     if not may_touch(process, place, surroundings):
         raise NotOurs(
             f"{place.name} (pid {place.pid}, {_name(process)!r}) was not started by this run: it is no "
-            f"descendant of this process and "
-            f"has no {RUN_TAG}={surroundings.run_tag or '<run id>'} in its environment. If it is meant, allow "
-            f"it by name."
+            f"descendant of this process, has no {RUN_TAG}={surroundings.run_tag or '<run id>'} in its environment, "
+            f"and does not carry the run's mark. If it is meant, allow it by name."
         )
     return process
 
@@ -78,20 +78,12 @@ def refuse_ancestors(process: psutil.Process, place: Place) -> None:
 
 
 def may_touch(process: psutil.Process, place: Place, surroundings: Surroundings) -> bool:
-    """Whether `process` is a descendant, carries the run's tag, or is allowed by the name of `place`."""
+    """Whether `process` is a descendant, belongs to the run, or is allowed by the name of `place`."""
     if any(fnmatchcase(place.name, pattern) for pattern in surroundings.allowed):
         return True
     if os.getpid() in _ancestors(process):
         return True
-    return bool(surroundings.run_tag) and tag_of(process) == surroundings.run_tag
-
-
-def tag_of(process: psutil.Process) -> str:
-    """The value of ``HARNESS_RUN`` in the environment `process` was started with; empty when unknown."""
-    try:
-        return process.environ().get(RUN_TAG, "")
-    except (psutil.Error, OSError):
-        return ""
+    return descent.belongs(process, surroundings.run_tag, RUN_TAG)
 
 
 def _ancestors(process: psutil.Process) -> list[int]:

@@ -34,18 +34,12 @@ def tagged_processes(tag: str, *, ignore: Iterable[int] = (), variable: str = RU
     """
     if not tag:
         raise ValueError("an empty tag marks no processes; give the value of the run's environment variable")
-    ignored, mark = frozenset(ignore), descent.mark_of(tag)
+    ignored = frozenset(ignore)
     looked_at, found = 0, []
     for process in sorted(psutil.process_iter(), key=lambda p: p.pid):
         looked_at += 1
-        if process.pid in ignored:
-            continue
-        try:
-            ours = descent.carries(process.pid, mark) or process.environ().get(variable) == tag
-            if ours and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(describe(process))
-        except (psutil.Error, OSError):
-            continue  # gone meanwhile, or somebody else's: not ours
+        if process.pid not in ignored and descent.belongs(process, tag, variable):
+            found.append(describe(process))
     return looked_at, found
 
 

@@ -72,8 +72,9 @@ def test_a_process_that_is_marked_passes_it_on_and_nobody_else_gets_it(started: 
             assert not descent.carries(stranger, MARK)
             assert not descent.carries(os.getpid(), MARK)
         finally:
-            for child in [*psutil.Process(shell.pid).children(), shell]:
+            for child in psutil.Process(shell.pid).children():
                 child.kill()
+            shell.kill()
     descent.mark(shell.pid, MARK)  # it has ended, and so nothing happens
 
 

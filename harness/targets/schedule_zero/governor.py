@@ -240,16 +240,12 @@ def end_tagged(run: str, *, within: float = 2.0) -> None:
 
 
 def kill_tagged(run: str, *, variable: str = RUN_TAG) -> list[int]:
-    """SIGKILL every process that carries this run's tag in its environment, or the mark of that tag (see
-    `harness.descent`); returns their pids. The caller itself is never one."""
-    killed, marked = [], frozenset(descent.carriers(descent.mark_of(run)))
+    """SIGKILL every process that belongs to the run with this tag (see `descent.belongs`); returns their pids. The
+    caller itself is never one."""
+    killed = []
     for process in psutil.process_iter():
-        try:
-            if process.pid == os.getpid():
-                continue
-            if process.pid in marked or process.environ().get(variable) == run:
+        if process.pid != os.getpid() and descent.belongs(process, run, variable):
+            with contextlib.suppress(psutil.Error):
                 process.kill()
                 killed.append(process.pid)
-        except psutil.Error:
-            continue
     return killed

@@ -11,9 +11,11 @@ from typing import Any
 import psutil
 import pytest
 
+from harness import descent
 from harness.faults.base import Alone
 from harness.faults.ownership import NotOurs, ProcessGone, own_process
 from harness.faults.process_kill import KillArgs, ProcessKill
+from harness.lifecycle.postconditions import tagged_processes
 from harness.targets.base import Place, PlaceKind
 
 _FORK_AND_TELL = """
@@ -57,6 +59,15 @@ def test_a_stranger_without_the_tag_of_this_run_is_refused(stranger: Any) -> Non
 def test_the_tag_of_the_run_makes_an_orphan_ours(stranger: Any) -> None:
     """What a dead parent left behind is recognised by its environment."""
     assert own_process(stranger, Alone(run_tag="run-7")).pid == stranger.pid
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing but the environment tells there")
+def test_the_mark_of_the_run_makes_an_orphan_with_another_environment_ours(stranger: Any) -> None:
+    """A fault and the search for orphans are of one mind about whose a process is."""
+    descent.mark(stranger.pid, descent.mark_of("run-9"))  # its environment says run-7 still
+
+    assert [entry["pid"] for entry in tagged_processes("run-9")[1]] == [stranger.pid]
+    assert own_process(stranger, Alone(run_tag="run-9")).pid == stranger.pid
 
 
 def test_a_stranger_may_be_allowed_by_name(stranger: Any) -> None:
