@@ -1,51 +1,145 @@
 """Finds who holds on to a real clock, lock or source of chance where no replacement of names reaches.
 
-A default argument (``def f(clock=time.monotonic)``), a class attribute, a `functools.partial` made before the world
-keeps the real thing. Such a place reads real time inside a world, which shows as a history that is not repeatable.
-Looking for them walks every object of the interpreter, so it is done when somebody asks, and when two runs differed.
+A default argument (``def f(clock=time.monotonic)``), a table (``{"now": time.time}``), a closure, an attribute, a
+`functools.partial` or a ``default_factory`` made before the world keeps the real thing. Such a place reads real time
+inside a world, which shows as a history that is not repeatable. Looking for them asks the collector who refers to
+whom, so it is done when somebody asks, and when two runs differed.
 """
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import functools
 import gc
+import sys
 from collections.abc import Iterable, Iterator
-from types import FunctionType
-from typing import Any
+from types import FrameType, ModuleType
+from typing import Any, Final
 
-_OWN = ("harness.sim", "random", "threading", "queue", "tempfile", "selectors", "subprocess", "multiprocessing")
+from harness.sim.boundary.holders import as_attribute, name_of, paths
+
+_OWN: Final = (
+    "harness.sim",
+    "random",
+    "threading",
+    "queue",
+    "tempfile",
+    "selectors",
+    "subprocess",
+    "multiprocessing",
+    "time_machine",
+)
 """Whose holding is known: the simulation keeps originals for the host, the others are patched inside."""
+_DEPTH: Final = 7
+"""Containers in each other between what is held and a name."""
+_WIDTH: Final = 5_000
+"""Containers of one level that are looked at: what is held so widely is no secret."""
 
 _key = object.__hash__
 
 
-def escapes(originals: Iterable[object]) -> list[str]:
-    """One sentence for each function, class or partial that holds one of `originals`, sorted."""
-    wanted = {_key(original): original for original in originals if not isinstance(original, type)}
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Held:
+    """An object from which an original is reached by `path`, such as ``['now'].func``."""
+
+    holder: Any
+    path: str
+    original: Any
+
+
+def escapes(originals: Iterable[object], known: Iterable[object] = ()) -> list[str]:
+    """One sentence for each place that holds one of `originals` and was not replaced, sorted.
+
+    :param known: containers that are meant to hold them.
+    """
     # Objects that the host has frozen are not listed; that they are no longer frozen costs time alone.
     gc.unfreeze()
-    found: set[str] = set()
-    for holder in gc.get_objects():
-        for what, value in _held(holder):
-            if _key(value) in wanted:
-                found.add(f"{what} {_name(value)}")
-    return sorted(found)
+    level = [_Held(original, "", original) for original in originals]
+    return _Search((originals, *known)).run(level)
 
 
-def _held(holder: Any) -> Iterator[tuple[str, object]]:
-    """What a function has as defaults, a class as attributes, a partial as its function."""
-    kind = type(holder)
-    if kind is FunctionType:
-        if not (holder.__module__ or "").startswith(_OWN):
-            values = (*(holder.__defaults__ or ()), *(holder.__kwdefaults__ or {}).values())
-            yield from ((f"{_name(holder)} has the default", value) for value in values)
-    elif kind is functools.partial:
-        yield "a partial of", holder.func
-    elif issubclass(kind, type) and isinstance(holder.__module__, str) and not holder.__module__.startswith(_OWN):
-        for value in vars(holder).values():
-            held = value.__func__ if type(value) is staticmethod else value
-            yield f"{_name(holder)} has the attribute", held
+class _Search:
+    """Goes from what is held to who holds that, level by level, until it comes to something with a name."""
+
+    def __init__(self, known: Iterable[object]) -> None:
+        self._found: set[str] = set()
+        self._modules = {_key(vars(module)): name for name, module in _modules()}
+        self._known = {_key(container) for container in known}
+
+    def run(self, level: list[_Held]) -> list[str]:
+        for _ in range(_DEPTH):
+            level = self._climb(level[:_WIDTH])
+        return sorted(self._found)
+
+    def _climb(self, level: list[_Held]) -> list[_Held]:
+        """Holders of what is in `level` that have no name; of those that have one a sentence is kept."""
+        table: dict[int, list[_Held]] = {}
+        for held in level:
+            table.setdefault(_key(held.holder), []).append(held)
+        mark = object()
+        objects = [*(held[0].holder for held in table.values()), mark]
+        ours = self._known | {_key(mine) for mine in (level, table, objects, self.__dict__, *level, *table.values())}
+        above: list[_Held] = []
+        climbed: set[int] = set()
+        for holder in gc.get_referrers(*objects):
+            asking = (
+                type(holder) is tuple and bool(holder) and holder[-1] is mark
+            )  # 3.13 sees the arguments of this very call
+            if not asking and _key(holder) not in ours and type(holder) is not FrameType:
+                for held in _of(holder, table):
+                    climbed.add(_key(held.holder))
+                    above += self._told(holder, held)
+        for held in level:
+            kind = type(held.holder)
+            if held.path and _key(held.holder) not in climbed and kind.__module__ != "builtins":
+                self._tell(f"{kind.__module__}.{kind.__qualname__}", held, "some ")  # a variable's, say
+        return above
+
+    def _told(self, holder: Any, held: _Held) -> Iterator[_Held]:
+        """Nothing, for a holder with a name, which is told; else what to climb on from."""
+        module = self._modules.get(_key(holder))
+        for path in paths(holder, held.holder, held.path):
+            now = _Held(holder, path, held.original)
+            if module is not None:
+                if held.path:  # a global that is an original itself is replaced, or its own module's
+                    self._tell(module, dataclasses.replace(now, path=as_attribute(path)))
+            elif (name := name_of(holder)) is not None:
+                self._tell(name, now)
+            elif not _of_the_simulation(holder):
+                yield now
+
+    def _tell(self, name: str, held: _Held, article: str = "") -> None:
+        where, what = f"{name}{held.path}", _called(held.original)
+        # Neither a function's own place, nor one that remembers what it wraps, as functools.wraps has it.
+        if not name.startswith(_OWN) and where != what and held.path != ".__wrapped__":
+            self._found.add(f"{article}{where} is {what}")
 
 
-def _name(value: Any) -> str:
+def _modules() -> Iterator[tuple[str, ModuleType]]:
+    return ((name, module) for name, module in list(sys.modules.items()) if isinstance(module, ModuleType))
+
+
+def _of(holder: Any, table: dict[int, list[_Held]]) -> Iterator[_Held]:
+    """What of the table a holder refers to. Of a class only who makes objects of it: else it stands in signatures."""
+    for value in gc.get_referents(holder):
+        for held in table.get(_key(value), ()):
+            if held.path or not isinstance(value, type) or _makes(holder):
+                yield held
+
+
+def _makes(holder: Any) -> bool:
+    """It calls what it holds: partials, default dictionaries, fields of dataclasses and of attrs."""
+    return isinstance(holder, functools.partial | collections.defaultdict | dataclasses.Field) or (
+        type(holder).__module__ == "attr._make" and type(holder).__name__ == "Factory"
+    )
+
+
+def _of_the_simulation(holder: Any) -> bool:
+    """One of its objects, or a partial of one of its functions."""
+    kind = holder.func if isinstance(holder, functools.partial) else type(holder)
+    return (getattr(kind, "__module__", None) or "").startswith(_OWN)
+
+
+def _called(value: Any) -> str:
     return f"{getattr(value, '__module__', None) or 'builtins'}.{getattr(value, '__qualname__', repr(value))}"

@@ -77,7 +77,7 @@ BOUNDARY = (
     Boundary(
         "functools.partial",
         How.PASSED,
-        "partials, defaults, class attributes made before keep what is real: World.patcher.escapes() lists them",
+        "partials, defaults, closures, tables made before keep what is real: World.patcher.escapes() lists them",
     ),
     Boundary("ssl.SSLContext.wrap_bio", How.PASSED, "the bytes are OpenSSL's, with its own chance in them"),
     Boundary(

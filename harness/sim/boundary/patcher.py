@@ -77,8 +77,13 @@ class Patcher:
         return len(found)
 
     def escapes(self) -> list[str]:
-        """Who holds on to a replaced original in a default argument, a class attribute or a partial, in sentences."""
-        return escapes(old for old, _ in self._replaced.values())
+        """Who holds on to a replaced original: in a default, a closure, a table, an attribute, a partial; in sentences.
+
+        As ``mine.clocks['now'] is time.time``. May be asked inside the world and after it.
+        """
+        tables: list[Any] = [self._replaced, self._first, self._done]
+        entries = [*self._replaced.values(), *self._first.values(), *self._done]
+        return escapes([old for old, _ in self._replaced.values()], [self.__dict__, *tables, *entries])
 
     def restore(self) -> None:
         """Put everything back and check it; `NotRestored` when something is still different.
