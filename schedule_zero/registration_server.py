@@ -20,6 +20,7 @@ from schedule_zero.complaints import Complaints
 from schedule_zero.envelope import Parcel
 from schedule_zero.errors import ConfigError, HandlerUnavailable, PortTaken, ProtocolError, UnknownHandler
 from schedule_zero.handler_registry import RegistryManager, ReportedStatus, Superseded
+from schedule_zero.patterns import ADDRESS, in_words
 from schedule_zero.requests import Id
 from schedule_zero.security.admission import Admission, NotAdmitted
 from schedule_zero.security.binding import check_zmq_binding
@@ -37,7 +38,7 @@ _BATCH: Final = 50
 
 class _Register(msgspec.Struct):
     handler_id: Id
-    address: Annotated[str, msgspec.Meta(pattern=r"^tcp://\S{1,500}$")]
+    address: Annotated[str, msgspec.Meta(pattern=ADDRESS)]
     # None told, none checked: who registers without them takes jobs for any.
     methods: Annotated[list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=1000)] = []
     incarnation: Annotated[str, msgspec.Meta(max_length=200)] = ""
@@ -279,7 +280,7 @@ class RegistrationServer:
             self._admission.check(request.method, request.params or {}, peer)
             result = {**method(request.params or {}), "server_incarnation": self.incarnation}
         except msgspec.ValidationError as error:
-            return wire.failure(f"{request.method}: {error}", ErrorCode.BAD_PARAMS, request.request_id)
+            return wire.failure(f"{request.method}: {in_words(str(error))}", ErrorCode.BAD_PARAMS, request.request_id)
         except NotAdmitted as error:
             return wire.failure(str(error), ErrorCode.NOT_ADMITTED, request.request_id)
         except UnknownHandler as error:

@@ -18,6 +18,7 @@ from ruamel.yaml.events import AliasEvent
 
 from schedule_zero.errors import ConfigError
 from schedule_zero.files import write_atomically
+from schedule_zero.patterns import STORED_ADDRESS, in_words
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class StoredHandler(msgspec.Struct, kw_only=True):
     """One handler as it stands in the file; `last_seen` is ISO 8601 with zone, or empty."""
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-    address: Annotated[str, msgspec.Meta(pattern=r"^(tcp|ipc|inproc)://\S{1,500}$")]
+    address: Annotated[str, msgspec.Meta(pattern=STORED_ADDRESS)]
     methods: Annotated[list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=1000)] = []
     incarnation: Annotated[str, msgspec.Meta(max_length=200)] = ""
     registrations: Annotated[int, msgspec.Meta(ge=0)] = 1
@@ -160,7 +161,7 @@ def _set_aside(path: Path, why: Exception) -> None:
     numbered = [path.with_name(f"{path.name}.corrupt-{n}") for n in range(1, _KEEP_CORRUPT + 1)]
     # Bounded: when all numbers are taken, the last is overwritten.
     target = next((place for place in numbered if not place.exists()), numbered[-1])
-    reason = str(why).splitlines()[0] if str(why) else type(why).__name__
+    reason = in_words(str(why)).splitlines()[0] if str(why) else type(why).__name__
     try:
         path.replace(target)
     except OSError as error:

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-#: No control characters: an id is written in logs, addresses and headers, and not every store can keep a NUL.
-Id = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")]
+from schedule_zero.patterns import ID
+
+Id = Annotated[str, Meta(min_length=1, max_length=200, pattern=ID)]
 #: An instant with its offset, as ISO 8601.
 Instant = Annotated[datetime, Meta(tz=True)]
 Positive = Annotated[float, Meta(gt=0, le=31_536_000)]

@@ -20,6 +20,7 @@ from schedule_zero.handler_calls import CallMemory
 from schedule_zero.handler_methods import public_methods
 from schedule_zero.handler_registrar import Registrar, RegistrationTiming
 from schedule_zero.handler_socket import HandlerSocket, HandlerStats
+from schedule_zero.patterns import ID_IN_WORDS
 from schedule_zero.requests import Id
 from schedule_zero.security.binding import check_handler_binding
 from schedule_zero.security.curve import HandlerKeys
@@ -253,8 +254,7 @@ def _check(handler_id: str, port: int, concurrency: int, call_memory: int) -> No
     try:
         msgspec.convert(handler_id, Id)
     except msgspec.ValidationError:
-        message = f"a handler id has 1 to 200 characters, none of them a control character, found {handler_id!r:.80}"
-        raise ConfigError(message) from None
+        raise ConfigError(f"handler id: expected {ID_IN_WORDS}, found {handler_id!r:.80}") from None
     if not 0 <= port <= 65535:
         raise ConfigError(f"a port lies in 0..65535 (0: any free one), found {port}")
     if call_memory < 1:

@@ -1,4 +1,4 @@
-"""The JSON body of a request, and what is wrong with it in words for people."""
+"""The JSON body of a request."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["decode_json", "in_words"]
+__all__ = ["decode_json"]
 
 _HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
-#: How msgspec tells of a pattern; the only one in bodies is that of an id.
-_PATTERN = re.compile(r"Expected `str` matching regex '.*'(?= - at |$)", re.DOTALL)
 
 
 def decode_json(data: bytes) -> Any:
@@ -32,15 +30,6 @@ def decode_json(data: bytes) -> Any:
             words = r"a text has half of a surrogate pair (one of \ud800 to \udfff alone), which is no character"
             raise msgspec.DecodeError(words) from None
         raise
-
-
-def in_words(said: str) -> str:
-    """What msgspec says of a value, without a regular expression.
-
-    >>> in_words("Expected `str` matching regex '^[^x]+$' - at `$.handler_id`")
-    'Expected a text without control characters - at `$.handler_id`'
-    """
-    return _PATTERN.sub("Expected a text without control characters", said)
 
 
 def _is_else_well(data: bytes) -> bool:

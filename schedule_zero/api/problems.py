@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 from tornado.web import HTTPError
 
-from schedule_zero.api.bodies import in_words
 from schedule_zero.api.event_stream import TooManyReaders
 from schedule_zero.errors import StoreUnusable, UnknownHandler
 from schedule_zero.governor_link import GovernorSilent, NotGoverned
+from schedule_zero.patterns import in_words
 from schedule_zero.refusals import (
     AlreadyExists,
     IdempotencyConflict,

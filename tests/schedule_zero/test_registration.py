@@ -230,10 +230,10 @@ def test_answers(client: ZMQClient, server: RegistrationServer) -> None:
     [
         ("register", {}, "bad_params", "missing required field `handler_id`"),
         ("register", {"handler_id": "", "address": "tcp://h:1"}, "bad_params", "length >= 1"),
-        ("register", {"handler_id": "h", "address": "http://h:1"}, "bad_params", "matching regex"),
-        ("register", {"handler_id": "h\n1", "address": "tcp://h:1"}, "bad_params", "matching regex .*handler_id"),
-        ("report_status", {"handler_id": "h\x00"}, "bad_params", "matching regex .*handler_id"),
-        ("unregister", {"handler_id": "h\x7f"}, "bad_params", "matching regex .*handler_id"),
+        ("register", {"handler_id": "h", "address": "http://h:1"}, "bad_params", ": Expected an address such as tcp://192"),
+        ("register", {"handler_id": "h\n1", "address": "tcp://h:1"}, "bad_params", "none of them a control"),
+        ("report_status", {"handler_id": "h\x00"}, "bad_params", "Expected a text of 1 to 200 characters, none of"),
+        ("unregister", {"handler_id": "h\x7f"}, "bad_params", "unregister: Expected a text of 1 to 200 char"),
         ("register", {"handler_id": "h", "address": "tcp://h:1", "concurrency": 0}, "bad_params", "concurrency"),
         ("register", {"handler_id": "h", "address": "tcp://h:1", "methods": "m"}, "bad_params", "`array`"),
         ("report_status", {"handler_id": "nobody"}, "unknown_handler", "no handler is registered as 'nobody'"),
@@ -247,6 +247,7 @@ def test_refusals(client: ZMQClient, method: str, params: dict[str, Any], code: 
     with pytest.raises(RemoteError, match=message) as caught:
         client.call(method, params)
     assert caught.value.code == code
+    assert "regex" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

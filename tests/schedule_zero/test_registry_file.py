@@ -70,6 +70,14 @@ def test_corrupt_file_is_set_aside(tmp_path: Path, content: bytes) -> None:
     assert (tmp_path / "registry.yaml.corrupt-1").read_bytes() == content
 
 
+def test_a_wrong_address_is_told_in_words(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The log says where the file is wrong, and what was expected there, without a regular expression."""
+    path = tmp_path / "registry.yaml"
+    path.write_text("version: 1\nhandlers: [{id: h, address: here}]\n")
+    assert load_handlers(path) == []
+    assert "(Expected an address such as tcp://192.0.2.7:40123 - at `$.handlers[0].address`)" in caplog.text
+
+
 def test_corrupt_files_are_kept_apart(tmp_path: Path) -> None:
     """A second corrupt file does not overwrite the first."""
     path = tmp_path / "registry.yaml"

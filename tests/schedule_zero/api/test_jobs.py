@@ -114,8 +114,8 @@ def test_a_control_character_in_an_id_is_told_in_words(api: Any) -> None:
     answer = api.ask("POST", "/api/run_now", {"handler_id": "h\n", "job_method": "echo"})
     assert (answer.status, answer.body["detail"], answer.body["errors"]) == (
         422,
-        "Expected a text without control characters - at `$.handler_id`",
-        [{"field": "handler_id", "detail": "Expected a text without control characters"}],
+        "Expected a text of 1 to 200 characters, none of them a control character - at `$.handler_id`",
+        [{"field": "handler_id", "detail": "Expected a text of 1 to 200 characters, none of them a control character"}],
     )
 
 
