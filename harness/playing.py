@@ -132,6 +132,12 @@ class _Halt:
     called: bool = False
     session: Session | None = None
 
+    def begins(self, session: Session) -> None:
+        """The next run is this session's, which is told what came before it was there."""
+        self.session = session
+        if self.called:
+            session.interrupt()
+
     def call(self) -> None:
         """A signal came while no run was under way that heeds signals itself."""
         self.called = True
@@ -165,7 +171,7 @@ def _played(
 def _play(run: PlannedRun, reports: Path, how: How, settings: Mapping[str, Setting], halt: _Halt) -> tuple[Told, bool]:
     with _Shown(run, quiet=how.quiet) as view:
         session = Session(reports, settings=settings, on_start=view.begin, simulation=view.simulation)
-        halt.session = session
+        halt.begins(session)
         repeated: Repeated | None = None
         if how.twice and run.world is World.SIM:
             finished, repeated = play_twice(session, run)

@@ -6,11 +6,11 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import session
+from harness import playing, session
 from harness.errors import ExitCode
 from harness.playing import How, run_all
 from harness.report.folder import RunFolder
@@ -82,18 +82,29 @@ def test_machines_are_told_of_runs_that_were_not_begun(
     assert documents[2].keys() == documents[0].keys()
 
 
+@pytest.mark.parametrize(
+    ("owner", "name"), [(RunFolder, "create"), (playing._Shown, "__enter__")], ids=["its folder", "what is seen of it"]
+)
 def test_a_signal_that_comes_before_a_run_heeds_signals_is_not_lost(
-    three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    three: list[Path],
+    fake_installed: FakeDriver,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    owner: type,
+    name: str,
 ) -> None:
-    """The run whose folder is being made ends as soon as it begins, and all is told: no bare `interrupted`."""
-    really = RunFolder.create
+    """The run of which something is being made ends as soon as it begins, and all is told: no bare `interrupted`."""
+    really, made = getattr(owner, name), []
 
-    def create(reports: Path, scenario: str, world: str, seed: int) -> RunFolder:
-        if scenario == "b":
+    def make(*args: Any) -> Any:
+        made.append(1)
+        if len(made) == 2:
             os.kill(os.getpid(), signal.SIGTERM)
-        return really(reports, scenario, world, seed)
+        return really(*args)
 
-    monkeypatch.setattr(RunFolder, "create", create)
+    monkeypatch.setattr(owner, name, make)
+    del fake_installed.script["start"]  # nothing else interrupts
 
     code = run_all(session.plan(three), tmp_path / "reports", How(quiet=True))
 
