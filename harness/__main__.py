@@ -22,7 +22,7 @@ _ALLOCATIONS = 50_000
 def main() -> None:
     """Run the command line; exits with one of `ExitCode`."""
     if sys.version_info < NEEDED:
-        sys.exit(too_old("harness"))
+        sys.exit(too_old())
     speak_utf8()
     stopping.begin()
     gc.set_threshold(_ALLOCATIONS)
@@ -38,17 +38,18 @@ def speak_utf8() -> None:
     """Start this process anew in UTF-8 mode (PEP 540) where the locale is of another encoding.
 
     Scenario files and reports are UTF-8, and so are the paths and arguments that stand in them. Python sees to it by
-    itself in the locale C, unless PYTHONUTF8=0 says otherwise; that is for programs which can do without.
+    itself in the locale C, unless PYTHONUTF8=0 says otherwise; that is for programs which can do without. An
+    interpreter that was told not to heed it (-X utf8=0, -E, -I) goes on as it is: a new start would change nothing.
     """
-    if sys.getfilesystemencoding() != "utf-8":
+    if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
         os.environ["PYTHONUTF8"] = "1"
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def too_old(who: str) -> int:
-    """Tell that this Python cannot run `who`; returns the exit code."""
+def too_old() -> int:
+    """Tell that this Python cannot run the harness; returns the exit code."""
     needed, here = (".".join(map(str, version[:3])) for version in (NEEDED, sys.version_info))
-    print(f"{who}: Python {needed} or newer is needed, this is {here}", file=sys.stderr)
+    print(f"harness: Python {needed} or newer is needed, this is {here}", file=sys.stderr)
     return ExitCode.USAGE
 
 

@@ -184,6 +184,16 @@ def test_paths_are_utf_8_whatever_the_locale_is(tmp_path: Path) -> None:
     assert (tmp_path / run["report"] / "manifest.json").is_file()
 
 
+@pytest.mark.parametrize("options", ["-X utf8=0", "-E -X utf8=0"])
+def test_an_interpreter_that_heeds_no_utf_8_mode_goes_on_without(options: str) -> None:
+    """It is not started anew for ever, and says what it was asked."""
+    line = f"LC_ALL=POSIX PYTHONCOERCECLOCALE=0 exec {sys.executable} {options} -m harness --version"
+    done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=10, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("harness, version ")
+
+
 def test_a_name_that_is_no_utf_8_is_told_and_no_error_of_ours(tick: Path) -> None:
     """As text in JSON, and as a mistake where reports are to be written."""
     odd = os.fsdecode(b"n\xff")
