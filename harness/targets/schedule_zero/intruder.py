@@ -25,6 +25,10 @@ SILENCE = 0.4
 """Seconds without an answer after which a peer over ZeroMQ counts as refused: libzmq says nothing to such a one."""
 
 
+PATIENCE = 5.0
+"""Seconds in which whoever has refused somebody must answer one who may come in."""
+
+
 @dataclass(frozen=True)
 class _Request:
     """One way in over HTTP: what is sent besides, and with which code it must be refused."""
@@ -76,33 +80,32 @@ class Intruder:
         return _let_in(args.way, f"{wanted.verb} {wanted.path} was answered {answer.code}, not {wanted.code}")
 
     def _over_zeromq(self, args: IntrudeArgs, registration: str, address: str) -> Reply:
-        server = self._credentials.curve()
-        assert server is not None
+        server, handler = self._credentials.curve(), self._credentials.curve(args.handler)
         stranger = self._credentials.stranger
+        assert server is not None
+        assert handler is not None
         assert stranger is not None
         record = {"handler_id": args.handler, "address": "tcp://127.0.0.1:9", "methods": ["work"]}
-        unknown = Curve(stranger, server.peer)
         known = self._credentials.curve(args.other) if args.way is Way.ANOTHERS_NAME else None
+        # Strangers know the public keys of both: those are no secret.
+        unknown, caller = Curve(stranger, server.peer), Curve(stranger, handler.own.public)
         tries: Mapping[Way, Callable[[], str]] = {
             Way.PLAIN_REGISTRATION: lambda: _said(registration, None, "register", record),
             Way.UNKNOWN_KEY: lambda: _said(registration, unknown, "register", record),
             Way.ANOTHERS_NAME: lambda: _said(registration, known, "register", record, refusals=("not_admitted",)),
-            Way.PLAIN_CALL: lambda: _said(address, None, "work", {}),
-            Way.STRANGER_CALLS: lambda: _said(address, self._as_stranger(args.handler), "work", {}),
+            # Answered at once even by one that works, which takes as long as it takes.
+            Way.PLAIN_CALL: lambda: _said(address, None, "ping", None),
+            Way.STRANGER_CALLS: lambda: _said(address, caller, "ping", None),
         }
         if said := tries[args.way]():
             return _let_in(args.way, said)
-        # Silence proves something only about who would have answered.
-        if not _said(registration, server, "ping", None, patience=5.0):
-            return Reply(Status.INFO, error=f"{args.way.value}: the registration answers nobody")
+        # Silence proves something only about who answers those that may come in.
+        who, where, right = "the registration", registration, server
+        if args.way in (Way.PLAIN_CALL, Way.STRANGER_CALLS):
+            who, where, right = args.handler, address, Curve(server.own, handler.own.public)
+        if not _said(where, right, "ping", None, patience=PATIENCE):
+            return Reply(Status.INFO, error=f"{args.way.value}: {who} answers nobody")
         return Reply(Status.OK)
-
-    def _as_stranger(self, handler: str) -> Curve:
-        """Knows the handler's public key, which is no secret, and shows a pair that is not the server's."""
-        assert self._credentials.stranger is not None
-        known = self._credentials.curve(handler)
-        assert known is not None
-        return Curve(self._credentials.stranger, known.own.public)
 
 
 def _let_in(way: Way, what: str) -> Reply:

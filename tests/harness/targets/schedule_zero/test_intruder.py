@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ from harness.errors import UsageError
 from harness.history.records import Status
 from harness.sim import World
 from harness.targets.base import Reply
-from harness.targets.schedule_zero import credentials
+from harness.targets.schedule_zero import credentials, intruder
 from harness.targets.schedule_zero.api import Answer, ApiClient
 from harness.targets.schedule_zero.credentials import Credentials, made_for
 from harness.targets.schedule_zero.intruder import HTTP, Intruder
 from harness.targets.schedule_zero.options import IntrudeArgs, Way
 from harness.targets.schedule_zero.simulated import SharedModules
+from schedule_zero.errors import CallTimeout
 from schedule_zero.security.allowed_keys import AllowedKeys
+from schedule_zero.security.curve import Curve
 from schedule_zero.security.key_files import read_public
 from schedule_zero.security.scopes import Scope
 
@@ -46,10 +49,10 @@ class Client(ApiClient):
 def attempt(way: Way, answer: Answer, held: Credentials | None = None) -> tuple[Reply, list[tuple[str, str, Any]]]:
     """One try of this way, and what was sent."""
     client = Client(answer)
-    intruder = Intruder(client, held or Credentials({scope: scope.value for scope in Scope}))
+    made = Intruder(client, held or Credentials({scope: scope.value for scope in Scope}))
     other = "h2" if way is Way.ANOTHERS_NAME else ""
     args = IntrudeArgs(way=way, handler="h1", other=other)
-    return asyncio.run(intruder.attempt(args, ["http://x"], "tcp://x", "tcp://y", 1.0)), client.asked
+    return asyncio.run(made.attempt(args, ["http://x"], "tcp://x", "tcp://y", 1.0)), client.asked
 
 
 @pytest.mark.parametrize(("way", "code"), [(way, request.code) for way, request in HTTP.items()])
@@ -92,6 +95,92 @@ def test_doors_that_do_not_exist_are_not_tried() -> None:
     )
     with pytest.raises(ValidationError, match="`other` says whose key is shown"):
         IntrudeArgs(way=Way.ANOTHERS_NAME, handler="h1")
+
+
+class Peers:
+    """Who listens over ZeroMQ: ``registration`` and ``handler`` are asked what they answer to which key and method.
+
+    An answer of None is none.
+    """
+
+    def __init__(self) -> None:
+        self.registration: Callable[[Curve | None, str], object] = lambda key, method: "pong"
+        self.handler: Callable[[Curve | None, str], object] = lambda key, method: "pong"
+
+    def client(self, address: str, *, timeout: int, secure: Curve | None) -> Peers.Client:
+        """Stands for `ZMQClient`."""
+        return Peers.Client(self.registration if address == "tcp://x" else self.handler, secure)
+
+    class Client(AbstractContextManager["Peers.Client"]):
+        """Calls one of them."""
+
+        def __init__(self, peer: Callable[[Curve | None, str], object], secure: Curve | None) -> None:
+            self._peer, self._secure = peer, secure
+
+        def call(self, method: str, params: object) -> object:
+            """The answer; raises `CallTimeout` when there is none."""
+            answer = self._peer(self._secure, method)
+            if answer is None:
+                raise CallTimeout("no answer")
+            return answer
+
+        def __exit__(self, *error: object) -> None:
+            """Nothing is held."""
+
+
+@pytest.fixture
+def peers(monkeypatch: pytest.MonkeyPatch) -> Peers:
+    """They answer everybody, until a test says otherwise."""
+    made = Peers()
+    monkeypatch.setattr(intruder, "ZMQClient", made.client)
+    return made
+
+
+CALLS = pytest.mark.parametrize("way", [Way.PLAIN_CALL, Way.STRANGER_CALLS])
+
+
+@CALLS
+def test_a_handler_that_answers_a_stranger_has_let_it_in_however_long_its_work_takes(
+    way: Way, peers: Peers, tmp_path: Path
+) -> None:
+    """It is asked for what is answered at once: silence over a piece of work would be no refusal."""
+    peers.handler = lambda key, method: "pong" if method == "ping" else None
+
+    reply, _ = attempt(way, Answer(Status.OK, 200, {}), made_for("keys", tmp_path, ["h1"]))
+
+    assert (reply.status, reply.error) == (Status.FAIL, f"{way.value}: let in: ping was answered 'pong'")
+
+
+@CALLS
+def test_only_a_handler_that_answers_its_server_has_refused_a_stranger(
+    way: Way, peers: Peers, tmp_path: Path
+) -> None:
+    """One that is silent to everybody has refused nobody, however well the registration is."""
+    held = made_for("keys", tmp_path, ["h1"])
+    server, first = held.curve(), read_public(tmp_path / "keys", "h1")
+    assert server is not None
+    right = Curve(server.own, first)
+
+    peers.handler = lambda key, method: "pong" if key == right else None
+    refused, _ = attempt(way, Answer(Status.OK, 200, {}), held)
+    peers.handler = lambda key, method: None
+    silent, _ = attempt(way, Answer(Status.OK, 200, {}), held)
+
+    assert refused == Reply(Status.OK)
+    assert (silent.status, silent.error) == (Status.INFO, f"{way.value}: h1 answers nobody")
+
+
+@pytest.mark.parametrize("way", [Way.PLAIN_REGISTRATION, Way.UNKNOWN_KEY])
+def test_only_a_registration_that_answers_has_refused_a_stranger(way: Way, peers: Peers, tmp_path: Path) -> None:
+    """It is the one that was asked, not the handler."""
+    held = made_for("keys", tmp_path, ["h1"])
+    peers.registration = lambda key, method: "pong" if key == held.curve() else None
+    refused, _ = attempt(way, Answer(Status.OK, 200, {}), held)
+    peers.registration = lambda key, method: None
+    silent, _ = attempt(way, Answer(Status.OK, 200, {}), held)
+
+    assert refused == Reply(Status.OK)
+    assert (silent.status, silent.error) == (Status.INFO, f"{way.value}: the registration answers nobody")
 
 
 def test_keys_are_made_for_the_server_and_each_handler_and_nobody_else_can_read_them(tmp_path: Path) -> None:
