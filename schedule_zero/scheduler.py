@@ -20,9 +20,10 @@ from schedule_zero.brokers import LastingBroker
 from schedule_zero.rows import EXECUTOR as EXECUTOR
 from schedule_zero.rows import TASK_PREFIX as TASK_PREFIX
 from schedule_zero.store import JobStore
+from schedule_zero.store_errors import StoreReplaced
 
-#: What APScheduler says of jobs that have ended, as it understands it.
-_ENDS = ("Job %s completed successfully", "Job %s was cancelled")
+#: What APScheduler says of jobs that have ended, as it understands it, and of its own end, which is told here.
+_SAID_BETTER = ("Job %s completed successfully", "Job %s was cancelled", "Scheduler crashed")
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 
@@ -93,14 +94,14 @@ def build_scheduler(
 
 
 def _logger() -> logging.Logger:
-    """APScheduler's logger, which says nothing of how jobs end.
+    """APScheduler's logger, which says nothing of how jobs end, nor of how it does itself.
 
     To APScheduler a job whose call failed, or that was given back, has "completed successfully" or "was cancelled": its
     work was to bring the job to its outcome. The executor logs that.
     """
     below = logging.Logger("schedule_zero.apscheduler")
     below.parent = logging.getLogger("schedule_zero.apscheduler")
-    below.addFilter(lambda record: record.msg not in _ENDS)
+    below.addFilter(lambda record: record.msg not in _SAID_BETTER)
     return below
 
 
@@ -112,6 +113,7 @@ class KeptScheduler:
         self._scheduler: AsyncScheduler | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._attempts, self._told = 0, False
         self.restarts = 0
         self.last_error: str | None = None
 
@@ -142,15 +144,13 @@ class KeptScheduler:
             try:
                 await self._live(up)
                 raise RuntimeError("APScheduler stopped by itself")
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - of whatever it died, it is started again
                 if self._stopping:
                     return  # cancelled in the midst of its last writes, which the closing store refused
                 if not up.done():
                     up.set_exception(error)
                     return
-                self.restarts += 1
-                self.last_error = _describe(error)
-                logging.getLogger(__name__).exception("the scheduler died and is started again in %.1f s", pause)
+                self._mourn(error, pause)
             finally:
                 self._scheduler = None
             if asyncio.get_running_loop().time() - begun > 10 * _LONGEST_PAUSE:
@@ -158,10 +158,29 @@ class KeptScheduler:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
+    def _mourn(self, error: Exception, pause: float) -> None:
+        """Count and tell it, but not again for the same reason before it has come up in between."""
+        cause = _cause(error)
+        described = f"{type(cause).__name__}: {cause}"
+        is_news = self._attempts == 0 or described != self.last_error
+        self.restarts += 1
+        self._attempts += 1
+        self.last_error = described
+        if is_news and not isinstance(cause, StoreReplaced):  # of which the store itself tells, also when it is over
+            message = "the scheduler died and is started again in %.1f s, and then until it lives"
+            logging.getLogger(__name__).error(message, pause, exc_info=error)
+            self._told = True
+
+    def _came_up(self) -> None:
+        if self._told:
+            logging.getLogger(__name__).warning("the scheduler runs again, at attempt %d", self._attempts)
+        self._attempts, self._told = 0, False
+
     async def _live(self, up: asyncio.Future[None]) -> None:
         self._scheduler = scheduler = self._build()
 
         def started(_: Event) -> None:
+            self._came_up()
             if not up.done():
                 up.set_result(None)
 
@@ -174,8 +193,8 @@ class KeptScheduler:
             watch.cancel()
 
 
-def _describe(error: BaseException) -> str:
+def _cause(error: BaseException) -> BaseException:
     """The error itself, from within the groups that APScheduler's task groups wrap around it."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"
+    return error

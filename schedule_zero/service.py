@@ -38,6 +38,7 @@ from schedule_zero.security.server_keys import server_keys
 from schedule_zero.service_config import ServiceConfig
 from schedule_zero.service_events import ServiceEvent, event_of, finished
 from schedule_zero.store import JobStore
+from schedule_zero.store_errors import StoreReplaced
 from schedule_zero.stores import build_store
 from schedule_zero.unreadable import Page
 from schedule_zero.views import HandlerView, Health, JobView, ScheduleView, handler_view
@@ -259,8 +260,8 @@ class SchedulerService:
         assert self._executor is not None
         try:
             record = await self._executor.run(call_of(job, self.config))
-        except GivenBack:
-            # What APScheduler calls cancelled, the store takes back.
+        except (GivenBack, StoreReplaced):
+            # What APScheduler calls cancelled, the store takes back: also a job whose outcome has nowhere to go.
             raise asyncio.CancelledError from None
         self.on_executed(record)
         self.on_event(finished(record))
@@ -387,6 +388,8 @@ class SchedulerService:
             try:
                 await self._log.purge(config.executions_max_age, config.executions_max_count)
                 await self._store.database.write(forget_old_keys)
+            except StoreReplaced:
+                pass  # the store tells of that itself
             except Exception:
                 logging.getLogger(__name__).exception("housekeeping failed; it is tried again in a minute")
             await asyncio.sleep(_HOUSEKEEPING)

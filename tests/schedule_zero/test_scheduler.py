@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from apscheduler import AsyncScheduler, Job
@@ -88,3 +88,46 @@ def test_jobs_run_in_every_incarnation() -> None:
             assert kept.is_running is False
 
     run(scene)
+
+
+def test_the_same_death_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """As long as no incarnation comes up: then its end is told. Another cause is news, and each has its traceback."""
+
+    async def scene() -> None:
+        async with AsyncExitStack() as stack:
+            store, broker = await parts(stack)
+            strikes = iter([None, OSError("struck"), ValueError("odd"), None])
+            dies = asyncio.Event()
+            came_up: list[str] = []
+
+            def build() -> AsyncScheduler:
+                if (strike := next(strikes)) is not None:
+                    raise strike
+                came_up.append("up")
+                made = build_scheduler(store, broker, lambda _: asyncio.sleep(0), identity="me")
+                wait, struck = store.get_next_schedule_run_time, store
+
+                async def die() -> Any:
+                    if len(came_up) == 1:
+                        await dies.wait()
+                        raise OSError("struck")
+                    return await wait()
+
+                cast("Any", struck).get_next_schedule_run_time = die
+                return made
+
+            kept = KeptScheduler(build)
+            await kept.start()
+            dies.set()
+            while len(came_up) < 2 or not kept.is_running:
+                await asyncio.sleep(0.01)
+            assert kept.restarts == 3
+            await kept.stop(5.0)
+
+    run(scene)
+    told = [(record.levelname, record.getMessage(), bool(record.exc_info)) for record in caplog.records]
+    assert told == [
+        ("ERROR", "the scheduler died and is started again in 0.1 s, and then until it lives", True),
+        ("ERROR", "the scheduler died and is started again in 0.4 s, and then until it lives", True),
+        ("WARNING", "the scheduler runs again, at attempt 3", False),
+    ]

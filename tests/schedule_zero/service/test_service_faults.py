@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import threading
 import time
@@ -19,6 +20,7 @@ from schedule_zero.execution_log import Outcome
 from schedule_zero.refusals import Stopping
 from schedule_zero.service import SchedulerService
 from schedule_zero.service_config import ServiceConfig
+from schedule_zero.store_errors import StoreReplaced
 
 pytestmark = pytest.mark.integration
 
@@ -207,3 +209,35 @@ def test_a_start_that_fails_leaves_nothing(kit: Any, tmp_path: Path) -> None:
         await kit.until(lambda: threading.active_count() <= threads, "the end of its threads")
 
     kit.run(scene)
+
+
+def test_a_database_that_is_moved_away_and_back_is_told_of_twice(
+    kit: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often the scheduler tries to come up meanwhile, the log has one line at the begin and one at the end; a
+    job whose call ended in between has its outcome.
+    """
+    caplog.set_level(logging.WARNING)
+
+    async def scene() -> None:
+        async with (
+            kit.serving(store="sqlite", database=tmp_path / "a.db") as service,
+            kit.handling(service) as worker,
+        ):
+            await kit.registered(service, "h")
+            under_way = await service.run_now(kit.request("wait", value=1))
+            await kit.until(lambda: worker.count[1], "the call")
+            (tmp_path / "a.db").rename(tmp_path / "elsewhere.db")
+            with pytest.raises(StoreReplaced):
+                await service.run_now(kit.request(value=2))
+            worker.gate.set()
+            await kit.until(lambda: service._kept.restarts >= 4, "attempts of the scheduler to come up")
+            assert "was removed or replaced" in service._kept.last_error
+            (tmp_path / "elsewhere.db").rename(tmp_path / "a.db")
+            assert (await kit.done(service, under_way)).outcome is Outcome.SUCCESS
+            assert (await kit.done(service, await service.run_now(kit.request(value=3)))).outcome is Outcome.SUCCESS
+            assert worker.count == {1: 1, 3: 1}
+
+    kit.run(scene)
+    told = [(record.levelname, record.name) for record in caplog.records]
+    assert told == [("ERROR", "schedule_zero.storage"), ("WARNING", "schedule_zero.storage")]
