@@ -33,8 +33,10 @@ _OWN: Final = (
 """Whose holding is known: the simulation keeps originals for the host, the others are patched inside."""
 _DEPTH: Final = 7
 """Containers in each other between what is held and a name."""
-_WIDTH: Final = 5_000
-"""Containers of one level that are looked at: what is held so widely is no secret."""
+_FEW: Final = 400
+"""So many can be asked for at once: the collector compares each reference there is with each of them."""
+_WIDTH: Final = 200_000
+"""Containers of one level that are looked at; ended worlds that wait for the collector have some hundreds each."""
 
 _key = object.__hash__
 
@@ -77,37 +79,32 @@ class _Search:
         table: dict[int, list[_Held]] = {}
         for held in level:
             table.setdefault(_key(held.holder), []).append(held)
-        mark = object()
-        objects = [*(held[0].holder for held in table.values()), mark]
+        objects = [held[0].holder for held in table.values()]
         ours = self._known | {_key(mine) for mine in (level, table, objects, self.__dict__, *level, *table.values())}
         above: list[_Held] = []
         climbed: set[int] = set()
-        for holder in gc.get_referrers(*objects):
-            asking = (
-                type(holder) is tuple and bool(holder) and holder[-1] is mark
-            )  # 3.13 sees the arguments of this very call
-            if not asking and _key(holder) not in ours and type(holder) is not FrameType:
-                for held in _of(holder, table):
+        for holder in _referrers(objects):
+            if _key(holder) not in ours and type(holder) is not FrameType:
+                for held, path in _of(holder, table):
                     climbed.add(_key(held.holder))
-                    above += self._told(holder, held)
+                    above += self._told(holder, held, path)
         for held in level:
             kind = type(held.holder)
             if held.path and _key(held.holder) not in climbed and kind.__module__ != "builtins":
                 self._tell(f"{kind.__module__}.{kind.__qualname__}", held, "some ")  # a variable's, say
         return above
 
-    def _told(self, holder: Any, held: _Held) -> Iterator[_Held]:
+    def _told(self, holder: Any, held: _Held, path: str) -> Iterator[_Held]:
         """Nothing, for a holder with a name, which is told; else what to climb on from."""
         module = self._modules.get(_key(holder))
-        for path in paths(holder, held.holder, held.path):
-            now = _Held(holder, path, held.original)
-            if module is not None:
-                if held.path:  # a global that is an original itself is replaced, or its own module's
-                    self._tell(module, dataclasses.replace(now, path=as_attribute(path)))
-            elif (name := name_of(holder)) is not None:
-                self._tell(name, now)
-            elif not _of_the_simulation(holder):
-                yield now
+        now = _Held(holder, path, held.original)
+        if module is not None:
+            if held.path:  # a global that is an original itself is replaced, or its own module's
+                self._tell(module, dataclasses.replace(now, path=as_attribute(path)))
+        elif (name := name_of(holder)) is not None:
+            self._tell(name, now)
+        elif not _of_the_simulation(holder):
+            yield now
 
     def _tell(self, name: str, held: _Held, article: str = "") -> None:
         where, what = f"{name}{held.path}", _called(held.original)
@@ -120,12 +117,23 @@ def _modules() -> Iterator[tuple[str, ModuleType]]:
     return ((name, module) for name, module in list(sys.modules.items()) if isinstance(module, ModuleType))
 
 
-def _of(holder: Any, table: dict[int, list[_Held]]) -> Iterator[_Held]:
-    """What of the table a holder refers to. Of a class only who makes objects of it: else it stands in signatures."""
-    for value in gc.get_referents(holder):
-        for held in table.get(_key(value), ()):
+def _referrers(objects: list[Any]) -> list[Any]:
+    """Who refers to one of these."""
+    if len(objects) <= _FEW:
+        mark = object()
+        found = gc.get_referrers(*objects, mark)
+        # Python 3.13 sees the arguments of this very call, too.
+        return [one for one in found if not (type(one) is tuple and one and one[-1] is mark)]
+    wanted = frozenset(map(_key, objects))
+    return [one for one in gc.get_objects() if not wanted.isdisjoint(map(_key, gc.get_referents(one)))]
+
+
+def _of(holder: Any, table: dict[int, list[_Held]]) -> Iterator[tuple[_Held, str]]:
+    """What of the table a holder holds, by which path. Of a class only who makes objects of it: signatures name it."""
+    for value, path in paths(holder, table):
+        for held in table[_key(value)]:
             if held.path or not isinstance(value, type) or _makes(holder):
-                yield held
+                yield held, path(held.path)
 
 
 def _makes(holder: Any) -> bool:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import collections
+import gc
 import re
-from collections.abc import Iterator
-from types import CellType, FunctionType
+from collections.abc import Callable, Container, Iterator
+from functools import partial
+from types import CellType, FunctionType, ModuleType
 from typing import Any, Final
+
+Path = Callable[[str], str]
+"""Makes the path from a holder of the path from what it holds."""
 
 _SEQUENCES: Final = (list, tuple, collections.deque)
 _ENTRY: Final = re.compile(r"\[(?:'(?P<name>\w+)'|(?P<index>\d+))\](?P<rest>.*)", re.DOTALL)
@@ -15,30 +20,35 @@ _ENTRY: Final = re.compile(r"\[(?:'(?P<name>\w+)'|(?P<index>\d+))\](?P<rest>.*)"
 _key = object.__hash__
 
 
-def paths(holder: Any, held: Any, path: str) -> Iterator[str]:
-    """Each path from `holder` through `held`, which it refers to, on along `path`; none if it is no holding of a value.
+def paths(holder: Any, wanted: Container[int]) -> Iterator[tuple[Any, Path]]:
+    """Each object that `holder` holds and whose key is wanted, with what makes a path from it one from `holder`.
 
-    >>> list(paths({"now": len}, len, ".func"))
-    ["['now'].func"]
+    >>> [(value, path(".func")) for value, path in paths({"now": len}, [_key(len)])]
+    [(<built-in function len>, "['now'].func")]
     """
     kind = type(holder)
+    if kind is ModuleType:
+        return  # its namespace is asked for itself
     if kind is FunctionType:
-        yield from _of_function(holder, held, path)
+        yield from _of_function(holder, wanted)
     elif isinstance(holder, type):
-        if type(held) is dict:
-            yield as_attribute(path)
+        yield from (
+            (space, as_attribute) for space in gc.get_referents(holder) if type(space) is dict and _key(space) in wanted
+        )
+    elif isinstance(holder, dict):
+        yield from (
+            (value, partial(_entry, key))
+            for key, value in list(dict.items(holder))
+            if _key(value) in wanted and key != "__annotations__"
+        )
+        if kind is not dict:
+            yield from _of_object(holder, wanted)
+    elif isinstance(holder, _SEQUENCES):
+        yield from ((value, partial(_entry, index)) for index, value in enumerate(holder) if _key(value) in wanted)
     elif kind in (CellType, staticmethod, classmethod):
-        yield path
+        yield from ((value, str) for value in gc.get_referents(holder) if _key(value) in wanted)
     else:
-        if isinstance(holder, dict):
-            entries = [key for key, value in dict.items(holder) if value is held and key != "__annotations__"]
-        else:
-            entries = (
-                [index for index, value in enumerate(holder) if value is held] if isinstance(holder, _SEQUENCES) else []
-            )
-        yield from (f"[{entry!r}]{path}" for entry in entries)
-        if not entries:
-            yield from _of_object(holder, held, path)
+        yield from _of_object(holder, wanted)
 
 
 def name_of(holder: Any) -> str | None:
@@ -55,35 +65,48 @@ def as_attribute(path: str) -> str:
     return path if found is None or found["name"] is None else f".{found['name']}{found['rest']}"
 
 
-def _of_function(holder: FunctionType, held: Any, path: str) -> Iterator[str]:
+def _entry(key: object, path: str) -> str:
+    return f"[{key!r}]{path}"
+
+
+def _attribute(name: str, path: str) -> str:
+    return f".{name}{path}"
+
+
+def _of_function(holder: FunctionType, wanted: Container[int]) -> Iterator[tuple[Any, Path]]:
     """Defaults and closures go by the names of their variables."""
-    found = _ENTRY.match(path)
+    if _key(holder.__dict__) in wanted:
+        yield holder.__dict__, as_attribute
     code = holder.__code__
-    if held is holder.__dict__:
-        yield as_attribute(path)
-    elif found is None:
-        return
-    elif held is holder.__kwdefaults__:
-        yield f"({found['name']}=){found['rest']}"
-    elif held is holder.__defaults__:
-        index = code.co_argcount - len(holder.__defaults__) + int(found["index"])
-        yield f"({code.co_varnames[index]}=){found['rest']}"
-    elif held is holder.__closure__:
-        yield f".<closure>.{code.co_freevars[int(found['index'])]}{found['rest']}"
+    defaults = holder.__defaults__ or ()
+    named = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
+    if _key(holder.__kwdefaults__) in wanted:
+        yield holder.__kwdefaults__, lambda path: _variable("({}=)", path, {})
+    if _key(holder.__defaults__) in wanted:
+        yield holder.__defaults__, lambda path: _variable("({}=)", path, dict(enumerate(named)))
+    if _key(holder.__closure__) in wanted:
+        yield holder.__closure__, lambda path: _variable(".<closure>.{}", path, dict(enumerate(code.co_freevars)))
 
 
-def _of_object(holder: Any, held: Any, path: str) -> Iterator[str]:
+def _variable(form: str, path: str, names: dict[int, str]) -> str:
+    """A path into a tuple or dictionary of a function's, by the name of the variable."""
+    found = _ENTRY.match(path)
+    if found is None:
+        return path
+    return form.format(found["name"] or names[int(found["index"])]) + found["rest"]
+
+
+def _of_object(holder: Any, wanted: Container[int]) -> Iterator[tuple[Any, Path]]:
     space = _space(holder)
-    if space is held:
-        yield as_attribute(path)
-        return
+    if _key(space) in wanted:
+        yield space, as_attribute
     for name in dict.fromkeys((*_members(holder), *space)):
         try:
             value = object.__getattribute__(holder, name)
         except AttributeError:
             continue
-        if value is held:
-            yield f".{name}{path}"
+        if _key(value) in wanted and value is not space:
+            yield value, partial(_attribute, name)
 
 
 def _members(holder: Any) -> Iterator[str]:
