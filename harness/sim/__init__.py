@@ -24,10 +24,11 @@ from harness.sim.errors import (
     ThreadFailed,
 )
 from harness.sim.kernel import Kernel, current_thread
+from harness.sim.only import NestedWorld
 from harness.sim.running import Nondeterministic, RunResult, check_determinism, run
 from harness.sim.tape import Tape
 from harness.sim.trace import Trace
-from harness.sim.world import NestedWorld, World
+from harness.sim.world import World
 
 __all__ = [
     "Deadlock",

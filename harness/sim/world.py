@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-import time_machine
-
 from harness.sim import loop, threads
 from harness.sim.boundary import clock, early_locks, order, pools, registry
 from harness.sim.boundary.entropy import Entropy
@@ -24,10 +22,11 @@ from harness.sim.boundary.process_state import ProcessState
 from harness.sim.boundary.registry import Registry
 from harness.sim.boundary.temporary import TemporaryFiles
 from harness.sim.boundary.threading_names import everywhere
-from harness.sim.boundary.wall import Traveller, Wall
+from harness.sim.boundary.wall import Wall
 from harness.sim.errors import Killed, SimError
 from harness.sim.kernel import Kernel
 from harness.sim.legacy import let_go
+from harness.sim.only import ONLY
 from harness.sim.reports import describe
 from harness.sim.settings import check_options, check_settings
 from harness.sim.tape import Tape
@@ -51,10 +50,6 @@ class Part(Protocol):
 
     def remove(self) -> None:
         """Let go of what the patcher does not; called also when `install` has failed."""
-
-
-class NestedWorld(SimError):
-    """A world was opened inside another one, or beside it in another thread of this interpreter."""
 
 
 class World:
@@ -168,11 +163,8 @@ class World:
     def __enter__(self) -> Self:
         if self._was_open:
             raise SimError("this world was open before; make a new one, with the same seed it is the same")
-        if time_machine.traveller_stack and isinstance(time_machine.traveller_stack[-1], Traveller):
-            raise NestedWorld(
-                "a simulated world is open in this interpreter already, and worlds do not nest: close it first, "
-                "or start a process inside it"
-            )
+        ONLY.take()
+        self._stack.callback(ONLY.give_back)
         self._was_open = True
         try:
             self._open()
