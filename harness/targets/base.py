@@ -155,7 +155,10 @@ class Target(Protocol):
         """Look for what should be gone; waits up to `timeout` for it to go. Called when stopped."""
 
     async def close(self) -> None:
-        """End everything by force if need be and release what this object holds. Never raises; safe to call twice."""
+        """End everything by force if need be and release what this object holds; safe to call twice.
+
+        Raises `TargetError` when something stays, after having released all the rest.
+        """
 
 
 @dataclass(frozen=True)

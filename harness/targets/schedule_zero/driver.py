@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import uuid
@@ -387,10 +388,13 @@ class ScheduleZeroTarget:
         return found
 
     async def close(self) -> None:
-        """Kill whatever still carries the run's tag, with the files that name it, and remove the agents' folder."""
-        await asyncio.to_thread(end_tagged, self.run_tag)
-        self._fleet.release()
-        await asyncio.to_thread(self._store.close)
-        self._api.close()
-        self._anonymous.close()
-        self._agents.close()
+        """Kill whatever still belongs to the run, with the files that name it, and remove the agents' folder.
+
+        Raises `TargetError` when some of the store stays, after all the rest.
+        """
+        async with contextlib.AsyncExitStack() as steps:  # the last first, and each whatever the one before it raised
+            for one in (self._agents, self._anonymous, self._api):
+                steps.callback(one.close)
+            steps.push_async_callback(asyncio.to_thread, self._store.close)
+            steps.callback(self._fleet.release)
+            steps.push_async_callback(asyncio.to_thread, end_tagged, self.run_tag)

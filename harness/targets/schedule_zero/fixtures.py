@@ -76,12 +76,12 @@ class SchedulerServer:
         self._close()
 
     def _close(self) -> None:
-        try:
-            if not self._stopped:
-                self._runner.run(self._target.stop(timeout=15.0))
-        finally:
-            self._runner.run(self._target.close())
-            self._runner.close()
+        with self._runner:
+            try:
+                if not self._stopped:
+                    self._runner.run(self._target.stop(timeout=15.0))
+            finally:
+                self._runner.run(self._target.close())
 
     @property
     def target(self) -> ScheduleZeroTarget:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -23,6 +24,10 @@ NOBODY = 65534
 """The user that it runs as when the harness is root: PostgreSQL refuses root."""
 ANSWERS_WITHIN = 30.0
 """Seconds from its start to its first answer, at most."""
+STOPS_WITHIN = 20.0
+"""Seconds it may take to end when it is told to."""
+GONE_WITHIN = 5.0
+"""Seconds it may take to be gone after SIGKILL."""
 _SETTINGS = {
     "listen_addresses": "",
     # Processes are killed here, the machine is not: what the system was given is as good as on the disk.
@@ -118,12 +123,31 @@ class PostgresServer:
             return "(no log)"
 
     def close(self) -> None:
-        """Stop it at once and remove its files; a second call does nothing."""
-        if self._keeper is not None and self._keeper.stdin is not None:
-            self._keeper.stdin.close()
-            self._keeper.wait(20.0)
-            self._keeper = None
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Stop it at once, by force when it does not, and remove its files; a second call does nothing.
+
+        Raises `TargetError` when it lives on all the same.
+        """
+        keeper, self._keeper = self._keeper, None
+        try:
+            if keeper is not None:
+                _end(keeper)
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _end(keeper: subprocess.Popen[bytes]) -> None:
+    """Have it stop its server, and wait for both."""
+    assert keeper.stdin is not None
+    keeper.stdin.close()
+    try:
+        keeper.wait(STOPS_WITHIN)
+    except subprocess.TimeoutExpired:
+        # The server is in its group; the server's own children end when they find it gone.
+        os.killpg(keeper.pid, signal.SIGKILL)
+        try:
+            keeper.wait(GONE_WITHIN)
+        except subprocess.TimeoutExpired:
+            raise TargetError(f"PostgreSQL (pid {keeper.pid}) still runs {GONE_WITHIN:g} s after SIGKILL") from None
 
 
 def _within_reach(programs: Path, folder: Path) -> Path:

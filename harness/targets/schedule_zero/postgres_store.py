@@ -23,7 +23,7 @@ from schedule_zero.postgres_url import parse
 VARIABLE = "HARNESS_POSTGRES_URL"
 """Names a database to be used, ``postgresql://user:password@host/database``; what it holds is never written down."""
 _PATIENCE = 10
-"""Seconds until an attempt to connect is given up."""
+"""Seconds until an attempt to connect, or to drop the run's schema, is given up."""
 _SCHEDULER = "SCHEDULEZERO_DATABASE_URL"
 """By its environment, not by a file of the run's folder, which must hold no password."""
 
@@ -114,16 +114,26 @@ class PostgresStore:
         return looked_at, found
 
     def close(self) -> None:
-        """Stop the server, or drop the run's schema."""
+        """Stop the server, or drop the run's schema; raises `TargetError` when one of them stays."""
+        was_open, self._open = self._open, False
+        if self._server is not None:
+            self._server.close()
+        elif was_open:
+            self._drop()
+
+    def _drop(self) -> None:
         import psycopg
         from psycopg import sql
 
-        if self._server is not None:
-            self._server.close()
-        elif self._open:
-            with contextlib.suppress(psycopg.Error), self._connected() as connection:
+        try:
+            with self._connected() as connection:
+                connection.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(f"{_PATIENCE}s")))
                 connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(self._schema)))
-        self._open = False
+        except psycopg.Error as error:
+            raise TargetError(
+                f"the schema {self._schema} stays in the database that was lent: {str(error).strip()}; "
+                f"drop it: DROP SCHEMA {self._schema} CASCADE"
+            ) from error
 
 
 def _require_psycopg() -> None:

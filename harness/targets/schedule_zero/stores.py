@@ -36,7 +36,7 @@ class Store(Protocol):
         """What its own check of integrity says; None when there is nothing to look at."""
 
     def close(self) -> None:
-        """Give up what was made for the run. Never raises."""
+        """Give up what was made for the run; a second call does nothing. Raises `TargetError` when some of it stays."""
 
 
 class SqliteStore:

@@ -17,7 +17,7 @@ import pytest
 
 from harness.agent import journal
 from harness.agent.digest import digest
-from harness.errors import NeverReady, UsageError
+from harness.errors import NeverReady, TargetError, UsageError
 from harness.history.recorder import Recorder
 from harness.history.records import AnyRecord, Audit, Event, Execution, Job, Process, ProcessEvent, Status
 from harness.lifecycle import postconditions
@@ -162,6 +162,29 @@ def test_a_deployment_from_its_start_to_the_search_for_what_it_left(
     for name in ("governor", "scheduler", "h1", "h2"):
         assert (name, ProcessEvent.STARTED) in events
         assert (name, ProcessEvent.EXITED) in events
+
+
+@pytest.mark.unit
+def test_a_store_that_cannot_be_given_up_is_told_and_keeps_nothing_else(
+    deployed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stays becomes a problem of the teardown; folders and connections go all the same."""
+
+    async def body(target: ScheduleZeroTarget) -> None:
+        def close() -> None:
+            raise TargetError("the schema stays")
+
+        closed: list[str] = []
+        monkeypatch.setattr(target._api, "close", lambda: closed.append("api"))
+        with monkeypatch.context() as broken:
+            broken.setattr(target._store, "close", close)
+            with pytest.raises(TargetError, match="the schema stays"):
+                await target.close()
+
+        assert closed == ["api"]
+        assert not target._agent_dir.exists()
+
+    deployed(body, start=False)
 
 
 @pytest.mark.integration

@@ -91,6 +91,39 @@ def test_a_database_that_cannot_be_one_is_refused() -> None:
         PostgresStore("mysql://me:secret@db/jobs", RUN)
 
 
+@pytest.mark.unit
+def test_a_server_that_does_not_end_is_ended_and_its_folder_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its group is killed; nothing is left and nothing is raised."""
+    monkeypatch.setattr(postgres_server, "programs", lambda: Path("/nowhere"))
+    monkeypatch.setattr(postgres_server, "STOPS_WITHIN", 0.05)
+    server = PostgresServer()
+    deaf = subprocess.Popen(["sleep", "60"], stdin=subprocess.PIPE, start_new_session=True)
+    server._keeper = deaf
+
+    server.close()
+    server.close()
+
+    assert deaf.poll() == -signal.SIGKILL
+    assert not server.folder.exists()
+
+
+@pytest.mark.unit
+def test_a_schema_that_cannot_be_dropped_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stays in a database of the user's, who must know; the second time there is nothing to say."""
+    psycopg = pytest.importorskip("psycopg")
+    store = PostgresStore("postgresql://me:secret@db.example/jobs", RUN)
+
+    def connect(*args: object, **options: object) -> None:
+        raise psycopg.OperationalError("the server is gone")
+
+    monkeypatch.setattr(psycopg, "connect", connect)
+    store._open = True
+
+    with pytest.raises(TargetError, match=r"harness_0123456789ab stays in the database that was lent: the server is"):
+        store.close()
+    store.close()
+
+
 @pytest.mark.integration
 @needs_postgres
 def test_a_lent_database_keeps_nothing_of_the_run(server: PostgresServer) -> None:
