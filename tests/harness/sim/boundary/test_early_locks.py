@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import textwrap
 import threading
 import time
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -49,20 +49,35 @@ def test_a_lock_of_a_module_is_waited_for_in_virtual_time(find: Any) -> None:
     find().release()
 
 
-def test_a_killed_process_keeps_no_lock_of_another_one() -> None:
-    """Modules are shared by simulated processes, their locks are not: one that died with it leaves it free."""
+@pytest.fixture
+def module() -> Iterator[ModuleType]:
+    """A module of the program that has a lock of one name, and one of two."""
     sys.modules["locked_early"] = made = ModuleType("locked_early")
     made.__file__ = "/nowhere/locked_early.py"
-    made.lock = threading.Lock()  # type: ignore[attr-defined]
-    code = textwrap.dedent("import locked_early, time; locked_early.lock.acquire(); time.sleep(100)")
-    try:
-        with World(1):
-            child = subprocess.Popen([sys.executable, "-c", code])
-            time.sleep(5)
-            child.kill()
-            assert made.lock.acquire(timeout=1)
-    finally:
-        del sys.modules["locked_early"]
+    vars(made).update(lock=threading.Lock(), taken=threading.Lock())
+    vars(made).update(given=made.taken)
+    yield made
+    del sys.modules["locked_early"]
+
+
+@pytest.mark.parametrize(("held", "free"), [("lock", "lock"), ("taken", "given"), ("given", "taken")])
+def test_a_killed_process_keeps_no_lock_of_another_one(module: ModuleType, held: str, free: str) -> None:
+    """Modules are shared by simulated processes, their locks are not: one that died with it leaves it free."""
+    code = f"import locked_early, time; locked_early.{held}.acquire(); time.sleep(100)"
+    with World(1):
+        child = subprocess.Popen([sys.executable, "-c", code])
+        time.sleep(5)
+        child.kill()
+        assert getattr(module, free).acquire(timeout=1)
+
+
+def test_a_lock_of_two_names_is_one_lock_in_each_process(module: ModuleType) -> None:
+    """Held under the one name it is held under the other one: in the first process, and in another one."""
+    code = "import locked_early as m; m.taken.acquire(); raise SystemExit(m.given.acquire(blocking=False))"
+    with World(1), module.taken:
+        assert not module.given.acquire(blocking=False)
+        child = subprocess.Popen([sys.executable, "-c", code])
+        assert child.wait(timeout=5) == 0
 
 
 def test_what_is_made_over_a_lock_stays_with_it() -> None:
