@@ -18,7 +18,11 @@ _HAND_BACK_MS: Final = 1000
 
 
 class Push:
-    """The way of one thread's answers to the handler's socket; made, used and closed in that thread."""
+    """The way of one thread's answers to the handler's socket; used and closed in that thread.
+
+    Made by whoever starts the thread, so that a refusal by ZeroMQ or the system is theirs to answer: a socket may move
+    to a thread that starts later, as ZeroMQ has it, but not be used by two.
+    """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> None:
         self._socket = context.socket(zmq.PUSH)
@@ -72,15 +76,13 @@ class LoopThread:
         ends before the work does.
 
         Raises:
-            RuntimeError: the loop was stopped, or the system gives no more threads.
+            RuntimeError: the loop was stopped, or the system gives no more threads or sockets.
         """
         with self._lock:
             if self._stopped:
                 raise RuntimeError("the handler is stopping")
             if self._thread is None:
-                thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                thread.start()
-                self._thread = thread
+                self._thread = self._start()
             number = next(self._numbers)
             self._under_way[number] = lost
             if self._loop is None:
@@ -128,13 +130,21 @@ class LoopThread:
         thread.join(timeout)
         return thread if thread.is_alive() else None
 
-    def _run(self) -> None:
+    def _start(self) -> threading.Thread:
+        """Start the thread; all that the system may refuse it is asked for here, where a refusal reaches the caller."""
         try:
             push = self._make_push()
         except zmq.ZMQError as error:
-            logger.warning("%s: its event loop cannot start: %s", self._name, error)
-            self._forget()
-            return
+            raise RuntimeError(f"the event loop of the handler's coroutines cannot start: {error}") from error
+        thread = threading.Thread(target=self._run, args=(push,), name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            push.close()
+            raise
+        return thread
+
+    def _run(self, push: Push) -> None:
         try:
             asyncio.run(self._main(push))
         except BaseException as error:
@@ -143,8 +153,8 @@ class LoopThread:
             for lost in self._forget():
                 try:
                     lost(push)
-                except zmq.ZMQError as error:
-                    logger.warning("%s: nobody takes what is said of lost work: %s", self._name, error)
+                except Exception:
+                    logger.exception("%s: of lost work one could not be told", self._name)
             push.close()
 
     def _forget(self) -> list[Lost]:

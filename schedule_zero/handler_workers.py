@@ -69,15 +69,32 @@ class Workers:
         self._late: list[Job] = []
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._loop = LoopThread(f"{handler_id}-loop", self._make_push)
-        self._threads = [
-            threading.Thread(target=self._work, name=f"{handler_id}-worker-{n}", daemon=True)
-            for n in range(1, count + 1 if plain else 1)
-        ]
+        self._size = count if plain else 0
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Start the threads."""
-        for thread in self._threads:
-            thread.start()
+        """Start the threads.
+
+        Raises:
+            zmq.ZMQError: ZeroMQ or the system gives no more sockets.
+            RuntimeError: the system gives no more threads.
+        """
+        pushes: list[Push] = []
+        try:
+            for _ in range(self._size):
+                pushes.append(self._make_push())  # noqa: PERF401 - those made so far are closed after a refusal
+            for n in range(1, self._size + 1):
+                name = f"{self._handler_id}-worker-{n}"
+                thread = threading.Thread(target=self._work, args=(pushes[0],), name=name, daemon=True)
+                thread.start()
+                self._threads.append(thread)
+                del pushes[0]  # its thread's now
+        except BaseException:
+            for push in pushes:
+                push.close()
+            for _ in self._threads:
+                self._jobs.put(None)
+            raise
 
     def submit(self, job: Job) -> None:
         """Begin a job, or let it wait for its turn; the caller bounds how many."""
@@ -154,17 +171,12 @@ class Workers:
             self._begun.discard(job.number)
             raise
 
-    def _work(self) -> None:
-        push: Push | None = None
+    def _work(self, push: Push) -> None:
         try:
-            push = self._make_push()
             while (job := self._jobs.get()) is not None:
                 self._run(job, push)
-        except zmq.ZMQError as error:
-            logger.warning("handler %s: a worker ended: %s", self._handler_id, error)
         finally:
-            if push is not None:
-                push.close()
+            push.close()
 
     def _run(self, job: Job, push: Push) -> None:
         context = self._context(job)
@@ -187,10 +199,7 @@ class Workers:
             barriers.reached("handler.after_call", ok=ok, **context)
         except Exception as error:  # noqa: BLE001 - logged, answered, survived
             data = self._broke_off(job, error)
-        try:
-            self._hand_back(job, data, push)
-        except zmq.ZMQError as error:
-            logger.warning("handler %s: nobody takes an answer: %s", self._handler_id, error)
+        self._hand_back(job, data, push)
 
     def _lose(self, job: Job, push: Push) -> None:
         self._hand_back(job, self._broke_off(job, RuntimeError("the event loop ended")), push)
@@ -199,8 +208,13 @@ class Workers:
         return {"handler_id": self._handler_id, "method": job.method.name, "request_id": job.request_id}
 
     def _hand_back(self, job: Job, data: bytes, push: Push) -> None:
-        if not self._abandoned:
+        if self._abandoned:
+            return
+        try:
             push.send(job.number, data)
+        except zmq.ZMQError as error:
+            # The socket's thread has ended, or hangs. Whose thread this is goes on: the next answer may be taken.
+            logger.warning("handler %s: nobody takes an answer: %s", self._handler_id, error)
 
     def _broke_off(self, job: Job, error: Exception) -> bytes:
         logger.error("handler %s: %s broke off", self._handler_id, job.method.name, exc_info=error)

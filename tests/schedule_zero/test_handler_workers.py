@@ -13,6 +13,8 @@ import pytest
 import zmq
 
 from schedule_zero.errors import CallTimeout, HandlerUnavailable, RemoteError
+from schedule_zero.handler_methods import public_methods
+from schedule_zero.handler_workers import Job, Workers
 from schedule_zero.zmq_client import ZMQClient
 from schedule_zero.zmq_handler_base import BaseHandler
 
@@ -200,3 +202,61 @@ def test_a_failure_whose_text_no_message_can_hold_is_told(mixed: Mixed, caplog: 
     with pytest.raises(RemoteError, match=r"ValueError: no file \\udcff") as caught:
         call(mixed, "refuse")
     assert caught.value.code == "call_failed"
+
+
+def test_a_loop_that_gets_no_socket_is_told_and_started_by_a_later_call(until: Any) -> None:
+    """As with too many open files: the calls are answered, hold no place, and the next after relief runs."""
+    with zmq.Context() as context:
+        context.set(zmq.MAX_SOCKETS, 4)  # the handler's two, one for its loop, and one to wake it when it stops
+        spares = [context.socket(zmq.PAIR) for _ in range(2)]
+        with Coroutines("c", concurrency=2, context=context) as handler:
+            handler.gate.set()
+            for n in range(3):
+                with pytest.raises(RemoteError, match="event loop of the handler's coroutines cannot start") as caught:
+                    call(handler, "wait", timeout=5000, n=n)
+                assert caught.value.code == "internal"
+            assert handler.runs == []
+            for spare in spares:
+                spare.close()
+            until(lambda: has_room(context), "room for two more sockets")
+            assert [call(handler, "wait", n=n) for n in (3, 4)] == [3, 4]
+
+
+def has_room(context: zmq.Context[zmq.Socket[bytes]]) -> bool:
+    """Whether the context has two sockets to give."""
+    try:
+        with context.socket(zmq.PAIR), context.socket(zmq.PAIR):
+            return True
+    except zmq.ZMQError:
+        return False
+
+
+def test_a_handler_that_gets_too_few_sockets_does_not_start() -> None:
+    """It would else begin with fewer workers than it tells; the two that could be had are not left behind."""
+    with zmq.Context() as context:
+        context.set(zmq.MAX_SOCKETS, 4)
+        handler = Mixed("m", concurrency=3, context=context)
+        with pytest.raises(zmq.ZMQError, match="Too many open files"):
+            handler.start()
+        assert [thread.name for thread in threading.enumerate() if thread.name.startswith("m-worker")] == []
+
+
+def test_a_worker_whose_answer_nobody_takes_goes_on(mixed: Mixed, until: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """An answer that cannot be handed over is lost, not the worker with it."""
+    mixed.gate.set()
+    method = public_methods(mixed, BaseHandler)["wait"]
+    with zmq.Context() as context, context.socket(zmq.PULL) as pull, context.socket(zmq.PUSH) as probe:
+        pull.bind("inproc://answers")
+        workers = Workers("m", "i", 1, context, "inproc://answers")
+        workers.start()
+        probe.connect("inproc://answers")
+        pull.close()
+        until(lambda: not probe.poll(0, zmq.POLLOUT), "the end of the socket, which the last to connect learns last")
+        try:
+            workers.submit(Job(1, method, {"n": 1}, "r1"))
+            until(lambda: "nobody takes an answer" in caplog.text, "the loss is told")
+            workers.done(1)
+            workers.submit(Job(2, method, {"n": 2}, "r2"))
+            until(lambda: mixed.runs == [1, 2], "the second job")
+        finally:
+            assert workers.stop(5.0) == []
