@@ -1,4 +1,4 @@
-"""Thread pools of Python 3.11 made to count their idle workers as later versions do.
+"""Thread pools of the world: none that was made before it, and idle workers counted alike on every Python.
 
 Until 3.11 a worker of `ThreadPoolExecutor` says that it is idle after each piece of work, also when more waits; since
 3.12 only when it finds nothing to do (python/cpython#94777 made the change). Which thread gets the next piece, and
@@ -8,7 +8,9 @@ holds on every version.
 
 from __future__ import annotations
 
+import _queue
 import concurrent.futures.thread as pools
+import functools
 import logging
 import queue
 import sys
@@ -17,12 +19,18 @@ from typing import Any
 
 from harness.sim.boundary.patcher import Patcher
 from harness.sim.boundary.registry import Boundary, How
-from harness.sim.errors import Killed
+from harness.sim.errors import Killed, NotSimulated
 from harness.sim.kernel import current_thread
 
+_RealQueue = _queue.SimpleQueue
 _LOG = logging.getLogger("concurrent.futures")
 
 BOUNDARY = (
+    Boundary(
+        "concurrent.futures.ThreadPoolExecutor.submit",
+        How.SIMULATED,
+        "a pool that was made before the world has real threads, and is refused",
+    ),
     Boundary(
         "concurrent.futures.thread._worker", How.SIMULATED, "idle workers are counted as since Python 3.12, on 3.11 too"
     ),
@@ -30,9 +38,26 @@ BOUNDARY = (
 
 
 def install(patcher: Patcher) -> None:
-    """Patch, where the interpreter is old enough to need it."""
+    """Refuse pools of the host's; count idle workers, where the interpreter is old enough to need it."""
+    patcher.set(pools.ThreadPoolExecutor, "submit", _of_this_world(pools.ThreadPoolExecutor.submit))
     if sys.version_info < (3, 12):
         patcher.set(pools, "_worker", _chosen(pools._worker))
+
+
+def _of_this_world(real: Callable[..., Any]) -> Callable[..., Any]:
+    """A pool made before the world hands work on through a real queue, whose workers never wait in virtual time."""
+
+    @functools.wraps(real)
+    def submit(self: Any, /, *args: Any, **named: Any) -> Any:
+        if type(self._work_queue) is _RealQueue and current_thread() is not None:
+            raise NotSimulated(
+                f"a ThreadPoolExecutor ({self._thread_name_prefix}) that was made outside of this world was given work "
+                "in it: its threads are real, and wait in real time. Make it inside: in a function, say, instead of a "
+                "module's global"
+            )
+        return real(self, *args, **named)
+
+    return submit
 
 
 def _chosen(real: Callable[..., None]) -> Callable[..., None]:

@@ -13,6 +13,7 @@ import zmq
 from zmq.backend import Context as BackendContext
 from zmq.constants import SocketOption, _OptType
 
+from harness.sim.errors import NotSimulated
 from harness.sim.kernel import current_thread
 from harness.sim.zmq.context import ContextCore
 from harness.sim.zmq.core import SocketCore
@@ -129,6 +130,8 @@ class SimSocket:
             if socket_type < 0:
                 raise TypeError("socket_type must be specified")
             owner = context._core
+            if owner is None:
+                raise NotSimulated(f"a {type(context).__qualname__} {_OUTSIDE}")
             if not isinstance(owner, ContextCore) or self.engine.resolve(context._handle) is not owner:
                 raise failure(errno.EFAULT)
             core = owner.socket(int(socket_type))
@@ -207,6 +210,7 @@ class SimSocket:
     def bind(self, addr: str | bytes) -> Any:
         """Bind the socket to an address."""
         if self._core is None:
+            _stay_outside(self)
             return super().bind(addr)  # type: ignore[misc]
         text = _address(addr)
         core = self._open_core()
@@ -217,6 +221,7 @@ class SimSocket:
     def connect(self, addr: str | bytes) -> Any:
         """Connect to a remote 0MQ socket."""
         if self._core is None:
+            _stay_outside(self)
             return super().connect(addr)  # type: ignore[misc]
         text = _address(addr)
         core = self._open_core()
@@ -276,6 +281,7 @@ class SimSocket:
     def send(self, data: Any, flags: int = 0, copy: bool = True, track: bool = False) -> Any:
         """Send a single zmq message frame on this socket."""
         if self._core is None:
+            _stay_outside(self)
             return super().send(data, flags=flags, copy=copy, track=track)  # type: ignore[misc]
         core = self._open_core()
         if isinstance(data, bytes) and copy:
@@ -294,6 +300,7 @@ class SimSocket:
     def recv(self, flags: int = 0, copy: bool = True, track: bool = False) -> Any:
         """Receive a message."""
         if self._core is None:
+            _stay_outside(self)
             return super().recv(flags=flags, copy=copy, track=track)  # type: ignore[misc]
         core = self._open_core()
         data = core.recv(int(flags))
@@ -302,6 +309,7 @@ class SimSocket:
     def recv_into(self, buffer: Any, /, *, nbytes: int = 0, flags: int = 0) -> int:
         """Receive up to nbytes bytes from the socket, storing the data into a buffer."""
         if self._core is None:
+            _stay_outside(self)
             return super().recv_into(buffer, nbytes=nbytes, flags=flags)  # type: ignore[misc,no-any-return]
         core = self._open_core()
         if nbytes < 0:
@@ -316,6 +324,21 @@ class SimSocket:
         taken = data[: nbytes or view.nbytes]
         view[: len(taken)] = taken
         return len(data)
+
+
+_OUTSIDE = (
+    "was made outside of this world: it is real, and nothing inside can reach it, nor wait for it in virtual time. "
+    "Make it inside, in a function, say, instead of a module's global"
+)
+
+
+def _stay_outside(socket: Any) -> None:
+    """A real socket is for threads of the host.
+
+    :raises NotSimulated: a simulated thread uses it.
+    """
+    if current_thread() is not None:
+        raise NotSimulated(f"a {type(socket).__qualname__} {_OUTSIDE}")
 
 
 def _type_of(option: int) -> _OptType:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness.sim import World
+from harness.sim import NotSimulated, World
 
 pytestmark = [pytest.mark.unit, pytest.mark.sim]
 
@@ -56,3 +57,28 @@ def test_a_pool_whose_initializer_fails_is_broken() -> None:
         error = pool.submit(time.sleep, 0).exception()
 
     assert type(error).__name__ == "BrokenThreadPool"
+
+
+@pytest.mark.parametrize("has_threads", [False, True])
+def test_a_pool_made_before_is_refused(has_threads: bool) -> None:
+    """Its workers would wait in real time, with threads or without: told at the line that gives it work; then it lives.
+
+    A pool of a module's global had the world stand still for ever, and one with threads ended it as a deadlock.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="early") as pool:
+        if has_threads:
+            pool.submit(int).result()
+        with World(seed=1), pytest.raises(NotSimulated, match=r"ThreadPoolExecutor \(early\).*test_pools.py:\d+ in"):
+            pool.submit(time.sleep, 5)
+
+        assert pool.submit(int, 7).result() == 7
+
+
+def test_loops_do_not_wait_for_a_pool_made_before() -> None:
+    """`run_in_executor` is told the same."""
+
+    async def program(pool: ThreadPoolExecutor) -> None:
+        await asyncio.get_running_loop().run_in_executor(pool, time.sleep, 5)
+
+    with ThreadPoolExecutor(1) as pool, World(seed=1), pytest.raises(NotSimulated, match="made outside of this world"):
+        asyncio.run(program(pool))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import zmq
 
+from harness.sim import World
 from harness.sim.errors import Misuse, NotSimulated
 
 pytestmark = [pytest.mark.zmq, pytest.mark.sim, pytest.mark.unit]
@@ -85,3 +86,25 @@ def test_outside_threads_are_refused(sim: Any) -> None:
     with pytest.raises(NotSimulated, match="use it in threads that were started inside"):
         misuse.outsider(socket._core, None)
     assert _thread.get_ident()
+
+
+@pytest.mark.parametrize("call", ["socket", "send", "recv", "recv_into", "bind", "connect"])
+def test_what_was_made_before_the_world_is_refused(call: str) -> None:
+    """A real context makes no sockets inside, and a real socket waits for nothing: both are told at the line."""
+    context = zmq.Context()
+    socket = context.socket(zmq.PUSH if call == "send" else zmq.PULL)
+    calls: dict[str, Callable[[], object]] = {
+        "socket": lambda: context.socket(zmq.PULL),
+        "send": lambda: socket.send(b"never", zmq.NOBLOCK),
+        "recv": lambda: socket.recv(zmq.NOBLOCK),
+        "recv_into": lambda: socket.recv_into(bytearray(1), flags=zmq.NOBLOCK),
+        "bind": lambda: socket.bind("inproc://before"),
+        "connect": lambda: socket.connect("inproc://before"),
+    }
+    try:
+        with World(1), pytest.raises(NotSimulated, match=r"was made outside of this world.*test_misuse.py:\d+ in"):
+            calls[call]()
+        assert socket.bind("inproc://before") is not None  # outside it is what it was
+    finally:
+        socket.close(0)
+        context.term()
