@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextvars
 import itertools
 import logging
 import threading
@@ -67,13 +68,13 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Event | None = None
         #: Work that a loop which is starting is going to begin, and all that has not ended.
-        self._early: list[tuple[int, Work]] = []
+        self._early: list[tuple[int, Work, contextvars.Context]] = []
         self._under_way: dict[int, Lost] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
     def submit(self, work: Work, lost: Lost) -> None:
-        """Begin the work in the loop, without waiting for anything; `lost` is called, in the loop's thread, if that
-        ends before the work does.
+        """Begin the work in the loop, in the caller's context (its log ids), without waiting for anything; `lost` is
+        called, in the loop's thread, if that ends before the work does.
 
         Raises:
             RuntimeError: the loop was stopped, or the system gives no more threads or sockets.
@@ -85,10 +86,11 @@ class LoopThread:
                 self._thread = self._start()
             number = next(self._numbers)
             self._under_way[number] = lost
+            context = contextvars.copy_context()
             if self._loop is None:
-                self._early.append((number, work))
+                self._early.append((number, work, context))
             else:
-                self._loop.call_soon_threadsafe(self._begin, number, work)
+                self._loop.call_soon_threadsafe(self._begin, number, work, context)
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine in the loop, wait for it, return what it returns or raise what it raises.
@@ -172,14 +174,14 @@ class LoopThread:
                 return
             self._loop, self._ended = asyncio.get_running_loop(), ended
             early, self._early = self._early, []
-        for number, work in early:
-            self._begin(number, work)
+        for one in early:
+            self._begin(*one)
         # asyncio.run cancels all other tasks when this one returns.
         await ended.wait()
 
-    def _begin(self, number: int, work: Work) -> None:
+    def _begin(self, number: int, work: Work, context: contextvars.Context) -> None:
         # Kept, because the loop itself keeps no more than a weak reference.
-        self._tasks[number] = asyncio.get_running_loop().create_task(self._do(number, work))
+        self._tasks[number] = asyncio.get_running_loop().create_task(self._do(number, work), context=context)
 
     async def _do(self, number: int, work: Work) -> None:
         await work(self._push)

@@ -15,6 +15,7 @@ import zmq
 from schedule_zero.errors import CallTimeout, HandlerUnavailable, RemoteError
 from schedule_zero.handler_methods import public_methods
 from schedule_zero.handler_workers import Job, Workers
+from schedule_zero.log_context import current
 from schedule_zero.zmq_client import ZMQClient
 from schedule_zero.zmq_handler_base import BaseHandler
 
@@ -41,6 +42,14 @@ class Mixed(BaseHandler):
         return {"nan": [float("nan")], "set": {"s": {1}}, "bytes": b"abc", "key": {1: 2}, "tuple": ((1, "a"), None)}[
             what
         ]
+
+    def ids(self) -> Any:
+        """A coroutine that a plain method makes: it answers with the ids that its log lines would carry."""
+
+        async def look() -> dict[str, Any]:
+            return dict(current())
+
+        return look()
 
     def refuse(self) -> None:
         """Fail with a text that no message can hold."""
@@ -260,3 +269,10 @@ def test_a_worker_whose_answer_nobody_takes_goes_on(mixed: Mixed, until: Any, ca
             until(lambda: mixed.runs == [1, 2], "the second job")
         finally:
             assert workers.stop(5.0) == []
+
+
+def test_what_a_coroutine_logs_has_the_ids_of_its_call_from_the_first_on(mixed: Mixed) -> None:
+    """Also that of the one for which the loop is started."""
+    for request_id in ("first", "second"):
+        ids = {"handler": "m", "method": "ids", "request_id": request_id}
+        assert call(mixed, "ids", request_id=request_id) == ids
