@@ -90,9 +90,8 @@ class GovernorLifecycle:
     async def start(self) -> None:
         """Raises `TargetError` with what is not well when ``start()`` answers False."""
         if not await self._ask(self._governor.start, "start()"):
-            raise TargetError(
-                f"start() answered False; health_check() says {dict(self._governor.health_check())}"
-            )
+            health = dict(await self._ask(self._governor.health_check, "health_check()"))
+            raise TargetError(f"start() answered False; health_check() says {health}")
         await self._ask(self._remember, "a look at its processes")
 
     async def stop(self, how: StopHow = StopHow.TERM, *, timeout: float = 30.0, times: int = 1) -> StopResult:
@@ -103,14 +102,14 @@ class GovernorLifecycle:
         ``exit_code``.
         """
         await self._ask(self._remember, "a look at its processes")
-        ran = [place.name for place in self.places()]
+        ran = [place.name for place in await self._ask(self.places, "status()")]
         begin = time.monotonic()
         if how is StopHow.KILL:
             await self._ask(self._kill_all, "SIGKILL to its processes")
         stops = [self._ask(lambda: self._governor.stop(timeout), "stop()", timeout + 10.0) for _ in range(times)]
         stopped = await asyncio.gather(*stops)
         took, code = time.monotonic() - begin, 0 if all(stopped) else 1
-        parts = {} if how is StopHow.KILL else self._ends(ran, took)
+        parts = {} if how is StopHow.KILL else await self._ask(lambda: self._ends(ran, took), "status()")
         return StopResult(took, code, forced=False, parts=parts)
 
     def _ends(self, ran: Sequence[str], took: float) -> dict[str, PartEnd]:
@@ -234,8 +233,9 @@ class GovernorLifecycle:
         if not await self._ask(call, what):
             raise TargetError(f"{what} answered False")
 
-    async def _ask(self, call: Callable[[], T], what: str, timeout: float = CALL_WITHIN) -> T:
+    async def _ask(self, call: Callable[[], T], what: str, timeout: float | None = None) -> T:
+        within = CALL_WITHIN if timeout is None else timeout
         try:
-            return await in_thread(call, timeout=timeout, name=what)
+            return await in_thread(call, timeout=within, name=what)
         except TooLong:
-            raise TargetError(f"waited {timeout:g} s for {what} of the governor") from None
+            raise TargetError(f"waited {within:g} s for {what} of the governor") from None

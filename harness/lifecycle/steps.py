@@ -13,7 +13,7 @@ from harness.errors import HarnessError, NeverReady, UsageError
 from harness.faults.process_kill import KillArgs, ProcessKill
 from harness.faults.run_surroundings import RunSurroundings
 from harness.faults.selectors import select
-from harness.faults.worker import in_thread
+from harness.faults.worker import TooLong, in_thread
 from harness.history.recorder import Recorder
 from harness.history.records import Operation, Status
 from harness.lifecycle.base import Lifecycle
@@ -128,7 +128,7 @@ class Steps:
     async def _crash(self, where: str) -> Detail:
         """Kill a process; it is expected to come back, which ``wait: {until: ready}`` waits for."""
         surroundings = RunSurroundings(self._lifecycle, asyncio.get_running_loop())
-        found = select(where, self._lifecycle.places(), self._rng, accepts=ProcessKill.accepts)
+        found = select(where, await self._places(), self._rng, accepts=ProcessKill.accepts)
         place = self._rng.choice(found)
         kill = ProcessKill(place, KillArgs(), fault_id=f"crash {place.name}", surroundings=surroundings)
         detail = await in_thread(kill.inject, timeout=kill.deadline, name=kill.fault_id)
@@ -148,7 +148,7 @@ class Steps:
     async def _missing(self) -> str:
         """What it still lacks of being ready; empty when it lacks nothing."""
         seen = (await self._lifecycle.probe()).get("registered-handlers")
-        living = {place.name: place.pid for place in self._lifecycle.places() if place.pid}
+        living = {place.name: place.pid for place in await self._places() if place.pid}
         away = [name for name, pid in self._crashed.items() if living.get(name, pid) == pid]
         if away:
             return f"{', '.join(away)} not started again since the crash"
@@ -158,8 +158,15 @@ class Steps:
         self._crashed.clear()
         return ""
 
+    async def _places(self) -> Sequence[Place]:
+        """In a thread: whatever is driven may take its time to say, or hang, and the deadlines are the loop's."""
+        try:
+            return await in_thread(self._lifecycle.places, timeout=LIMIT, name="a look at its processes")
+        except TooLong:
+            raise HarnessError(f"waited {LIMIT:g} s to be told which processes there are") from None
+
     async def _left(self) -> str:
-        living = [f"{place.name} (pid {place.pid})" for place in self._lifecycle.places() if place.pid]
+        living = [f"{place.name} (pid {place.pid})" for place in await self._places() if place.pid]
         return f"still there: {', '.join(living)}" if living else ""
 
     async def _call(self, step: OpStep) -> Detail:

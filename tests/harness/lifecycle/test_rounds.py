@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,6 +16,8 @@ import pytest
 
 from harness.errors import UsageError
 from harness.history.records import Audit, Sample, Status
+from harness.lifecycle import in_process
+from harness.lifecycle import steps as lifecycle_steps
 from harness.lifecycle.base import CycleError
 from harness.lifecycle.governor_driver import GovernorDriver, Played
 
@@ -87,6 +92,57 @@ def test_a_service_that_ended_badly_is_told_where_the_governor_knows(
 
     assert result.problems[0].startswith("cycle 1: h1 had to be killed after ")
     assert result.problems[1:] == ("cycle 1: h2 ended with code 9",)
+
+
+@pytest.fixture
+def hanging(governor: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """While it is set, `status()` of the governor does not come back; at the end it does."""
+    told, hangs, over = governor.status, threading.Event(), threading.Event()
+
+    def status() -> Any:
+        if hangs.is_set():
+            over.wait(30.0)
+        return told()
+
+    monkeypatch.setattr(governor, "status", status)
+    yield hangs
+    over.set()
+
+
+def test_a_governor_that_hangs_after_its_stop_fails_the_stop(
+    governor: Any, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked how its services ended it never answers; that has a deadline like every other call."""
+    really = governor.stop
+
+    def stop(timeout: float) -> bool:
+        hanging.set()
+        return bool(really(timeout))
+
+    monkeypatch.setattr(governor, "stop", stop)
+    monkeypatch.setattr(in_process, "CALL_WITHIN", 0.3)
+    begin = time.monotonic()
+    result = GovernorDriver.of(governor, pids=governor.folder).cycle(1, check=False)
+
+    assert result.problems[0] == "cycle 1: stop failed: TargetError: waited 0.3 s for status() of the governor"
+    assert time.monotonic() - begin < 20.0
+
+
+def test_a_governor_that_hangs_is_not_waited_for_beyond_the_limit_of_a_wait(
+    governor: Any, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it is down, say: the wait ends in time, with what it waited for."""
+    monkeypatch.setattr(in_process, "CALL_WITHIN", 0.3)
+    monkeypatch.setattr(lifecycle_steps, "GRACE", 0.1)
+    governor.start()
+    hanging.set()
+    steps = [{"wait": {"until": "down", "within": "200ms"}}]
+    begin = time.monotonic()
+    result = GovernorDriver.of(governor, pids=governor.folder).cycle(1, steps=steps, start="once", check=False)
+
+    assert result.steps[0].status is Status.FAIL
+    assert "the answer to a probe" in result.problems[0]
+    assert time.monotonic() - begin < 20.0
 
 
 def test_a_failed_start_is_evidence_and_the_next_cycle_goes_on(governor: Any) -> None:
