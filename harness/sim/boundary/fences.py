@@ -28,6 +28,7 @@ _TIMER = "real time does not pass for simulated code; use loop.call_later, threa
 _NETWORK = "the machine part of the world is not installed; use World(machine=True)"
 _REAL_SOCKET = "this is a real socket; make sockets with socket.socket, which is simulated"
 _WAITS = "it would wait in real time"
+_FIGURES = "files are real, and so are sizes of disks, which differ from run to run"
 _PROCESS = "start processes with subprocess.Popen([sys.executable, '-m', ...]), which is simulated"
 
 FENCES = (
@@ -75,6 +76,11 @@ BOUNDARY = (
     Boundary("ctypes.CDLL", How.FENCED, "what a C library does cannot be seen; load it before the world begins"),
     Boundary("open", How.PASSED, "files are real, so that a run can be looked at; simulated disks lie above"),
     Boundary(
+        "io.FileIO", How.PASSED, "files are real; made of /dev/urandom, whose chance would be real, it is refused"
+    ),
+    Boundary("os.statvfs", How.PASSED, _FIGURES),
+    Boundary("shutil.disk_usage", How.PASSED, _FIGURES),
+    Boundary(
         "functools.partial",
         How.PASSED,
         "partials, defaults, closures, tables made before keep what is real: World.patcher.escapes() lists them",
@@ -102,7 +108,10 @@ _AUDITED = {
     "socket.sendto": _NETWORK,
     "socket.sendmsg": _NETWORK,
     "ctypes.dlopen": "what a C library does cannot be seen; load it before the world begins",
+    "open": "its chance is real; use open(), os.urandom or secrets, which are simulated",
 }
+_CHANCE = ("/dev/urandom", "/dev/random", "/dev/hwrng", b"/dev/urandom", b"/dev/random", b"/dev/hwrng")
+"""Of real files only these are refused."""
 
 
 class Permissions(threading.local):
@@ -145,6 +154,8 @@ class Fences:
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Refuse a real effect that a simulated thread is about to have."""
         if not self._permissions.depth and current_thread() is not None:
+            if event == "open" and arguments[0] not in _CHANCE:
+                return
             advice = _AUDITED[event]
             if advice is _NETWORK and self._simulated_sockets:
                 advice = _REAL_SOCKET
@@ -190,5 +201,7 @@ def _find(name: str) -> tuple[Any, str] | None:
 
 
 def _said(event: str, arguments: tuple[Any, ...]) -> str:
+    if event == "open":
+        return f"open({arguments[0]!r})"
     shown = ", ".join(repr(argument)[:60] for argument in arguments[1:] if event.startswith("socket."))
     return f"{event}({shown})"

@@ -73,6 +73,12 @@ _EVENTS = tuple(name for name in ("eventfd", "eventfd_read", "eventfd_write") if
 
 _PSUTIL = ("Process", "pids", "pid_exists", "process_iter", "net_connections")
 
+_PSUTIL_REAL = (
+    *("boot_time", "cpu_percent", "cpu_stats", "cpu_times", "cpu_times_percent", "disk_io_counters", "disk_usage"),
+    *("net_if_addrs", "net_io_counters", "swap_memory", "users"),
+)
+_COUNTERS = "a counter of the real machine, different in every run: do not decide by it"
+
 BOUNDARY = (
     *(Boundary(f"os.{name}", How.SIMULATED, _NUMBER) for name in (*_OS_NUMBERS, "open", *_OS_FILES)),
     *(Boundary(f"os.{name}", How.SIMULATED, _CHILD) for name in (*_OS_CHILDREN, "_exit")),
@@ -97,6 +103,7 @@ BOUNDARY = (
     ),
     *(Boundary(f"psutil.{name}", How.SIMULATED, "knows the processes of the world, and no other") for name in _PSUTIL),
     *(Boundary(f"psutil.{name}", How.PASSED, "a fact of the real machine") for name in ("virtual_memory", "cpu_count")),
+    *(Boundary(f"psutil.{name}", How.PASSED, _COUNTERS) for name in _PSUTIL_REAL),
     Boundary("sqlite3.connect", How.SIMULATED, "SQLite is real, waits for its locks are virtual"),
     *SQL,
     *ABOUT,

@@ -34,6 +34,12 @@ BOUNDARY = (
     Boundary("zmq.strerror", How.PASSED, "a table"),
     Boundary("zmq.curve_keypair", How.PASSED, "real entropy: its keys differ from run to run"),
     Boundary("zmq.Socket.setsockopt(CURVE_*, PLAIN_*, ZAP_DOMAIN)", How.FENCED, "no security mechanisms"),
+    Boundary(
+        "zmq.Socket to socket.socket",
+        How.SIMULATED,
+        "two networks: sockets of ZeroMQ meet each other, plain ones each other; a port check or a byte proxy between "
+        "the two finds nobody",
+    ),
     Boundary("zmq.Context.socket(STREAM)", How.FENCED, "raw TCP peers are not simulated"),
 )
 """What this part does to the names of pyzmq."""

@@ -7,6 +7,7 @@ import _socket
 import _thread
 import contextlib
 import ctypes
+import io
 import multiprocessing
 import os
 import signal
@@ -89,6 +90,17 @@ def test_what_slips_by_the_fences_is_caught_by_the_audit_hook() -> None:
     text = refused(connect)
     assert "socket.connect(('127.0.0.1', 9))" in text
     assert HERE in text
+
+
+@pytest.mark.parametrize("path", ["/dev/urandom", b"/dev/random"])
+def test_real_chance_below_open_is_refused(path: str | bytes) -> None:
+    """The file of chance, opened by the class below `open`, would give other bytes in each run; other files pass."""
+    text = refused(lambda: io.FileIO(path))
+    assert f"open({path!r}) at " in text
+    assert HERE in text
+    assert "os.urandom" in text
+    with World(), io.FileIO(__file__) as file:
+        assert file.read(3) == b'"""'
 
 
 def test_loading_a_c_library_is_refused() -> None:
