@@ -57,12 +57,17 @@ def write(
     *,
     seed: int,
     peers: Sequence[str] = (),
+    ports: tuple[int, int] = (0, 0),
     security: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the configuration of one server. The first has all handlers; they register with the `peers` as well."""
+    """Write the configuration of one server. The first has all handlers; they register with the `peers` as well.
+
+    `ports` are those of HTTP and of the registration; 0 is any free one.
+    """
     options = SchedulerOptions.model_validate(scenario.topology.scheduler)
     document = _document(scenario, options, made, seed)
-    document["zmq"] |= {"peers": list(peers)} if peers else {}
+    document["http"] |= {"port": ports[0]}
+    document["zmq"] |= {"port": ports[1], **({"peers": list(peers)} if peers else {})}
     document |= {"security": dict(security)} if security else {}
     stream = io.StringIO()
     YAML(typ="safe", pure=True).dump(document, stream)
@@ -74,8 +79,8 @@ def _document(scenario: Scenario, options: SchedulerOptions, made: Configured, s
     handlers = [(group, name) for group in scenario.topology.handlers for name in group.names()]
     return {
         "deployment": made.name,
-        "http": {"host": "127.0.0.1", "port": 0},
-        "zmq": {"host": "127.0.0.1", "port": 0},
+        "http": {"host": "127.0.0.1"},
+        "zmq": {"host": "127.0.0.1"},
         # PostgreSQL is named by the environment: its URL may hold a password.
         **({"server_id": f"server{made.number}"} if options.store == "postgres" else {"store": options.store}),
         "database": "jobs.db",

@@ -105,8 +105,6 @@ class ScheduleZeroTarget:
         servers = [deployment.Configured(number, root) for number in range(1, options.servers + 1)]
         self._credentials = credentials.made_for(options.security, root, self._handlers)
         configure = partial(deployment.write, scenario, seed=seed, security=self._credentials.setting())
-        for server in servers:
-            configure(server)
         base = self._base_environment(scenario, root)
         # Unix socket paths hold 107 bytes, and a report folder may lie deep:
         # the agents' sockets get a short place of their own.
@@ -127,8 +125,7 @@ class ScheduleZeroTarget:
             },
         )
         self._fleet = Fleet(
-            [GovernorProcess(server, root, environment, self._agent_dir, self._logs) for server in servers],
-            lambda peers: configure(servers[0], peers=peers),
+            [GovernorProcess(server, root, environment, self._agent_dir, self._logs) for server in servers], configure
         )
         self._api, self._anonymous = ApiClient(self._credentials.token), ApiClient()
         self._intruder = Intruder(self._anonymous, self._credentials)
@@ -313,9 +310,8 @@ class ScheduleZeroTarget:
         await self._wait_for(name, connected=True)
 
     async def restart_process(self, name: str) -> None:
-        """Start the governor anew, as what supervises it would; returns when its server answers."""
-        again = await self._fleet.restart(name, asyncio.get_running_loop().time() + self._setup)
-        self._addresses = (again, *self._addresses[1:])
+        """Start a governor anew, as what supervises it would; returns when its server answers."""
+        self._addresses = await self._fleet.restart(name, asyncio.get_running_loop().time() + self._setup)
 
     async def _wait_for(self, name: str, *, connected: bool, timeout: float = 20.0) -> None:
         loop = asyncio.get_running_loop()

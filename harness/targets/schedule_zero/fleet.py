@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import psutil
 
-from harness.errors import TargetError
-from harness.targets.base import Place, StopHow, StopResult
+from harness.targets.base import PartEnd, Place, StopHow, StopResult
+from harness.targets.schedule_zero.deployment import Configured
 from harness.targets.schedule_zero.governor import Addresses, GovernorProcess
 
-Configure = Callable[[Sequence[str]], object]
-"""Writes the first server's configuration anew, with the registration addresses of the others."""
+
+class Configure(Protocol):
+    """Writes the configuration of one server: where the others take registrations, and its ports (0: any)."""
+
+    def __call__(self, server: Configured, /, *, peers: Sequence[str] = (), ports: tuple[int, int] = (0, 0)) -> object:
+        """Write it; what was there is replaced."""
+
 
 
 class Fleet:
@@ -22,6 +28,7 @@ class Fleet:
         self.governors = tuple(governors)
         self.first = self.governors[0]
         self._configure = configure
+        self._addresses: tuple[Addresses, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -35,23 +42,28 @@ class Fleet:
         """
         others = self.governors[1:]
         for governor in others:
+            self._configure(governor.deployment)
             governor.spawn()
         found = [await governor.wait_for_addresses(deadline) for governor in others]
-        if found:
-            self._configure([addresses.registration for addresses in found])
+        self._configure(self.first.deployment, peers=[addresses.registration for addresses in found])
         self.first.spawn()
-        return (await self.first.wait_for_addresses(deadline), *found)
+        self._addresses = (await self.first.wait_for_addresses(deadline), *found)
+        return self._addresses
 
-    async def restart(self, name: str, deadline: float) -> Addresses:
-        """Start the first governor anew, which has ended; it ends what its predecessor left before it starts its own.
+    async def restart(self, name: str, deadline: float) -> tuple[Addresses, ...]:
+        """Start a governor anew, which has ended; it ends what its predecessor left before it starts its own.
 
-        Raises `NeverReady` at `deadline` (loop time), `TargetError` when it runs, and for any but the first: its server
-        would come back at another address, which the handlers of the first would never learn.
+        The first comes back anywhere, since it starts its handlers anew; another where it was, since those of the first
+        look for its server there. Raises `NeverReady` at `deadline` (loop time), `TargetError` when it runs.
         """
-        if name != "governor":
-            raise TargetError(f"of several governors only the first is started again by the harness, not {name}")
-        self.first.spawn()
-        return await self.first.wait_for_addresses(deadline)
+        number = [governor.name for governor in self.governors].index(name)
+        governor, before = self.governors[number], self._addresses
+        if number > 0:
+            self._configure(governor.deployment, ports=before[number].ports)
+        governor.spawn()
+        again = await governor.wait_for_addresses(deadline)
+        self._addresses = (*before[:number], again, *before[number + 1 :])
+        return self._addresses
 
     def require_alive(self, when: str) -> None:
         """Raise `NeverReady` when one has ended."""
@@ -59,12 +71,14 @@ class Fleet:
             governor.require_alive(when)
 
     async def stop(self, how: StopHow, timeout: float, times: int) -> StopResult:
-        """Stop all at once: the longest time, the first's exit code or else that of one that did not end well, and how
-        all that they kept has ended."""
+        """Stop all at once: the longest time, the first's exit code, and how the other governors and all that any of
+        them kept has ended."""
         results = await asyncio.gather(*(governor.stop(how, timeout, times) for governor in self.governors))
-        code = next((result.code for result in results if result.code), results[0].code)
         parts = {name: end for result in results for name, end in result.parts.items()}
-        return StopResult(max(result.took for result in results), code, any(r.forced for r in results), parts)
+        for governor, result in zip(self.governors[1:], results[1:], strict=True):
+            if result.code is not None or result.forced:  # it ran
+                parts[governor.name] = PartEnd(result.code, "killed" if result.forced else "", after=result.took)
+        return StopResult(max(r.took for r in results), results[0].code, any(r.forced for r in results), parts)
 
     def processes(self) -> Iterator[tuple[str, psutil.Process]]:
         """The living processes of all by name."""

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -45,6 +46,11 @@ class Addresses:
     registration: str
     control: str
 
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Those of HTTP and of the registration."""
+        return urlsplit(self.http).port or 0, urlsplit(self.registration).port or 0
+
 
 class GovernorProcess:
     """``schedule-zero governor start`` in a process group of its own, with the run's environment."""
@@ -52,11 +58,16 @@ class GovernorProcess:
     def __init__(
         self, deployment: Configured, root: Path, environment: dict[str, str], agent_dir: Path, logs: Path
     ) -> None:
-        self._deployment, self.root, self._environment, self._agent_dir = deployment, root, environment, agent_dir
-        self._log_path = logs / f"governor{deployment.mark}.log"
+        self.deployment, self.root, self._environment, self._agent_dir = deployment, root, environment, agent_dir
+        self._log_path = logs / f"{self.name}.log"
         self._mark = descent.mark_of(environment[RUN_TAG])
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What scenarios call it."""
+        return f"governor{self.deployment.mark}"
 
     @property
     def pid(self) -> int:
@@ -66,7 +77,7 @@ class GovernorProcess:
     @property
     def directory(self) -> Path:
         """The deployment's folder, with its pid files and logs."""
-        return self.root / self._deployment.name
+        return self.root / self.deployment.name
 
     @property
     def running(self) -> bool:
@@ -81,7 +92,7 @@ class GovernorProcess:
         self.release()
         # The governor stops everything when this pipe ends: a harness that is killed leaves nothing running either.
         reader, self._lifeline = os.pipe()
-        name, config = self._deployment.name, self._deployment.path
+        name, config = self.deployment.name, self.deployment.path
         words = ["governor", "start", "--deployment", name, "--config", str(config), "--root", str(self.root)]
         try:
             with self._log_path.open("ab") as log:
@@ -178,7 +189,7 @@ class GovernorProcess:
 
     def _called(self, service: str) -> str:
         """What scenarios call a service of the deployment."""
-        return f"scheduler{self._deployment.mark}" if service == SERVER else service
+        return f"scheduler{self.deployment.mark}" if service == SERVER else service
 
     def kill(self) -> None:
         """SIGKILL the governor's process; what it started is found by the run's tag."""
@@ -196,9 +207,8 @@ class GovernorProcess:
 
     def processes(self) -> Iterator[tuple[str, psutil.Process]]:
         """The living processes of the deployment by name, from their pid files, the server as ``scheduler``."""
-        mark = self._deployment.mark
         if self.running:
-            yield f"governor{mark}", psutil.Process(self.pid)
+            yield self.name, psutil.Process(self.pid)
         for path in sorted((self.directory / "pids").glob("*.pid")):
             if (process := _recorded_process(path)) is not None and path.stem != "governor":
                 yield self._called(path.stem), process
@@ -207,7 +217,7 @@ class GovernorProcess:
         """Each living process as a place of a fault."""
         found = []
         for name, process in self.processes():
-            part = name.removesuffix(self._deployment.mark)
+            part = name.removesuffix(self.deployment.mark)
             kind = PlaceKind.PROCESS if part in ("governor", "scheduler") else PlaceKind.HANDLER
             group = "handlers" if kind is PlaceKind.HANDLER else part
             control = str(self._agent_dir / f"{process.pid}.sock")

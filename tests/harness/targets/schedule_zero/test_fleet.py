@@ -11,9 +11,9 @@ from typing import Any, cast
 import pytest
 from pydantic import ValidationError
 
-from harness.errors import TargetError, UsageError
+from harness.errors import UsageError
 from harness.history.recorder import Recorder
-from harness.history.records import Status
+from harness.history.records import Process, Status
 from harness.scenario.model import Scenario
 from harness.sim import World
 from harness.targets.base import PartEnd, StopHow, StopResult, TargetContext
@@ -22,6 +22,7 @@ from harness.targets.schedule_zero.deployment import Configured
 from harness.targets.schedule_zero.driver import ScheduleZeroDriver
 from harness.targets.schedule_zero.fleet import Fleet
 from harness.targets.schedule_zero.governor import Addresses, GovernorProcess
+from harness.targets.schedule_zero.living import Sightings
 from harness.targets.schedule_zero.options import SchedulerOptions
 
 pytestmark = pytest.mark.unit
@@ -32,6 +33,7 @@ class Governor:
 
     def __init__(self, name: str, notes: list[str], code: int | None = 0, took: float = 1.0) -> None:
         self.name, self.notes = name, notes
+        self.deployment = name
         self.result = StopResult(took, code, forced=code is None)
 
     def spawn(self) -> None:
@@ -40,7 +42,7 @@ class Governor:
 
     async def wait_for_addresses(self, deadline: float) -> Addresses:
         """At once."""
-        return Addresses(f"http://{self.name}", f"tcp://{self.name}", "")
+        return Addresses(f"http://{self.name}:80", f"tcp://{self.name}:81", "")
 
     async def stop(self, how: StopHow, timeout: float, times: int) -> StopResult:
         """As it was made to."""
@@ -48,48 +50,86 @@ class Governor:
 
 
 def fleet(*governors: Governor) -> Fleet:
-    """Its configuration is noted where the first governor notes."""
+    """What each is configured with is noted where the first governor notes."""
 
-    def configure(peers: Sequence[str]) -> None:
-        governors[0].notes.append(f"peers {', '.join(peers)}")
+    def configure(server: object, /, *, peers: Sequence[str] = (), ports: tuple[int, int] = (0, 0)) -> None:
+        governors[0].notes.append(f"configure {server} {list(peers)} {ports}")
 
     return Fleet(cast("list[GovernorProcess]", governors), configure)
 
 
 def test_the_first_server_starts_last_and_its_handlers_know_the_others() -> None:
-    """A lone one is not configured anew."""
+    """Which they are is known only when those run."""
     notes: list[str] = []
     several = fleet(*(Governor(name, notes) for name in ("a", "b", "c")))
 
     found = asyncio.run(several.start(10.0))
 
-    assert notes == ["spawn b", "spawn c", "peers tcp://b, tcp://c", "spawn a"]
-    assert [addresses.http for addresses in found] == ["http://a", "http://b", "http://c"]
+    assert notes == [
+        "configure b [] (0, 0)",
+        "spawn b",
+        "configure c [] (0, 0)",
+        "spawn c",
+        "configure a ['tcp://b:81', 'tcp://c:81'] (0, 0)",
+        "spawn a",
+    ]
+    assert [addresses.http for addresses in found] == ["http://a:80", "http://b:80", "http://c:80"]
     notes.clear()
     asyncio.run(fleet(Governor("a", notes)).start(10.0))
-    assert notes == ["spawn a"]
+    assert notes == ["configure a [] (0, 0)", "spawn a"]
 
 
-def test_a_stop_of_several_went_as_badly_as_that_of_the_worst() -> None:
-    """The longest time, a code that is not 0 before one that is, force if any needed it."""
-
-    def stopped(*governors: Governor) -> StopResult:
-        return asyncio.run(fleet(*governors).stop(StopHow.TERM, 5.0, 1))
-
-    assert stopped(Governor("a", []), Governor("b", [], took=2.0)) == StopResult(2.0, 0, forced=False)
-    assert stopped(Governor("a", []), Governor("b", [], code=3)) == StopResult(1.0, 3, forced=False)
-    assert stopped(Governor("a", []), Governor("b", [], code=None)).forced
+def stopped(*governors: Governor) -> StopResult:
+    """How they ended, all together."""
+    return asyncio.run(fleet(*governors).stop(StopHow.TERM, 5.0, 1))
 
 
-def test_the_first_governor_is_started_anew_and_no_other() -> None:
-    """The server of another would come back where nobody looks for it."""
+def test_a_stop_of_several_takes_as_long_as_the_longest_and_each_end_is_its_own() -> None:
+    """The first's exit code is the target's; that of another stands under its own name, so that no other is blamed."""
+    well, late = stopped(Governor("a", []), Governor("b", [], took=2.0)), PartEnd(0, after=2.0)
+
+    assert well == StopResult(2.0, 0, forced=False, parts={"b": late})
+    assert stopped(Governor("a", []), Governor("b", [], code=3)) == StopResult(
+        1.0, 0, forced=False, parts={"b": PartEnd(3, after=1.0)}
+    )
+    assert stopped(Governor("a", [], code=3), Governor("b", [])).code == 3
+
+
+def test_a_further_governor_that_had_to_be_forced_is_named() -> None:
+    """The stop as a whole was not clean."""
+    forced = Governor("b", [])
+    forced.result = StopResult(5.0, -9, forced=True)
+
+    result = stopped(Governor("a", []), forced)
+
+    assert result == StopResult(5.0, 0, forced=True, parts={"b": PartEnd(-9, "killed", after=5.0)})
+
+
+def test_the_history_blames_the_governor_that_ended_badly() -> None:
+    """The records of their ends are one for each, with its own code."""
+    recorder = Recorder()
+    sightings = Sightings(recorder, tuple)
+    sightings._seen = {"governor": 7, "governor2": 8}
+
+    sightings.all_gone(stopped(Governor("governor", []), Governor("governor2", [], code=3)))
+
+    ends = {record.name: record.code for record in recorder.close().of(Process)}
+    assert ends == {"governor": 0, "governor2": 3}
+
+
+def test_a_governor_is_started_anew_where_the_others_look_for_its_server() -> None:
+    """The first starts its handlers anew and may be anywhere; those look for another's server where it was."""
     notes: list[str] = []
-    several = fleet(Governor("a", notes), Governor("b", notes))
+    several = fleet(Governor("governor", notes), Governor("governor2", notes))
+    asyncio.run(several.start(10.0))
+    notes.clear()
 
-    assert asyncio.run(several.restart("governor", 10.0)).http == "http://a"
-    with pytest.raises(TargetError, match="only the first is started again by the harness, not governor2"):
-        asyncio.run(several.restart("governor2", 10.0))
-    assert notes == ["spawn a"]
+    first = asyncio.run(several.restart("governor", 10.0))
+    second = asyncio.run(several.restart("governor2", 10.0))
+
+    assert notes == ["spawn governor", "configure governor2 [] (80, 81)", "spawn governor2"]
+    assert first == second
+    assert [addresses.http for addresses in second] == ["http://governor:80", "http://governor2:80"]
 
 
 def test_how_the_processes_of_all_governors_ended_is_told_together() -> None:
@@ -98,9 +138,13 @@ def test_how_the_processes_of_all_governors_ended_is_told_together() -> None:
     first.result = StopResult(1.0, 0, forced=False, parts={"h1": PartEnd(9), "scheduler": PartEnd(0)})
     second.result = StopResult(1.0, 0, forced=False, parts={"scheduler2": PartEnd(-9, "killed")})
 
-    result = asyncio.run(fleet(first, second).stop(StopHow.TERM, 5.0, 1))
+    ends = stopped(first, second).parts
 
-    assert result.parts == {"h1": PartEnd(9), "scheduler": PartEnd(0), "scheduler2": PartEnd(-9, "killed")}
+    assert {name: ends[name] for name in ends if name != "b"} == {
+        "h1": PartEnd(9),
+        "scheduler": PartEnd(0),
+        "scheduler2": PartEnd(-9, "killed"),
+    }
 
 
 def test_a_call_goes_to_the_next_server_only_if_the_first_cannot_have_seen_it() -> None:
