@@ -20,6 +20,7 @@ from harness.faults.worker import TooLong, in_thread
 from harness.history.recorder import Recorder
 from harness.history.records import AnyRecord, Audit, Status
 from harness.lifecycle import postconditions
+from harness.lifecycle.sizes import sizes
 from harness.targets.base import PartEnd, Place, PlaceKind, Reply, StopHow, StopResult
 
 T = TypeVar("T")
@@ -217,17 +218,7 @@ class GovernorLifecycle:
         numbers = {
             "registered-handlers": float(sum(bool(health.get(name)) for name in self._governor.list_handlers()))
         }
-        for name, pid in [("harness", os.getpid()), *((place.name, place.pid) for place in self.places())]:
-            try:
-                process = psutil.Process(pid)
-                with process.oneshot():
-                    numbers[f"fds@{name}"] = float(process.num_fds())
-                    numbers[f"threads@{name}"] = float(process.num_threads())
-                    # Last: nobody knows how much memory a simulated process would need.
-                    numbers[f"rss@{name}"] = float(process.memory_info().rss)
-            except psutil.Error:
-                continue
-        return numbers
+        return numbers | sizes({"harness": os.getpid()} | {place.name: place.pid for place in self.places()})
 
     async def _true(self, call: Callable[[], bool], what: str) -> None:
         if not await self._ask(call, what):

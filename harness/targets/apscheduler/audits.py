@@ -1,4 +1,4 @@
-"""What a scheduler that was stopped must not have left, and how large one is that lives."""
+"""What a scheduler that was stopped must not have left."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from harness.history.records import Audit
 from harness.lifecycle.postconditions import tagged_processes
@@ -46,16 +44,3 @@ def store_problems(database: Path) -> Found:
     except sqlite3.DatabaseError as error:
         rows = [f"{type(error).__name__}: {error}"]
     return 1, [{"problem": text} for text in rows if text != "ok"]
-
-
-def sizes(name: str, pid: int) -> dict[str, float]:
-    """Memory (bytes), descriptors and threads of a process, as samples at the place `name`; nothing when it is gone."""
-    numbers: dict[str, float] = {}
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        with process.oneshot():
-            numbers[f"fds@{name}"] = float(process.num_fds())
-            numbers[f"threads@{name}"] = float(process.num_threads())
-            # Last: nobody knows how much memory a simulated process would need.
-            numbers[f"rss@{name}"] = float(process.memory_info().rss)
-    return numbers

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from harness.errors import TargetError, UsageError
 from harness.faults.base import RUN_TAG
 from harness.history.records import AnyRecord, Status
+from harness.lifecycle.sizes import sizes
 from harness.scenario.model import Scenario
 from harness.targets.apscheduler import audits, moments, operations, records, stores
 from harness.targets.apscheduler.host import Settings
@@ -165,7 +166,7 @@ class ApschedulerTarget:
             return {}
         numbers = {"registered-handlers": 0.0, "backlog": float(answer["backlog"])}
         if self._life.pid:
-            numbers |= audits.sizes("scheduler", self._life.pid)
+            numbers |= sizes({"scheduler": self._life.pid})
         return numbers
 
     async def add_handler(self, name: str) -> None:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from harness.agent import protocol
 from harness.errors import NeverReady, TargetError
 from harness.history.records import AnyRecord, Audit, Event, Status
+from harness.lifecycle.sizes import sizes
 from harness.scenario.model import Scenario, World
 from harness.targets.apscheduler.notes import Notes
 from harness.targets.base import OpSpec, Place, PlaceKind, Reply, StopHow, StopResult, Target, TargetContext
@@ -277,14 +278,15 @@ class ScheduleZeroTarget:
         if not self._addresses:
             return {}
         await self._sightings.look()
-        states, numbers = await asyncio.gather(
-            self._handler_states(), asyncio.to_thread(lambda: living.sizes(self._fleet.processes()))
-        )
+        states, numbers = await asyncio.gather(self._handler_states(), asyncio.to_thread(self._sizes))
         if states is not None:
             numbers["registered-handlers"] = float(sum(status == "Connected" for status in states.values()))
         if (backlog := await self._backlog()) is not None:
             numbers["backlog"] = float(backlog)
         return numbers
+
+    def _sizes(self) -> dict[str, float]:
+        return sizes({name: process.pid for name, process in self._fleet.processes()})
 
     async def _backlog(self) -> int | None:
         if self._memory is not None:
@@ -298,10 +300,10 @@ class ScheduleZeroTarget:
 
     async def remove_handler(self, name: str) -> None:
         """Have the governor stop it and forget it; returns when its process has ended, too."""
-        process = dict(self._fleet.processes()).get(name)
+        before = next((place for place in self._fleet.places() if place.name == name), None)
         await self._control().ask("remove_handler", handler_id=name)
-        if process is not None:
-            await living.ended(name, process)
+        if before is not None:
+            await living.ended(name, before.pid, before.started)
         await self._wait_for(name, connected=False)
 
     async def restart_handler(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The processes of a deployment while they live: when they come, how large they are, whether they have ended."""
+"""The processes of a deployment while they live: when they come, and whether they have ended."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import psutil
 from harness.errors import TargetError
 from harness.history.recorder import Recorder
 from harness.history.records import Process, ProcessEvent
+from harness.lifecycle.postconditions import listening_ports, runs
 from harness.targets.base import StopResult
 
 
@@ -36,7 +37,7 @@ class Sightings:
             if name not in self._seen:
                 self._seen[name] = process.pid
                 self._recorder.append(Process(at=now, name=name, pid=process.pid, event=ProcessEvent.STARTED))
-                self.ports |= await asyncio.to_thread(listening, process)
+                self.ports.update(await asyncio.to_thread(listening_ports, process))
 
     def all_gone(self, result: StopResult) -> None:
         """Everything has ended, the first governor with the result's exit code."""
@@ -48,43 +49,12 @@ class Sightings:
         self._seen.clear()
 
 
-def sizes(processes: Iterable[tuple[str, psutil.Process]]) -> dict[str, float]:
-    """Open descriptors, threads and memory (bytes) of each: ``fds@scheduler``, ``threads@h1``, ``rss@governor``."""
-    numbers: dict[str, float] = {}
-    for name, process in processes:
-        try:
-            with process.oneshot():
-                numbers[f"fds@{name}"] = float(process.num_fds())
-                numbers[f"threads@{name}"] = float(process.num_threads())
-                # Last: nobody knows how much memory a simulated process would need.
-                numbers[f"rss@{name}"] = float(process.memory_info().rss)
-        except psutil.Error:
-            continue
-    return numbers
-
-
-async def ended(name: str, process: psutil.Process, *, timeout: float = 3.0) -> None:
-    """Wait for a process to end; raises `TargetError` when it has not within `timeout` seconds."""
+async def ended(name: str, pid: int, started: float, *, timeout: float = 3.0) -> None:
+    """Wait for a process that `started` then (Unix seconds) to end; raises `TargetError` when it has not within
+    `timeout` seconds."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
-    while _lives(process):
+    while runs(pid, started):
         if loop.time() >= deadline:
-            raise TargetError(
-                f"the process of {name} (pid {process.pid}) still runs {timeout:g} s after {name} was removed"
-            )
+            raise TargetError(f"the process of {name} (pid {pid}) still runs {timeout:g} s after {name} was removed")
         await asyncio.sleep(0.03)
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
-def listening(process: psutil.Process) -> set[int]:
-    """The TCP ports it listens on."""
-    try:
-        return {c.laddr.port for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
-    except psutil.Error:
-        return set()
