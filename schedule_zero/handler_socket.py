@@ -24,6 +24,7 @@ from schedule_zero.handler_workers import Job, Workers
 from schedule_zero.security.curve import HandlerKeys, protect
 from schedule_zero.security.zap import Zap
 from schedule_zero.wire import ErrorCode, Reply, Request
+from schedule_zero.zmq_crowd import HANDSHAKE_MS
 
 logger = logging.getLogger(__name__)
 
@@ -162,6 +163,7 @@ class HandlerSocket:
             router = self._context.socket(zmq.ROUTER)
             router.setsockopt(zmq.LINGER, _FLUSH_MS)
             router.setsockopt(zmq.MAXMSGSIZE, wire.MAX_BYTES)
+            router.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
             self._protect(router)
             self.port = _bind(router, host, port)
             self._workers.start()

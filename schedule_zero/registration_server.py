@@ -28,6 +28,7 @@ from schedule_zero.security.curve import protect
 from schedule_zero.security.server_keys import ServerKeys
 from schedule_zero.security.zap import Zap
 from schedule_zero.wire import ErrorCode, Reply, Request
+from schedule_zero.zmq_crowd import HANDSHAKE_MS, ZmqCrowd, most_peers
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ class RegistrationStats:
     """Understood, and answered with an error."""
     strangers: int = 0
     """Connections that were refused for a key that is not allowed."""
+    displaced: int = 0
+    """Connections that were shut down for a newcomer, as there were too many; see `zmq_crowd`."""
     failures: int = 0
     """Defects of this server that a request brought to light; the log has their tracebacks."""
     unsent: int = 0
@@ -113,6 +116,7 @@ class RegistrationServer:
         self._zap: Zap | None = None
         self._context: zmq.asyncio.Context | None = None
         self._socket: zmq.asyncio.Socket | None = None
+        self._crowd: ZmqCrowd | None = None
         self._task: asyncio.Task[None] | None = None
         self._methods: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "register": self._register,
@@ -151,9 +155,13 @@ class RegistrationServer:
         try:
             socket.setsockopt(zmq.LINGER, 0)
             socket.setsockopt(zmq.MAXMSGSIZE, wire.MAX_BYTES)
+            socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
             self._protect(self._context, socket)
+            self._crowd = ZmqCrowd(socket, most_peers(), logger, count=self._count_displaced)
+            self._crowd.start(self._context)
             self._port = _bind(socket, self._host, self._port)
         except BaseException:
+            await self._disperse()
             socket.close(linger=0)
             self._end_context()
             raise
@@ -170,6 +178,9 @@ class RegistrationServer:
     def _count_stranger(self) -> None:
         self.stats.strangers += 1
 
+    def _count_displaced(self) -> None:
+        self.stats.displaced += 1
+
     async def stop(self) -> None:
         """Stop answering and close. Stopping twice is harmless; never waits for a peer."""
         task, self._task = self._task, None
@@ -177,10 +188,16 @@ class RegistrationServer:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await self._disperse()
         if self._socket is not None:
             self._socket.close(linger=0)
             self._socket = None
         self._end_context()
+
+    async def _disperse(self) -> None:
+        crowd, self._crowd = self._crowd, None
+        if crowd is not None:
+            await crowd.stop()
 
     async def __aenter__(self) -> RegistrationServer:
         await self.start()
@@ -246,10 +263,10 @@ class RegistrationServer:
 
     async def _receive(self, socket: zmq.asyncio.Socket) -> tuple[list[bytes], str | None]:
         """A message, and the key that its sender has shown."""
-        if self._secure is None:
-            return await socket.recv_multipart(zmq.NOBLOCK), None
         parts = await socket.recv_multipart(zmq.NOBLOCK, copy=False)
-        return [part.bytes for part in parts], str(parts[-1].get("User-Id"))
+        if self._crowd is not None:
+            self._crowd.heard(parts[-1])
+        return [part.bytes for part in parts], None if self._secure is None else str(parts[-1].get("User-Id"))
 
     def _answer(self, parcel: Parcel, peer: str | None) -> bytes:
         try:

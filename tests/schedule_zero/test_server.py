@@ -8,6 +8,7 @@ import contextlib
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import sqlite3
@@ -15,8 +16,10 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +139,16 @@ def connected(process: Process) -> bool:
     """Whether the handler is registered."""
     _, body = process.ask("GET", "/api/handlers")
     return any(handler["status"] == "Connected" for handler in body["handlers"])
+
+
+def knows(process: Process, handler_id: str) -> bool:
+    """Whether a handler of this name has registered."""
+    return bool(process.ask("GET", f"/api/handlers/{handler_id}")[0] == 200)
+
+
+def succeeded(process: Process, job_id: str) -> bool:
+    """Whether the job has ended well."""
+    return bool(process.ask("GET", f"/api/jobs/{job_id}")[1].get("outcome") == "success")
 
 
 def test_killed_again_and_again_it_loses_and_repeats_nothing(process: Process) -> None:
@@ -300,3 +313,33 @@ def test_a_database_that_is_removed_under_it_takes_no_more_jobs(process: Process
     process.kill()
     process.start()
     assert process.ask("GET", "/api/schedules/s")[0] == 200
+
+
+def test_a_crowd_of_silent_connections_takes_no_more_than_its_share_of_descriptors(process: Process) -> None:
+    """With 200 descriptors in all and 400 connections to the registration that say nothing, handlers register, jobs
+    run and the API answers at once; what was done about it is logged once, and counted.
+    """
+    most = (200, 200)
+    process.start(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, most))
+    address = process.ports["registration_address"]
+    child = process.child
+    assert child is not None
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(Slow("h", server_address=address, heartbeat=0.1))
+        until(lambda: connected(process), "the handler's registration")
+        for _ in range(400):
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=5.0))
+        begun = time.monotonic()
+        stack.enter_context(Slow("late", server_address=address))
+        for name in ("h", "late"):
+            until(partial(knows, process, name), f"{name}'s registration")
+            body = {"handler_id": name, "job_method": "work", "job_params": {"n": 1}}
+            _, accepted = process.ask("POST", "/api/run_now", body)
+            until(partial(succeeded, process, accepted["job_id"]), f"the job of {name}")
+        assert time.monotonic() - begun < 5.0
+        assert len(list(Path(f"/proc/{child.pid}/fd").iterdir())) < 120
+        with urllib.request.urlopen(f"http://127.0.0.1:{process.ports['http_port']}/metrics", timeout=10.0) as answer:
+            [line] = [each for each in answer if each.startswith(b"schedule_zero_registration_displaced_total ")]
+        assert 350 <= float(line.split()[1]) <= 360
+    assert process.log.read_text().count("more than 50 connections: ") == 1
