@@ -41,7 +41,7 @@ class Endpoints:
     def bind(self, address: str) -> None:
         """Listen. Raises ZMQError."""
         core = self.core
-        endpoint = parse_bind(address, ipv6=bool(core.options.get(int(zmq.IPV6))))
+        endpoint = parse_bind(address)
         if endpoint.transport == "inproc":
             self._bind_inproc(address)
         else:
@@ -53,7 +53,7 @@ class Endpoints:
 
     def unbind(self, address: str) -> None:
         """Listen no longer; connections that came that way end. Raises ZMQError (ENOENT)."""
-        parse_bind(address, ipv6=True)
+        parse_bind(address)
         if address in self._inproc_bound:
             self._inproc_bound.remove(address)
             del self.core.context.inproc[address]

@@ -34,7 +34,6 @@ class Pipe:
     """One end.
 
     :ivar peer_id: routing id that the peer has announced; None: not known yet.
-    :ivar peer_metadata: what the peer's ``METADATA`` has given.
     :ivar peer_type: name of the peer's type, such as ``REQ``.
     :ivar local: this side has connected.
     :ivar closing: the peer has left; what has arrived can still be read.
@@ -42,8 +41,7 @@ class Pipe:
     """
 
     __slots__ = (
-        "address", "carrier", "closing", "core", "ended", "incoming", "local", "outgoing", "peer_id", "peer_metadata",
-        "peer_type",
+        "address", "carrier", "closing", "core", "ended", "incoming", "local", "outgoing", "peer_id", "peer_type",
         "readable", "reading", "routing_id", "writable", "writing",
     )  # fmt: skip
 
@@ -55,7 +53,6 @@ class Pipe:
         self.carrier: Carrier
         self.peer_id: bytes | None = None
         self.peer_type = ""
-        self.peer_metadata: dict[str, str] = {}
         self.address = ""
         self.routing_id = b""
         self.reading: Frames = []
