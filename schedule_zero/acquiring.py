@@ -58,8 +58,9 @@ class Choice:
 
     `lease` in microseconds. `limits` has every known task; `by_task` and `by_schedule` count the jobs that run,
     `here` those of them that this process runs. `starts` says which start of a task's handler is connected (empty:
-    none), which the jobs remember, see `takings`. Made anew for each round, and may be asked again when the batch
-    that it is part of is repeated.
+    none), and `places` how many calls at once it gets from this process (None: any number); jobs that will be called
+    at once remember the former, see `takings`. Made anew for each round, and may be asked again when the batch that it
+    is part of is repeated.
     """
 
     scheduler_id: str
@@ -70,6 +71,7 @@ class Choice:
     by_schedule: Counter[str]
     here: Counter[str] = field(default_factory=Counter)
     starts: Callable[[str], str] = lambda _: ""
+    places: Callable[[str], int | None] = lambda _: None
 
     def make(self, c: Session) -> Acquired:
         """Acquire; rows that cannot be read are left as they are, and hold up nothing."""
@@ -83,8 +85,7 @@ class Choice:
         if not waiting:
             return Acquired([], events, read)
         jobs = admit(waiting, self.here, self.limits, self._most)
-        for job in jobs:
-            take(job.metadata, instant, self.starts(job.task_id))
+        self._take(jobs, instant)
         until = instant + self.lease
         c.executemany(_CLAIM, [(self.scheduler_id, until, metadata_text(job.metadata), str(job.id)) for job in jobs])
         seen = _seen(c, jobs)
@@ -93,6 +94,15 @@ class Choice:
             job.metadata[SEEN] = str(job.id) in seen
             events.append(JobAcquired.from_job(job, scheduler_id=self.scheduler_id))
         return Acquired(jobs, events, read)
+
+    def _take(self, jobs: list[Job], instant: int) -> None:
+        """Note the taking of each; the start of the handler is named by those alone that find a place free there."""
+        held = Counter(self.here)
+        for job in jobs:
+            held[job.task_id] += 1
+            places = self.places(job.task_id)
+            at_once = places is None or held[job.task_id] <= places
+            take(job.metadata, instant, self.starts(job.task_id) if at_once else "")
 
     def _claimable(self, c: Session, waiting: list[str]) -> list[str]:
         """Those tasks with waiting jobs that this round may take from."""

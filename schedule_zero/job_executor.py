@@ -117,7 +117,8 @@ class JobExecutor:
         self._reachable = reachable
         self._elsewhere = elsewhere
         self._incarnation = incarnation
-        self._turns = Turns(lambda handler_id: min(threads, concurrency(handler_id) or threads))
+        self._concurrency = concurrency
+        self._turns = Turns(self.places)
         self._threads: dict[str, CallThreads] = {}
         self._running: dict[str, ExecutionRecord] = {}
         #: Calls under way: job id -> handler and future answer.
@@ -128,6 +129,10 @@ class JobExecutor:
     def running(self) -> dict[str, ExecutionRecord]:
         """The executions that go on, by job id, with the attempts that have failed so far."""
         return dict(self._running)
+
+    def places(self, handler_id: str) -> int:
+        """How many calls at once that handler gets."""
+        return min(self._size, self._concurrency(handler_id) or self._size)
 
     async def run(self, call: JobCall) -> ExecutionRecord:
         """Bring the job to its outcome and record it; never raises for what a handler does or does not do.
@@ -259,7 +264,7 @@ class JobExecutor:
             return Outcome.UNREACHABLE, None, _describe(error)
 
     async def _note(self, call: JobCall, record: ExecutionRecord) -> None:
-        """Write down that a call is about to be made, as the taking of the job does for a handler that is connected."""
+        """Write down that a call is about to be made, as the taking of a job does that is called at once."""
         at, here = datetime.now(UTC), self._incarnation(call.handler_id)
         under_way = Attempt(len(record.attempts) + 1, at, 0.0, BROKEN_OFF, incarnation=here or None)
         await self._log.record_attempt(changed(record, attempts=(*record.attempts, under_way)))

@@ -150,6 +150,7 @@ class PostgresStore(JobStore):
                 by_schedule=Counter(),
                 here=here,
                 starts=self.starts,
+                places=self.places,
                 server=self._postgres.identity,
                 connected=connected,
             )

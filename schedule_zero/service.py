@@ -125,6 +125,8 @@ class SchedulerService:
             concurrency=facts.concurrency,
             incarnation=facts.incarnation,
         )
+        places = self._executor.places
+        self._store.places = lambda task: places(task.removeprefix(TASK_PREFIX))
         self._registration = RegistrationServer(
             self._registry,
             config.zmq_host,

@@ -54,6 +54,8 @@ class JobStore(ScheduleStore):
         self.connected: Callable[[], Iterable[str]] = tuple
         #: The start of the handler of a task that is connected to this server, see `takings`; empty if none is.
         self.starts: Callable[[str], str] = lambda _: ""
+        #: How many calls at once the handler of a task gets from this server; None: any number.
+        self.places: Callable[[str], int | None] = lambda _: None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._db.name})"
@@ -238,6 +240,7 @@ class SqliteStore(JobStore):
             by_schedule=Counter(job.schedule_id for job in self._held.values() if job.schedule_id),
             here=by_task,
             starts=self.starts,
+            places=self.places,
         ).make
 
 

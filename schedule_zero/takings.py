@@ -1,8 +1,10 @@
 """What a stored job remembers of the servers that have taken it: a call that was under way when one died.
 
 A server that is killed takes along what it knew of the calls under way. So whoever takes a job writes into its row, in
-the same statement, when that was and which start of the handler it would call. It is taken out again when the job is
-given back without a call. What is left when the job is taken the next time is a call that may have been made.
+the same statement, when that was and which start of the handler it is about to call. A job that first has to wait, for
+its handler or for its turn, names no start: its call is written to the execution log before it is made. The taking is
+taken out again when the job is given back without a call. What is left when the job is taken the next time is a call
+that may have been made.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ _MOST: Final = 10
 
 
 class Taking(NamedTuple):
-    """One server's hold of a job: since when, and the start of the handler that was connected then; empty: none was."""
+    """One server's hold of a job: since when, and the start of the handler that it was for; empty: it waited."""
 
     at: datetime
     incarnation: str

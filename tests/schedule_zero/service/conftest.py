@@ -19,12 +19,13 @@ from schedule_zero.zmq_handler_base import BaseHandler
 
 
 class Counting(BaseHandler):
-    """Counts its calls by value; `wait` stays until `gate` opens."""
+    """Counts its calls by value; `wait` stays until `gate` opens, or its value is in `let_go`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.count: Counter[Any] = Counter()
         self.gate = threading.Event()
+        self.let_go: set[Any] = set()
 
     def work(self, value: Any = None) -> Any:
         """Count and return the value."""
@@ -32,9 +33,11 @@ class Counting(BaseHandler):
         return value
 
     def wait(self, value: Any = None) -> Any:
-        """Count, wait for the gate, return."""
+        """Count, wait to be let go, return."""
         self.count[value] += 1
-        self.gate.wait(30.0)
+        end = time.monotonic() + 30.0
+        while value not in self.let_go and time.monotonic() < end and not self.gate.wait(0.01):
+            pass
         return value
 
     def echo(self, value: Any) -> Any:

@@ -85,6 +85,61 @@ def test_after_a_kill_the_same_handler_answers_from_its_memory(kit: Any, tmp_pat
     kit.run(scene)
 
 
+def test_after_a_kill_what_waited_for_its_turn_has_not_been_called(kit: Any, tmp_path: Path) -> None:
+    """Of six jobs at a handler that runs one call at a time one was called: that one may have been done twice."""
+
+    async def scene() -> None:
+        async with (
+            kit.serving(store=f"sqlite:///{tmp_path}/a.db") as first,
+            kit.handling(first, concurrency=1) as before,
+        ):
+            await kit.registered(first, "h")
+            called = await first.run_now(kit.request("wait", value=0))
+            await kit.until(lambda: before.count[0] == 1, "the call")
+            waiting = [await first.run_now(kit.request("wait", value=n)) for n in range(1, 6)]
+            await kit.until(lambda: {called, *waiting} <= set(first._executor.running), "all six to be taken")
+            left = as_killed(tmp_path / "a.db", tmp_path / "b.db")
+            async with kit.serving(store=left) as second, kit.handling(second) as after:
+                after.gate.set()
+                metrics = Metrics()
+                for job_id in waiting:
+                    await kit.done(second, job_id)
+                    record = await record_of(second, job_id)
+                    assert told(record) == [(None, None, False)]
+                    metrics.executed(record)
+                await kit.done(second, called)
+                metrics.executed(await record_of(second, called))
+                assert metrics.jobs_maybe_twice == 1
+
+    kit.run(scene)
+
+
+def test_after_a_kill_a_call_that_had_waited_for_its_turn_is_told(kit: Any, tmp_path: Path) -> None:
+    """When its turn had come, and it was made: that it was about to be is written down before."""
+
+    async def scene() -> None:
+        async with (
+            kit.serving(store=f"sqlite:///{tmp_path}/a.db") as first,
+            kit.handling(first, concurrency=1) as before,
+        ):
+            await kit.registered(first, "h")
+            one = await first.run_now(kit.request("wait", value=0))
+            await kit.until(lambda: before.count[0] == 1, "the first call")
+            other = await first.run_now(kit.request("wait", value=1))
+            await kit.until(lambda: other in first._executor.running, "the job that waits")
+            before.let_go.add(0)
+            await kit.done(first, one)
+            await kit.until(lambda: before.count[1] == 1, "its call")
+            left = as_killed(tmp_path / "a.db", tmp_path / "b.db")
+            async with kit.serving(store=left) as second, kit.handling(second) as after:
+                after.gate.set()
+                await kit.done(second, other)
+                record = await record_of(second, other)
+                assert told(record) == [(BROKEN_OFF, before.incarnation, False), (None, after.incarnation, True)]
+
+    kit.run(scene)
+
+
 def test_a_stop_in_the_midst_of_a_call_is_told_as_well(kit: Any, tmp_path: Path) -> None:
     """The call of a server that was stopped while its handler was busy, and of a handler that ended with it."""
 
