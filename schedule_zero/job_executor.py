@@ -59,10 +59,12 @@ class GivenBack(ScheduleZeroError):
 class _Sight:
     """What an attempt saw of its handler: the start of it in which the call ran or may have run.
 
-    `started` and `clock` tell when it began: at its turn, for what comes before is no time of the call's.
+    `started` and `clock` tell when it began: at its turn, for what comes before is no time of the call's. `called` says
+    whether the call was made, or is about to be: nothing keeps it from being made any more.
     """
 
     incarnation: str | None = None
+    called: bool = False
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     clock: float = field(default_factory=lambda: time.monotonic())
 
@@ -248,11 +250,14 @@ class JobExecutor:
         # Not earlier: a job that has only waited for its handler has not begun, and may begin after a stop.
         if call.at_most_once and not await self._log.record_start(record):
             raise GivenBack(f"job {call.job_id} was taken over, and begun, by another server")
-        if not call.noted and not call.at_most_once:
+        noted = not call.noted and not call.at_most_once
+        if noted:
             await self._note(call, record)
         try:
             return Outcome.SUCCESS, await self._answer(call, end, sight), None
         except GivenBack:
+            if noted and not sight.called:
+                await self._take_note_back(record)
             raise
         except CallTimeout as error:
             return Outcome.TIMEOUT, None, _describe(error)
@@ -268,6 +273,13 @@ class JobExecutor:
         at, here = datetime.now(UTC), self._incarnation(call.handler_id)
         under_way = Attempt(len(record.attempts) + 1, at, 0.0, BROKEN_OFF, incarnation=here or None)
         await self._log.record_attempt(changed(record, attempts=(*record.attempts, under_way)))
+
+    async def _take_note_back(self, record: ExecutionRecord) -> None:
+        """A drain has kept the job from the call that the note says was about to be made."""
+        try:
+            await self._log.record_attempt(record)
+        except Exception as error:  # noqa: BLE001 - the job is given back, whatever its record says too much
+            logger.warning("job %s: a call that was not made stays in its record: %s", record.job_id, error)
 
     async def _answer(self, call: JobCall, end: float, sight: _Sight) -> Any:
         threads = self._threads.get(call.handler_id)
@@ -298,7 +310,7 @@ class JobExecutor:
             self._refuse_if_draining(call)
         with self._registry.borrow(call.handler_id, timeout=max(_LEAST, end - time.monotonic())) as client:
             timeout = max(1, round(max(_LEAST, end - time.monotonic()) * 1000))
-            call.under_way(True)
+            self._set_out(call, sight)
             try:
                 return client.call(call.method, call.params, timeout=timeout, request_id=call.job_id)
             except HandlerUnavailable:
@@ -311,6 +323,15 @@ class JobExecutor:
                 if sight.incarnation is None:
                     # Of a handler that answered this is what it told, of another what the registry expects there.
                     sight.incarnation = getattr(client, "incarnation", "")
+
+    def _set_out(self, call: JobCall, sight: _Sight) -> None:
+        """The last moment in which a drain can keep the call from being made."""
+        # First said, then asked: of a drain that begins just now one of the two is seen in any case.
+        sight.called = True
+        if self._draining.is_set() and not call.at_most_once:
+            sight.called = False
+            self._refuse_if_draining(call)
+        call.under_way(True)
 
     async def _finish(
         self, record: ExecutionRecord, outcome: Outcome, *, result: Any = None, error: str | None = None

@@ -13,7 +13,7 @@ import pytest
 
 from schedule_zero import barriers
 from schedule_zero.errors import CallTimeout, Disconnected, HandlerUnavailable, RemoteError, UnknownHandler
-from schedule_zero.execution_log import ExecutionLog, ExecutionRecord, Outcome
+from schedule_zero.execution_log import Attempt, ExecutionLog, ExecutionRecord, Outcome
 from schedule_zero.job_executor import GivenBack, JobCall, JobExecutor, RetryPolicy
 
 pytestmark = pytest.mark.unit
@@ -304,6 +304,51 @@ def test_a_drain_waits_for_a_call_under_way_and_begins_no_other() -> None:
         assert [request_id for *_, request_id in script.calls] == ["j"]
         assert executor.close() == 0
 
+    with_log(scene)
+
+
+@pytest.mark.parametrize("moment", ["note", "borrow"])
+def test_a_drain_before_the_call_takes_back_the_note_of_it(moment: str) -> None:
+    """That a call is about to be made is written down; a drain that then keeps it from being made corrects that."""
+    draining: list[asyncio.Task[None]] = []
+    borrowed, hold = threading.Event(), threading.Event()
+
+    class Log(ExecutionLog):
+        async def record_attempt(self, record: ExecutionRecord) -> None:
+            await super().record_attempt(record)
+            noted.append(record.attempts)
+            if moment == "note" and not draining:
+                draining.append(asyncio.create_task(executor.drain()))
+                await asyncio.sleep(0)
+
+    class Scarce(Script):
+        @contextmanager
+        def borrow(self, handler_id: str, *, timeout: float | None = None) -> Iterator[Script]:
+            borrowed.set()
+            hold.wait(10.0)
+            yield self
+
+    async def scene(_: ExecutionLog) -> None:
+        await log.start()
+        running = asyncio.create_task(executor.run(JobCall("j", "h", "m", noted=False)))
+        if moment == "borrow":
+            await asyncio.to_thread(borrowed.wait, 10.0)
+            draining.append(asyncio.create_task(executor.drain()))
+            await asyncio.sleep(0)
+        hold.set()
+        with pytest.raises(GivenBack):
+            await running
+        await draining[0]
+        record = await log.get("j")
+        assert record is not None
+        assert (script.calls, record.attempts, record.outcome) == ([], (), None)
+        assert [len(attempts) for attempts in noted] == [1, 0]
+        await log.close()
+        executor.close()
+
+    noted: list[tuple[Attempt, ...]] = []
+    log, script = Log(":memory:"), Scarce("x")
+    executor = JobExecutor(script, log)
     with_log(scene)
 
 
