@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from schedule_zero.dialect import Session, now
-from schedule_zero.refusals import IdempotencyConflict
+from schedule_zero.refusals import IdempotencyConflict, InvalidRequest
+from schedule_zero.requests import NewSchedule, RunNow
 
 #: Seconds for which a key is remembered at least.
 KEY_LIFE = 7 * 86400.0
@@ -20,8 +21,24 @@ KEY_LIFE = 7 * 86400.0
 MAX_KEY = 200
 
 
+def key_of(request: RunNow | NewSchedule, given: str | None) -> str | None:
+    """The key of a request: the one that was `given` beside it (a header), or the one in its body.
+
+    Raises `InvalidRequest` when there are two of them: nobody could say which of the two a repetition will have.
+    """
+    inside = request.idempotency_key
+    if given and inside and given != inside:
+        raise InvalidRequest("idempotency_key", f"{inside!r} here, but {given!r} in the header: give one key, not two")
+    return given or inside
+
+
 def fingerprint(request: Any) -> str:
-    """A digest of what was asked for, by which a key that is used for something else is noticed."""
+    """A digest of what was asked for, by which a key that is used for something else is noticed.
+
+    The key itself is left out: a repetition may carry it elsewhere than the request before.
+    """
+    if isinstance(request, RunNow | NewSchedule):
+        request = msgspec.structs.replace(request, idempotency_key=None)
     return hashlib.sha256(msgspec.json.encode(request, order="deterministic")).hexdigest()
 
 

@@ -12,10 +12,10 @@ from apscheduler import CoalescePolicy, ConflictingIdError, ConflictPolicy, Job,
 from apscheduler.abc import Trigger
 
 from schedule_zero.addressees import Addressees
-from schedule_zero.idempotency import fingerprint
+from schedule_zero.idempotency import fingerprint, key_of
 from schedule_zero.instants import is_tellable
 from schedule_zero.refusals import AlreadyExists, InvalidRequest, NotFound
-from schedule_zero.requests import NewSchedule, call_kwargs
+from schedule_zero.requests import NewSchedule, ScheduleChange, call_kwargs
 from schedule_zero.rows import SCHEDULE_LIMIT
 from schedule_zero.scheduler import EXECUTOR, task_id
 from schedule_zero.store import JobStore
@@ -35,11 +35,11 @@ class Schedules:
     async def add(self, request: NewSchedule, *, idempotency_key: str | None = None) -> str:
         """Add a schedule durably; returns its id.
 
-        Raises `UnknownHandler`, `UnknownMethod`, `InvalidRequest` (the trigger), `AlreadyExists`,
+        Raises `UnknownHandler`, `UnknownMethod`, `InvalidRequest` (the trigger, or two keys), `AlreadyExists`,
         `IdempotencyConflict`.
         """
         schedule = self._build(request)
-        key = idempotency_key or request.idempotency_key
+        key = key_of(request, idempotency_key)
         if (earlier := await self._addressees.admit(request, key)) is not None:
             return earlier
         policy = ConflictPolicy[request.conflict_policy]

@@ -26,7 +26,7 @@ from schedule_zero.execution_log import ExecutionLog, ExecutionRecord, Filters
 from schedule_zero.handler_facts import HandlerFacts
 from schedule_zero.handler_registry import HandlerRecord, RegistryManager
 from schedule_zero.health import health_of
-from schedule_zero.idempotency import fingerprint, forget_old_keys
+from schedule_zero.idempotency import fingerprint, forget_old_keys, key_of
 from schedule_zero.job_calls import call_of
 from schedule_zero.job_executor import GivenBack, JobExecutor
 from schedule_zero.refusals import NotFound, Stopping
@@ -198,11 +198,11 @@ class SchedulerService:
 
         Raises `UnknownHandler` for a handler that never registered (a known one may be away: its job is
         retried), `UnknownMethod` if the handler is there and says that it has none of this name,
-        `IdempotencyConflict`, `StoreBusy`, `Stopping`.
+        `IdempotencyConflict`, `InvalidRequest` (two keys), `StoreBusy`, `Stopping`.
         """
         self._admit()
         job = Job(task_id=task_id(request.handler_id), kwargs=call_kwargs(request), executor=EXECUTOR)
-        key = idempotency_key or request.idempotency_key
+        key = key_of(request, idempotency_key)
         async with self._bounded():
             if (earlier := await self._addressees.admit(request, key)) is not None:
                 return earlier

@@ -64,6 +64,22 @@ def test_a_repeated_key_answers_as_the_first_time(api: Any, where: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "more"),
+    [("/api/run_now", {}), ("/api/schedule", {"trigger": {"type": "date", "run_date": "2099-01-01T00:00:00Z"}})],
+)
+def test_a_key_is_the_same_in_the_header_and_in_the_body(api: Any, path: str, more: Any) -> None:
+    """A repetition may carry its key in the other place, or in both; two keys at once are 422, and nothing is done."""
+    body, key = {"handler_id": "h", "job_method": "echo", **more}, f"anywhere {path}"
+    first = api.ask("POST", path, body, headers={"Idempotency-Key": key})
+    assert first.status in (201, 202)
+    assert api.ask("POST", path, {**body, "idempotency_key": key}).body == first.body
+    assert api.ask("POST", path, {**body, "idempotency_key": key}, headers={"Idempotency-Key": key}).body == first.body
+    two = api.ask("POST", path, {**body, "idempotency_key": "one"}, headers={"Idempotency-Key": "two"})
+    detail = "'one' here, but 'two' in the header: give one key, not two"
+    assert (two.status, two.body["errors"]) == (422, [{"field": "idempotency_key", "detail": detail}])
+
+
+@pytest.mark.parametrize(
     ("body", "status", "field"),
     [
         ({"job_method": "echo"}, 422, "handler_id"),
