@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests of this folder, started by them, with or without root."""
+"""Stores for the tests of this folder, on a real PostgreSQL as well, which they start themselves, with or without root."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from logging import getLogger
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from schedule_zero.brokers import LastingBroker
+from schedule_zero.scheduler import handler_task
+from schedule_zero.store import JobStore
+from schedule_zero.stores import build_store
 
 _NOBODY = 65534
 #: Durable enough for tests: what the operating system has is not lost by killing processes.
@@ -199,3 +206,36 @@ def within() -> Callable[..., Any]:
         asyncio.run(bounded())
 
     return run
+
+
+@pytest.fixture
+def url_of(tmp_path: Path, postgres_if_wanted: Callable[[], Postgres]) -> Callable[[str], str]:
+    """The URL of an empty store of a kind: ``memory``, ``sqlite`` or ``postgres``."""
+
+    def url(kind: str) -> str:
+        if kind == "postgres":
+            return postgres_if_wanted().new_schema()
+        return {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/jobs.db"}[kind]
+
+    return url
+
+
+@pytest.fixture
+def opened(url_of: Callable[[str], str]) -> Callable[..., AbstractAsyncContextManager[JobStore]]:
+    """Opens a store of a kind, as the scheduler does, with handlers at each of which three jobs may run."""
+
+    @asynccontextmanager
+    async def open_store(kind: str, *handlers: str) -> AsyncIterator[JobStore]:
+        async with AsyncExitStack() as stack:
+            broker = LastingBroker()
+            await broker.open(stack)
+            store = build_store(url_of(kind))
+            store.connected = lambda: handlers
+            await store.database.start()
+            stack.push_async_callback(store.database.close)
+            await store.start(stack, broker, getLogger("test"))
+            for handler in handlers:
+                await store.add_task(handler_task(handler, 3))
+            yield store
+
+    return open_store

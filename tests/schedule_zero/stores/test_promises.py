@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from logging import getLogger
 from typing import Any, cast
 from uuid import UUID
 
@@ -14,15 +12,13 @@ import pytest
 from apscheduler import ConflictPolicy, Event, Job, JobOutcome, JobReleased, JobResult, Schedule, ScheduleResult
 from apscheduler.triggers.interval import IntervalTrigger
 
-from schedule_zero.brokers import LastingBroker
 from schedule_zero.execution_log import Cursor, ExecutionLog, ExecutionRecord, Filters, Outcome
 from schedule_zero.idempotency import forget_old_keys
 from schedule_zero.refusals import IdempotencyConflict
 from schedule_zero.rows import SCHEDULE_LIMIT, SEEN
-from schedule_zero.scheduler import handler_task, task_id
+from schedule_zero.scheduler import task_id
 from schedule_zero.schema import micros
 from schedule_zero.store import JobStore
-from schedule_zero.stores import build_store
 
 pytestmark = pytest.mark.integration
 
@@ -33,30 +29,11 @@ Stores = Callable[[Scene], None]
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
-def on_store(
-    request: pytest.FixtureRequest,
-    tmp_path: Any,
-    within: Callable[..., None],
-    postgres_if_wanted: Callable[[], Any],
-) -> Stores:
+def on_store(request: pytest.FixtureRequest, opened: Callable[..., Any], within: Callable[..., None]) -> Stores:
     """Plays a scene on a started store with two handlers, at each of which three jobs may run, and on its log."""
-    kind = request.param
-    if kind == "postgres":
-        url = postgres_if_wanted().new_schema()
-    else:
-        url = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/jobs.db"}[kind]
 
     async def play(scene: Scene) -> None:
-        async with AsyncExitStack() as stack:
-            broker = LastingBroker()
-            await broker.open(stack)
-            store = build_store(url)
-            store.connected = lambda: ("h", "other")
-            await store.database.start()
-            stack.push_async_callback(store.database.close)
-            await store.start(stack, broker, getLogger("test"))
-            for handler in ("h", "other"):
-                await store.add_task(handler_task(handler, 3))
+        async with opened(request.param, "h", "other") as store:
             await scene(store, ExecutionLog(store.database))
 
     return lambda scene: within(lambda: play(scene))

@@ -26,7 +26,6 @@ from schedule_zero.service_config import ServiceConfig
 from schedule_zero.service_events import EventKind, ServiceEvent
 from schedule_zero.store import JobStore
 from schedule_zero.store_errors import RowUnreadable
-from schedule_zero.stores import build_store
 
 pytestmark = pytest.mark.integration
 
@@ -37,25 +36,11 @@ Stores = Callable[[Scene], None]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def on_store(
-    request: pytest.FixtureRequest,
-    tmp_path: Any,
-    within: Callable[..., None],
-    postgres_if_wanted: Callable[[], Any],
-) -> Stores:
+def on_store(request: pytest.FixtureRequest, opened: Callable[..., Any], within: Callable[..., None]) -> Stores:
     """Plays a scene on a started store with the handler `h`."""
-    url = postgres_if_wanted().new_schema() if request.param == "postgres" else f"sqlite:///{tmp_path}/jobs.db"
 
     async def play(scene: Scene) -> None:
-        async with AsyncExitStack() as stack:
-            broker = LastingBroker()
-            await broker.open(stack)
-            store = build_store(url)
-            store.connected = lambda: ("h",)
-            await store.database.start()
-            stack.push_async_callback(store.database.close)
-            await store.start(stack, broker, getLogger("test"))
-            await store.add_task(handler_task("h", 3))
+        async with opened(request.param, "h") as store:
             await scene(store)
 
     return lambda scene: within(lambda: play(scene))

@@ -19,7 +19,6 @@ from apscheduler.datastores.memory import MemoryDataStore
 from apscheduler.triggers.interval import IntervalTrigger
 
 from schedule_zero.brokers import LastingBroker
-from schedule_zero.stores import build_store
 
 T = "handler:t"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -86,31 +85,18 @@ def make() -> type[Makers]:
 
 
 @pytest.fixture(params=["apscheduler", "memory", "sqlite", "postgres"])
-def on_store(
-    request: pytest.FixtureRequest,
-    tmp_path: Any,
-    within: Callable[..., None],
-    postgres_if_wanted: Callable[[], Any],
-) -> Stores:
+def on_store(request: pytest.FixtureRequest, opened: Callable[..., Any], within: Callable[..., None]) -> Stores:
     """Plays a scene on a started store, with the events that it publishes."""
-    kind = request.param
-    if kind == "postgres":
-        url = postgres_if_wanted().new_schema()
-    else:
-        url = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/jobs.db"}.get(kind, "")
 
     async def play(scene: Scene) -> None:
         async with AsyncExitStack() as stack:
-            broker = LastingBroker()
-            await broker.open(stack)
             store: DataStore
-            if kind == "apscheduler":
+            if request.param == "apscheduler":
                 store = MemoryDataStore()
             else:
-                store = build_store(url)
-                store.connected = lambda: ("t",)
-                await store.database.start()
-                stack.push_async_callback(store.database.close)
+                store = await stack.enter_async_context(opened(request.param, "t"))
+            broker = LastingBroker()
+            await broker.open(stack)
             await store.start(stack, broker, getLogger("test"))
             await store.add_task(Makers.task())
             events = Heard()
