@@ -13,7 +13,7 @@ from harness.scenario.problems import did_you_mean, one_of
 from harness.scenario.shape import unknown_key, validate
 from harness.scenario.target_parts import GovernorSpec, HandlerGroup, TargetSpec
 from harness.scenario.view import View
-from harness.scenario.vocabulary import DriverWords, Vocabulary
+from harness.scenario.vocabulary import ONLY_IN, DriverWords, Vocabulary
 
 
 class NoOptions(BaseModel):
@@ -61,6 +61,7 @@ def misfits(scenario: View, vocabulary: Vocabulary) -> Iterator[Misfit]:
     scheduler = scenario.get("topology", "scheduler")
     if isinstance(scheduler.data, dict) or scheduler.data is None:
         yield from option_misfits(words.scheduler_options, scheduler)
+        yield from value_misfits(scenario, words.scheduler_options, scheduler)
     for group in scenario.get("topology", "handlers").one_or_many():
         yield from option_misfits(words.handler_options or NoOptions, group, HandlerGroup)
         mock = group.get("mock")
@@ -86,6 +87,18 @@ def world_misfits(scenario: View, able: Sequence[World], who: str, fallback: Vie
                 f"{who} does not run in the world `{world.text}`", expected=one_of(w.value for w in able),
                 found=world.text, at=world.path,
             )  # fmt: skip
+
+
+def value_misfits(scenario: View, model: type[BaseModel], part: View) -> Iterator[Misfit]:
+    """For each option of `model` whose value cannot be had in a world of the scenario (see `ONLY_IN`)."""
+    for name, field in model.model_fields.items():
+        extra = field.json_schema_extra
+        bound = extra.get(ONLY_IN) if isinstance(extra, dict) else None
+        given = part.get(field.alias or name)
+        able = bound.get(given.text) if isinstance(bound, dict) and given.text is not None else None
+        if isinstance(able, list):
+            worlds = [World(str(one)) for one in able]
+            yield from world_misfits(scenario, worlds, f"`{given.path[-1]}: {given.text}`", given)
 
 
 def option_misfits(

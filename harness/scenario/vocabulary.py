@@ -18,6 +18,13 @@ SECTIONS = ("always", "finally", "each", "then")
 """Where a check may stand; ``then`` is the top-level key of a regression."""
 NAMES_CALLS = {"names": "calls"}
 """``json_schema_extra`` of an argument whose value must be the id of a workload or step of the same file."""
+ONLY_IN = "only_in"
+"""Key in the ``json_schema_extra`` of an option: by its value, the names of the worlds in which that can be had.
+
+>>> from pydantic import Field
+>>> Field(default="file", json_schema_extra={ONLY_IN: {"server": ["real"]}}).default
+'file'
+"""
 
 
 @dataclass(frozen=True)

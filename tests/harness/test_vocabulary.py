@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from harness import vocabulary
+from harness import session, vocabulary
+from harness.errors import HarnessError
 from harness.scenario.model import World
 
 pytestmark = pytest.mark.unit
@@ -58,3 +61,20 @@ def test_every_fault_and_check_is_there_with_a_line_of_help() -> None:
     assert all(check.about for check in words.checks.values())
     assert words.samples == {"registered-handlers", "backlog"}
     assert {"efsm-raised", "job-retried", "handler-busy"} <= words.events
+
+
+@pytest.mark.parametrize("option", ["store: postgres", "security: keys"])
+def test_what_no_simulated_world_holds_is_told_at_its_place(option: str, tmp_path: Path) -> None:
+    """PostgreSQL is another program, and the simulated ZeroMQ has no CURVE: told before any world is opened."""
+    file = tmp_path / "a.yaml"
+    file.write_text(
+        "scenario: 1\nname: a\nkind: regression\nworlds: [real, sim]\n"
+        "target: {driver: schedule_zero}\n"
+        f"topology: {{scheduler: {{{option}}}, handlers: {{name: h1}}}}\n"
+        "given: [{op: health.check}]\nwhen: [{advance: 1s}]\nthen: [no-lost-job]\n"
+    )
+
+    with pytest.raises(HarnessError) as raised:
+        session.plan([file], world=World.SIM)
+
+    assert f"a.yaml:4:16: worlds.1: `{option}` does not run in the world `sim`" in str(raised.value)

@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from harness.scenario.parts import World
 from harness.scenario.values import Duration
+from harness.scenario.vocabulary import ONLY_IN
 from harness.targets.apscheduler.options import TriggerArgs
 
 MOST_SERVERS = 3
@@ -28,7 +30,9 @@ class TargetOptions(_Options):
 class SchedulerOptions(_Options):
     """Keys of ``topology.scheduler``; durations with a unit."""
 
-    store: Literal["sqlite", "memory", "postgres"] = "sqlite"
+    store: Literal["sqlite", "memory", "postgres"] = Field(
+        default="sqlite", json_schema_extra={ONLY_IN: {"postgres": [World.REAL.value]}}
+    )
     """``postgres`` is for the real world alone: a server of the run's own, or ``database_url``."""
     database_url: str | None = None
     """A PostgreSQL to be used; a run's folder tells it, so one with a password belongs in ``HARNESS_POSTGRES_URL``."""
@@ -43,9 +47,9 @@ class SchedulerOptions(_Options):
     retry_base: Duration = 1.0
     heartbeat: Duration = 2.0
     heartbeat_timeout: Duration = 6.0
-
-
-    security: Literal["none", "tokens", "keys"] = "none"
+    security: Literal["none", "tokens", "keys"] = Field(
+        default="none", json_schema_extra={ONLY_IN: {"keys": [World.REAL.value]}}
+    )
     """Who is asked: nobody; clients of the API, for tokens; and in the real world also all over ZeroMQ, for keys."""
 
     @model_validator(mode="after")

@@ -13,8 +13,7 @@ import os
 import pkgutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,10 +21,8 @@ import apscheduler.triggers
 
 import schedule_zero
 from harness.agent import boot
-from harness.errors import UsageError
-from harness.targets.schedule_zero import credentials, hooks, mutants, stores
+from harness.targets.schedule_zero import hooks, mutants
 from harness.targets.schedule_zero.mutant_registry import PATCHED
-from harness.targets.schedule_zero.options import SchedulerOptions
 from schedule_zero import barriers
 
 if TYPE_CHECKING:
@@ -51,8 +48,6 @@ class SharedModules:
         world.kernel.process_local(boot, "_running", list)
         world.patcher.set(mutants, "apply", _once(mutants.apply))
         world.patcher.set(hooks, "open_sockets", open_sockets)
-        world.patcher.set(stores, "store_of", _store_of(stores.store_of))
-        world.patcher.set(credentials, "made_for", _made_for(credentials.made_for))
 
     def remove(self) -> None:
         """Undo what a mutant did."""
@@ -86,28 +81,6 @@ def _once(apply: Callable[[str, Met], None]) -> Callable[..., None]:
             apply(name, tell)
 
     return call
-
-
-def _store_of(make: Callable[..., stores.Store]) -> Callable[..., stores.Store]:
-    """`stores.store_of` for a world: PostgreSQL is another program, which no world can hold."""
-
-    def store_of(options: SchedulerOptions, root: Path, run: str) -> stores.Store:
-        if options.store == "postgres":
-            raise UsageError("`store: postgres` cannot be simulated: play it with `--world real`, worlds: [real]")
-        return make(options, root, run)
-
-    return store_of
-
-
-def _made_for(make: Callable[..., credentials.Credentials]) -> Callable[..., credentials.Credentials]:
-    """`credentials.made_for` for a world, whose ZeroMQ has no CURVE."""
-
-    def made_for(security: str, root: Path, handlers: Sequence[str]) -> credentials.Credentials:
-        if security == "keys":
-            raise UsageError("`security: keys` cannot be simulated (CURVE): `tokens` can, or play it with --world real")
-        return make(security, root, handlers)
-
-    return made_for
 
 
 def _modules() -> list[ModuleType]:

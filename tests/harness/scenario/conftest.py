@@ -13,7 +13,7 @@ from harness.scenario.loader import load_text
 from harness.scenario.parts import World
 from harness.scenario.problems import Problem, ScenarioProblems
 from harness.scenario.values import Duration, Length
-from harness.scenario.vocabulary import NAMES_CALLS, CheckWords, DriverWords, FaultWords, Vocabulary
+from harness.scenario.vocabulary import NAMES_CALLS, ONLY_IN, CheckWords, DriverWords, FaultWords, Vocabulary
 
 CHAOS = """\
 scenario: 1
@@ -105,7 +105,9 @@ class ToyScheduler(_Closed):
     """``topology.scheduler``."""
 
     lease: Length = 30.0
-    store: Literal["sqlite", "memory"] = "sqlite"
+    store: Literal["sqlite", "memory", "ram"] = Field(
+        default="sqlite", json_schema_extra={ONLY_IN: {"ram": ["sim"]}}
+    )
 
 
 class ToyHandlers(_Closed):

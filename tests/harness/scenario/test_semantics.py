@@ -23,6 +23,7 @@ Mistake = Callable[..., Problem]
         ("{lease: 10s}", "{lease: 10}", "10", "a bare number says no unit"),
         ("{lease: 10s}", "{leese: 10s}", "leese", "unknown key 'leese'"),
         ("{lease: 10s}", "{store: mongo}", "mongo", "`store` has no such value"),
+        ("{lease: 10s}", "{store: ram}", "real]", "`store: ram` does not run in the world `real`"),
         ("count: 5, service", "count: 5, modul: x, service", "modul", "unknown key 'modul'"),
         ("count: 5, service", "count: 5, mock: wroker, service", "wroker", "unknown mock behaviour 'wroker'"),
         ("worlds: [real]", "worlds: [real, sim]", "", ""),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -11,15 +10,11 @@ from typing import Any, cast
 import pytest
 from pydantic import ValidationError
 
-from harness.errors import UsageError
 from harness.history.recorder import Recorder
 from harness.history.records import Process, Status
-from harness.scenario.model import Scenario
-from harness.sim import World
-from harness.targets.base import PartEnd, StopHow, StopResult, TargetContext
+from harness.targets.base import PartEnd, StopHow, StopResult
 from harness.targets.schedule_zero.api import Answer, ApiClient
 from harness.targets.schedule_zero.deployment import Configured
-from harness.targets.schedule_zero.driver import ScheduleZeroDriver
 from harness.targets.schedule_zero.fleet import Fleet
 from harness.targets.schedule_zero.governor import Addresses, GovernorProcess
 from harness.targets.schedule_zero.living import Sightings
@@ -195,22 +190,3 @@ def test_only_a_store_that_can_be_shared_has_several_servers() -> None:
     assert SchedulerOptions(store="postgres", servers=2).servers == 2
     with pytest.raises(ValidationError, match="`servers` and `database_url` are for `store: postgres`"):
         SchedulerOptions(servers=2)
-
-
-def test_a_world_says_that_it_cannot_hold_postgresql(tmp_path: Path) -> None:
-    """Before anything is started."""
-    scenario = Scenario.model_validate(
-        {
-            "scenario": 1,
-            "name": "t",
-            "kind": "regression",
-            "target": {"driver": "schedule_zero"},
-            "topology": {"scheduler": {"store": "postgres"}, "handlers": {"name": "h1"}},
-            "given": [{"op": "health.check"}],
-        }
-    )
-    driver = ScheduleZeroDriver()
-    context = TargetContext(tmp_path, random.Random(1), Recorder())
-
-    with World(seed=1, parts=tuple(driver.parts())), pytest.raises(UsageError, match="cannot be simulated"):
-        driver.create(scenario, context)

@@ -12,16 +12,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from harness.errors import UsageError
 from harness.history.records import Status
-from harness.sim import World
 from harness.targets.base import Reply
-from harness.targets.schedule_zero import credentials, intruder
+from harness.targets.schedule_zero import intruder
 from harness.targets.schedule_zero.api import Answer, ApiClient
 from harness.targets.schedule_zero.credentials import Credentials, made_for
 from harness.targets.schedule_zero.intruder import HTTP, Intruder
 from harness.targets.schedule_zero.options import IntrudeArgs, Way
-from harness.targets.schedule_zero.simulated import SharedModules
 from schedule_zero.errors import CallTimeout
 from schedule_zero.security.allowed_keys import AllowedKeys
 from schedule_zero.security.curve import Curve
@@ -203,11 +200,3 @@ def test_who_asks_for_nothing_gets_nothing(tmp_path: Path) -> None:
     held = made_for("none", tmp_path, ["h1"])
 
     assert (held.token, held.curve(), held.setting(), list(tmp_path.iterdir())) == ("", None, {}, [])
-
-
-def test_a_world_says_that_it_has_no_curve(tmp_path: Path) -> None:
-    """Tokens it has."""
-    with World(seed=1, parts=(SharedModules(),)):
-        assert set(credentials.made_for("tokens", tmp_path, []).setting()) == {"tokens"}
-        with pytest.raises(UsageError, match="`security: keys` cannot be simulated"):
-            credentials.made_for("keys", tmp_path, [])
