@@ -367,7 +367,9 @@ def _properties(core: SocketCore) -> dict[str, str]:
     pipe = core.x_last_pipe()
     if pipe is None or not pipe.address.startswith(("tcp://", "ipc://")):
         return {}
-    found = {"Socket-Type": pipe.peer_type, "Identity": (pipe.peer_id or b"").decode("utf-8", "replace")}
+    found = {**pipe.peer_metadata, "Socket-Type": pipe.peer_type}
+    if pipe.peer_type in ("REQ", "DEALER", "ROUTER"):  # others do not send theirs
+        found["Identity"] = (pipe.peer_id or b"").decode("utf-8", "replace")
     if pipe.address.startswith("tcp://"):
         found["Peer-Address"] = "127.0.0.1"
     return found

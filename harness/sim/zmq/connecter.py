@@ -69,8 +69,13 @@ class Connecter:
         engine = self._engine
         if self.endpoint.transport == "ipc":
             return engine.ipc.get(self.endpoint.place)
-        found = self._fabric.ports.find(self.endpoint.place, self.endpoint.port)
-        return found if isinstance(found, Listener) else None
+        host = self.endpoint.host
+        six = ":" in host
+        if six and not self.session.options.get(int(zmq.IPV6)):
+            return None
+        found = self._fabric.ports.find(host, self.endpoint.port)
+        # 0.0.0.0 does not listen to IPv6; :: does to both.
+        return found if isinstance(found, Listener) and not (six and found.endpoint.place == "0.0.0.0") else None
 
     def _open(self) -> bool:
         fabric = self._fabric

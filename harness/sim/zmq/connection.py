@@ -220,3 +220,4 @@ def _identify(session: Session, peer: Session) -> None:
     if pipe is not None:
         pipe.peer_id = peer.options.get(int(zmq.ROUTING_ID))
         pipe.peer_type = peer.core.type_name
+        pipe.peer_metadata = peer.options.metadata

@@ -71,6 +71,10 @@ class SocketCore:
         self.user: SimThread | None = None
         self.watchers: list[Callable[[], None]] = []
         self.doorbell: Doorbell | None = None
+        self._unheard: set[Pipe] | None = None
+        """Pipes of which libzmq's mailbox tells, since its commands were last taken; None: it may be any."""
+        self.stirred = False
+        """Something has come since the commands were last taken."""
         self.monitor = Monitor(self)
         self.endpoints: Endpoints
         self._changed = WaitQueue(self.kernel, self.label)
@@ -105,8 +109,9 @@ class SocketCore:
     def send(self, frame: bytes, flags: int) -> None:
         """Send one frame, waiting for room unless told otherwise. Raises what libzmq would."""
         self.enter()
+        self.stirred = False
         if self.doorbell is not None:
-            self.doorbell.silence()
+            self._hear(self.doorbell)
         more = bool(flags & _MORE)
         done = self.x_send(frame, more)
         if self._doomed:
@@ -123,15 +128,23 @@ class SocketCore:
         if self._doomed:
             self._bury()
         if got is None:
+            self.stirred = False
             if self.doorbell is not None:
-                self.doorbell.silence()
+                self._hear(self.doorbell)
             limit = 0 if flags & _NOW else self.options.get(_RCVTIMEO)
             found: list[Frame] = []
             if not self.wait(lambda: self._fetch(found), limit, "a message"):
                 raise failure(errno.EAGAIN)
             got = found[0]
+        elif self.doorbell is not None and (self._unheard is None or self.x_last_pipe() in self._unheard):
+            self._hear(self.doorbell)  # libzmq found nothing, took its commands, and then found this
         self.more = got[1]
         return got[0]
+
+    def _hear(self, doorbell: Doorbell) -> None:
+        """Take the commands that have come."""
+        doorbell.silence()
+        self._unheard = set()
 
     def _fetch(self, found: list[Frame]) -> bool:
         got = self.x_recv()
@@ -182,8 +195,9 @@ class SocketCore:
     def events(self) -> int:
         """POLLIN and POLLOUT as they are now."""
         self.enter()
+        self.stirred = False
         if self.doorbell is not None:
-            self.doorbell.silence()
+            self._hear(self.doorbell)
         mask = (int(zmq.POLLIN) if self.x_has_in() else 0) | (int(zmq.POLLOUT) if self.x_has_out() else 0)
         if self._doomed:
             self._bury()
@@ -193,6 +207,7 @@ class SocketCore:
 
     def signal(self) -> None:
         """Something may have changed: wake whoever waits for this socket."""
+        self.stirred = True
         if self.doorbell is not None:
             self.doorbell.ring()
         if self._changed:
@@ -200,9 +215,17 @@ class SocketCore:
         for watcher in tuple(self.watchers):
             watcher()
 
+    def stir(self) -> None:
+        """A command has come to libzmq's mailbox; it may change nothing."""
+        self.stirred = True
+        if self.doorbell is not None:
+            self.doorbell.ring()
+
     def attach(self, pipe: Pipe) -> None:
         """A new pipe, of a connection made or accepted."""
         self.pipes.append(pipe)
+        if self._unheard is not None:
+            self._unheard.add(pipe)
         self.x_attach(pipe)
         if pipe.peer_id is not None:
             self.x_identified(pipe)
@@ -215,6 +238,8 @@ class SocketCore:
 
     def read_activated(self, pipe: Pipe) -> None:
         """A pipe that was found empty holds something."""
+        if self._unheard is not None:
+            self._unheard.add(pipe)
         self.x_read_activated(pipe)
         self.signal()
 

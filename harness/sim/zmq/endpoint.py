@@ -18,6 +18,9 @@ from harness.sim.zmq.failures import failure
 _DGRAM = ("udp",)
 _HOSTNAME = re.compile(r"[A-Za-z0-9._\-\[\]:%]+")
 _LOCAL = {"localhost": "127.0.0.1", "lo": "127.0.0.1", "*": "0.0.0.0"}
+_LOCAL_6 = {"localhost": "127.0.0.1", "lo": "::1", "*": "::"}
+_MAPPED = "::ffff:"
+"""What stands before an IPv4 address that a socket with ``IPV6`` is bound to."""
 
 
 class Endpoint(NamedTuple):
@@ -28,7 +31,14 @@ class Endpoint(NamedTuple):
     port: int
 
     def __str__(self) -> str:
-        return f"{self.transport}://{self.place}:{self.port}" if self.transport == "tcp" else f"{self.transport}://{self.place}"
+        if self.transport != "tcp":
+            return f"{self.transport}://{self.place}"
+        return f"tcp://[{self.place}]:{self.port}" if ":" in self.place else f"tcp://{self.place}:{self.port}"
+
+    @property
+    def host(self) -> str:
+        """The IP address, as the table of ports knows it."""
+        return self.place.removeprefix(_MAPPED)
 
     @property
     def key(self) -> str:
@@ -36,14 +46,14 @@ class Endpoint(NamedTuple):
         return f"tcp:{self.port}" if self.transport == "tcp" else f"{self.transport}:{self.place}"
 
 
-def parse_bind(address: str) -> Endpoint:
-    """The endpoint to bind; port 0: any free one. Raises ZMQError."""
+def parse_bind(address: str, *, ipv6: bool = False) -> Endpoint:
+    """The endpoint to bind; port 0: any free one. With `ipv6` IPv4 addresses are mapped ones. Raises ZMQError."""
     transport, place = _split(address)
     if transport != "tcp":
         return Endpoint(transport, place, 0)
     host, port = _host_port(place)
-    host = _LOCAL.get(host, host)
-    return Endpoint("tcp", _own_address(host), 0 if port in ("*", "0") else _port(port))
+    host = (_LOCAL_6 if ipv6 else _LOCAL).get(host, host)
+    return Endpoint("tcp", _own_address(host, ipv6), 0 if port in ("*", "0") else _port(port))
 
 
 def parse_connect(address: str) -> Endpoint:
@@ -83,13 +93,13 @@ def _port(text: str) -> int:
     return port
 
 
-def _own_address(host: str) -> str:
+def _own_address(host: str, ipv6: bool) -> str:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         raise failure(errno.ENODEV) from None
-    if address.version == 6:
+    if address.version == 6 and not ipv6:
         raise failure(errno.ENODEV)
     if not (address.is_loopback or address.is_unspecified):
         raise failure(errno.EADDRNOTAVAIL)
-    return host
+    return f"{_MAPPED}{address}" if ipv6 and address.version == 4 else str(address)

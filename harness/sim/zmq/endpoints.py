@@ -41,19 +41,20 @@ class Endpoints:
     def bind(self, address: str) -> None:
         """Listen. Raises ZMQError."""
         core = self.core
-        endpoint = parse_bind(address)
+        endpoint = parse_bind(address, ipv6=bool(core.options.get(int(zmq.IPV6))))
         if endpoint.transport == "inproc":
             self._bind_inproc(address)
         else:
             listener = Listener(core, endpoint)
             self._listeners.append(listener)
+            core.stir()  # libzmq tells the socket that it owns a listener
             address = str(listener.endpoint)
         core.last_endpoint = address.encode()
         self._describe()
 
     def unbind(self, address: str) -> None:
         """Listen no longer; connections that came that way end. Raises ZMQError (ENOENT)."""
-        parse_bind(address)
+        parse_bind(address, ipv6=True)
         if address in self._inproc_bound:
             self._inproc_bound.remove(address)
             del self.core.context.inproc[address]

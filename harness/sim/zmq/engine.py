@@ -93,8 +93,8 @@ class Engine:
         """The number of the descriptor of a socket, made when first asked for."""
         if core.doorbell is None:
             core.doorbell = Doorbell(self.descriptor_number(), descriptors_of(core.process))
-            # libzmq's mailbox has had commands since the socket was made.
-            core.doorbell.ring()
+            if core.stirred:
+                core.doorbell.ring()
         return core.doorbell.number
 
     def register(self, thing: ContextCore | SocketCore) -> int:

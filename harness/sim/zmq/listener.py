@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +40,7 @@ class Listener:
         if endpoint.transport == "ipc":
             return self._take_path(endpoint)
         try:
-            port = self._engine.fabric.ports.bind(endpoint.place, endpoint.port, self)
+            port = self._engine.fabric.ports.bind(endpoint.host, endpoint.port, self)
         except OSError as error:
             monitor = self.core.monitor
             monitor.tell(zmq.Event.CLOSED, self.fd, "")
@@ -67,11 +66,9 @@ class Listener:
         engine = self._engine
         self.open = False
         if self.endpoint.transport == "tcp":
-            engine.fabric.ports.release(self.endpoint.place, self.endpoint.port, self)
+            engine.fabric.ports.release(self.endpoint.host, self.endpoint.port, self)
         elif engine.ipc.get(self.endpoint.place) is self:
-            del engine.ipc[self.endpoint.place]
-            with contextlib.suppress(OSError):
-                Path(self.endpoint.place).unlink(missing_ok=True)
+            del engine.ipc[self.endpoint.place]  # the file stays where it is, as libzmq 4.3.5 lets it
         self.core.monitor.tell(zmq.Event.CLOSED, self.fd, str(self.endpoint))
 
     def close(self) -> None:

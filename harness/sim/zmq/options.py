@@ -95,15 +95,18 @@ _FENCED: Final[dict[int, Callable[[Any], bool]]] = {
 class Options:
     """The values of one socket."""
 
-    __slots__ = ("values",)
+    __slots__ = ("metadata", "values")
 
     def __init__(self) -> None:
         self.values: dict[int, Any] = {}
+        self.metadata: dict[str, str] = {}
+        """What ``METADATA`` has given: told to peers, cannot be read back."""
 
     def copy(self) -> Options:
         """As they are now: what libzmq's ``own_t`` takes along when an address is bound or connected."""
         made = Options()
         made.values.update(self.values)
+        made.metadata.update(self.metadata)
         return made
 
     def get(self, option: int) -> Any:
@@ -129,6 +132,9 @@ class Options:
             )
         if option in WRITE_ONLY:
             return
+        if option == O.METADATA:
+            self._add_metadata(value)
+            return
         known = OPTIONS.get(option)
         if known is None or not known.accepts(value):
             raise failure(errno.EINVAL)
@@ -139,6 +145,13 @@ class Options:
         self.values[option] = value
         if option in (O.IPV6, O.IPV4ONLY):
             self.values[int(O.IPV4ONLY if option == O.IPV6 else O.IPV6)] = 1 - value
+
+    def _add_metadata(self, value: bytes) -> None:
+        """``X-name:value``; the first value of a name stands."""
+        name, separator, text = value.decode("utf-8", "replace").partition(":")
+        if not (separator and text and name.startswith("X-") and len(name) < _SIZE):
+            raise failure(errno.EINVAL)
+        self.metadata.setdefault(name, text)
 
 
 def _name(option: int) -> str:

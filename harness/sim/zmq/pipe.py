@@ -34,6 +34,7 @@ class Pipe:
     """One end.
 
     :ivar peer_id: routing id that the peer has announced; None: not known yet.
+    :ivar peer_metadata: what the peer's ``METADATA`` has given.
     :ivar peer_type: name of the peer's type, such as ``REQ``.
     :ivar local: this side has connected.
     :ivar closing: the peer has left; what has arrived can still be read.
@@ -41,7 +42,8 @@ class Pipe:
     """
 
     __slots__ = (
-        "address", "carrier", "closing", "core", "ended", "incoming", "local", "outgoing", "peer_id", "peer_type",
+        "address", "carrier", "closing", "core", "ended", "incoming", "local", "outgoing", "peer_id", "peer_metadata",
+        "peer_type",
         "readable", "reading", "routing_id", "writable", "writing",
     )  # fmt: skip
 
@@ -53,6 +55,7 @@ class Pipe:
         self.carrier: Carrier
         self.peer_id: bytes | None = None
         self.peer_type = ""
+        self.peer_metadata: dict[str, str] = {}
         self.address = ""
         self.routing_id = b""
         self.reading: Frames = []

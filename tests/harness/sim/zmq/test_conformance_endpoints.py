@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket as plain
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,9 @@ def test_what_cannot_be_connected(world: Any, address: str) -> None:
     assert socket.last_endpoint == b""
 
 
-@pytest.mark.parametrize("address", ["tcp://nosuch.invalid:5555", "tcp://[::1]:44", "tcp://localhost:1", "inproc://nobody"])
+@pytest.mark.parametrize(
+    "address", ["tcp://nosuch.invalid:5555", "tcp://[::1]:44", "tcp://localhost:1", "inproc://nobody"]
+)
 def test_what_can_be_connected(world: Any, address: str) -> None:
     """Names are not resolved when connecting; an address that leads nowhere is taken, and given back as it was."""
     socket = world.socket(zmq.REQ)
@@ -141,6 +144,100 @@ def test_ipc(world: Any, tmp_path: Path) -> None:
     req.send(b"q")
     assert world.receive(rep) == [b"q"]
     assert world.outcome(lambda: world.socket(zmq.REP).bind(f"ipc://{path}").__class__.__name__) == "_SocketContext"
+
+
+@pytest.mark.parametrize("end", ["close", "unbind"])
+def test_the_file_of_an_ipc_address_stays(world: Any, tmp_path: Path, end: str) -> None:
+    """libzmq leaves the file behind when it listens no longer, and takes it over when it binds there again."""
+    path = tmp_path / "s"
+    rep = world.socket(zmq.REP)
+    rep.bind(f"ipc://{path}")
+    if end == "close":
+        rep.close()
+    else:
+        rep.unbind(f"ipc://{path}")
+    world.settle()
+    assert path.exists()
+    again = world.socket(zmq.PULL)
+    again.bind(f"ipc://{path}")
+    push = world.connected(zmq.PUSH, f"ipc://{path}")
+    push.send(b"x")
+    assert world.receive(again) == [b"x"]
+
+
+def _has_ipv6() -> bool:
+    with plain.socket(plain.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            return False
+    return True
+
+
+IPV6 = {
+    "tcp://*": ("[::]", "127.0.0.1 6:127.0.0.1 6:[::1]"),
+    "tcp://[::]": ("[::]", "127.0.0.1 6:127.0.0.1 6:[::1]"),
+    "tcp://127.0.0.1": ("[::ffff:127.0.0.1]", "127.0.0.1 6:127.0.0.1"),
+    "tcp://localhost": ("[::ffff:127.0.0.1]", "127.0.0.1 6:127.0.0.1"),
+    "tcp://[::1]": ("[::1]", "6:[::1]"),
+    "tcp://::1": ("[::1]", "6:[::1]"),
+}
+"""What is bound with the option IPV6: what LAST_ENDPOINT says, and who can connect, with the option (``6:``) or not."""
+
+
+@pytest.mark.skipif(not _has_ipv6(), reason="the real arm needs ::1")
+@pytest.mark.parametrize("address", IPV6)
+def test_ipv6(world: Any, address: str) -> None:
+    """With IPV6 an address listens to both families, or to its own, and its name shows which."""
+    pull = world.socket(zmq.PULL, ipv6=1)
+    pull.bind(f"{address}:*")
+    name, _, port = pull.last_endpoint.decode().removeprefix("tcp://").rpartition(":")
+    reached = []
+    for option, host in [(0, "127.0.0.1"), (0, "[::1]"), (1, "127.0.0.1"), (1, "[::1]")]:
+        push = world.connected(zmq.PUSH, f"tcp://{host}:{port}", ipv6=option)
+        push.send(f"{'6:' * option}{host}".encode())
+        if world.readable(pull, 150):
+            reached.append(pull.recv().decode())
+        push.close()
+
+    assert (name, " ".join(reached)) == IPV6[address]
+
+
+def test_metadata(world: Any) -> None:
+    """What METADATA gives comes with each frame of a peer over TCP; the first value of a name stands."""
+    pull, address = world.bound(zmq.PULL)
+    push = world.socket(zmq.PUSH)
+    for told in (b"X-shift:night", b"X-shift:day", b"X-empty-not:a:b"):
+        push.setsockopt(zmq.METADATA, told)
+    assert [
+        world.outcome(lambda told=told: push.setsockopt(zmq.METADATA, told))
+        for told in (b"shift:night", b"X-shift", b"X-shift:", b":x", b"")
+    ] == ["EINVAL"] * 5
+    assert world.outcome(lambda: push.getsockopt(zmq.METADATA)) == "EINVAL"
+    push.connect(address)
+    push.send(b"x")
+    assert world.readable(pull)
+    frame = pull.recv(copy=False)
+
+    assert [frame[name] for name in ("X-shift", "X-empty-not", "Socket-Type")] == ["night", "a:b", "PUSH"]
+    for missing in ("X-other", "Identity"):
+        with pytest.raises(zmq.ZMQError, match="Invalid argument"):
+            frame.get(missing)
+
+
+@pytest.mark.parametrize(("kind", "identity"), [(zmq.DEALER, ""), (zmq.REQ, ""), (zmq.ROUTER, "")])
+def test_who_tells_an_identity(world: Any, kind: int, identity: str) -> None:
+    """Peers that are addressed by it tell their identity, also when it is none."""
+    server, address = world.bound(zmq.REP if kind == zmq.REQ else zmq.DEALER)
+    client = world.connected(kind, address)
+    if kind == zmq.ROUTER:
+        server.send(b"hello")
+        client.send_multipart([world.receive(client)[0], b"x"])
+    else:
+        client.send(b"x")
+    assert world.readable(server)
+
+    assert server.recv(copy=False)["Identity"] == identity
 
 
 def test_ipc_without_a_folder(world: Any, tmp_path: Path) -> None:

@@ -111,6 +111,28 @@ def test_fd_is_silent_until_the_end_was_seen(world: Any) -> None:
     assert pull.recv(NOW) == b"2"
 
 
+def test_fd_is_silent_once_a_message_was_read_that_it_told_of(world: Any) -> None:
+    """A recv takes the commands when it finds nothing, also when it then gives a message; FD is silent after it."""
+    pull, push = world.pair(zmq.PULL, zmq.PUSH)
+    assert pull.getsockopt(zmq.EVENTS) == 0
+    assert pull.FD
+    for n in range(2):
+        push.send(b"%d" % n)
+        assert zmq.zmq_poll([(pull.FD, zmq.POLLIN)], 5_000) == [(pull.FD, zmq.POLLIN)]
+        assert pull.recv(NOW) == b"%d" % n
+        assert zmq.zmq_poll([(pull.FD, zmq.POLLIN)], 0) == []
+        assert pull.getsockopt(zmq.EVENTS) == 0
+
+
+def test_fd_of_a_new_socket(world: Any) -> None:
+    """FD is silent while nothing was done, and rings once a socket is bound or connected."""
+    fresh, (bound, address) = world.socket(zmq.PULL), world.bound(zmq.PULL)
+    connected = world.connected(zmq.PULL, address)
+    world.settle()
+    sockets = (fresh, bound, connected)
+    assert [bool(zmq.zmq_poll([(socket.FD, zmq.POLLIN)], 50)) for socket in sockets] == [False, True, True]
+
+
 def test_proxy(world: Any) -> None:
     """A proxy carries questions to workers and answers back until its context ends."""
     context = world.new_context()
