@@ -7,6 +7,7 @@ that was mended, or put in its place anew, works from then on. What can be read 
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -22,10 +23,10 @@ P = TypeVar("P")
 
 #: Seconds after which rows that could not be read are looked at again, even if nothing else is due.
 AGAIN: Final = 30.0
-#: Rows that health names; all are in the log.
+#: Rows that health names.
 _NAMED: Final = 5
-#: Rows remembered at most; those beyond are passed over in silence.
-_KEPT: Final = 10_000
+#: Rows told of one by one in the log; that there are more is said once.
+_TOLD: Final = 10_000
 #: Seconds after which one that was not met again is thought to be gone.
 _LASTS: Final = 3600.0
 
@@ -78,7 +79,10 @@ class Unreadable:
     """The rows that one server cannot read, as far as it has met them. Lives in the event loop."""
 
     def __init__(self) -> None:
+        # All of them, however many: whoever is passed over without being known would be waited for.
         self._known: dict[tuple[str, str], float] = {}
+        self._told: set[tuple[str, str]] = set()
+        self._full = False
         #: How many rows were found that cannot be read.
         self.found = 0
 
@@ -86,20 +90,29 @@ class Unreadable:
         """What could be read of rows of this kind (``schedule``); the others are counted and logged."""
         if self._known:
             for key in reading.right:
-                if self._known.pop((kind, key), None) is not None:
+                if self._known.pop((kind, key), None) is not None and (kind, key) in self._told:
+                    self._told.discard((kind, key))
                     logger.warning("the stored %s %r can be read again", kind, key)
         for key, why in reading.wrong.items():
-            if (kind, key) in self._known:
-                self._known[kind, key] = time.monotonic()
-            elif len(self._known) < _KEPT:
-                self._known[kind, key] = time.monotonic()
+            if (kind, key) not in self._known:
                 self.found += 1
-                logger.error("the stored %s %r cannot be read and is passed over: %s", kind, key, why)
+                self._tell(kind, key, why, logger)
+            self._known[kind, key] = time.monotonic()
         return reading.items
+
+    def _tell(self, kind: str, key: str, why: str, logger: Logger) -> None:
+        if len(self._told) < _TOLD:
+            self._full = False
+            self._told.add((kind, key))
+            logger.error("the stored %s %r cannot be read and is passed over: %s", kind, key, why)
+        elif not self._full:
+            self._full = True
+            logger.error("more than %d stored rows cannot be read; of the others only the number is told", _TOLD)
 
     def forget(self, kind: str, key: str) -> None:
         """The row was removed, or put in its place anew."""
         self._known.pop((kind, key), None)
+        self._told.discard((kind, key))
 
     def require_none(self, kind: str, key: str) -> None:
         """Raise `RowUnreadable` if this row is one of them."""
@@ -114,6 +127,7 @@ class Unreadable:
         """How many rows there are of each kind."""
         since = time.monotonic() - _LASTS
         self._known = {row: seen for row, seen in self._known.items() if seen >= since}
+        self._told.intersection_update(self._known)
         kinds = sorted({kind for kind, _ in self._known})
         return {kind: len(self.keys(kind)) for kind in kinds}
 
@@ -125,6 +139,6 @@ class Unreadable:
         """
         if not self.counts():
             return ""
-        some = [f"{kind} {key!r}" for kind, key in sorted(self._known)]
-        more = [f"and {len(some) - _NAMED} more"] if len(some) > _NAMED else []
-        return f"passed over, as they cannot be read: {', '.join([*some[:_NAMED], *more])}; the log says why"
+        some = [f"{kind} {key!r}" for kind, key in heapq.nsmallest(_NAMED, self._known)]
+        more = [f"and {len(self._known) - _NAMED} more"] if len(self._known) > _NAMED else []
+        return f"passed over, as they cannot be read: {', '.join([*some, *more])}; the log says why"
