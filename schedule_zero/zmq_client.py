@@ -352,5 +352,5 @@ class ZMQClient:
             if time.monotonic() >= deadline:
                 self._closing = False
                 raise Disconnected(
-                    f"{self.name}: a call in another thread held the socket for {_CLOSE_LIMIT:.0f} s"
+                    f"{self.name}: a call in another thread held the socket for {_CLOSE_LIMIT:g} s"
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import zmq
 
+from schedule_zero import zmq_client
 from schedule_zero.errors import CallTimeout, Disconnected
 from schedule_zero.zmq_client import ZMQClient
 
@@ -210,3 +212,71 @@ def test_ping(start_peer: Any) -> None:
         assert [client.ping() for _ in answers] == [True, False, False]
         peer.respond = silent
         assert client.ping(timeout=100) is False
+
+
+def test_without_auto_reconnect_a_hurt_client_stays_unconnected(start_peer: Any, listen: Any) -> None:
+    """A socket in the wrong state, or a time-out, costs the connection; calls say so until there is one again."""
+    peer = start_peer()
+    with ZMQClient(peer.address, timeout=10_000) as client:
+        heal = listen("client.before_send", lambda socket, **_: socket.send(b"not json"))
+        with pytest.raises(Disconnected, match=r"echo to .*: Operation cannot be accomplished in current state"):
+            client.call("echo", auto_reconnect=False)
+        heal()
+        with pytest.raises(Disconnected, match=r"not connected; call connect\(\) or allow auto_reconnect"):
+            client.call("echo", auto_reconnect=False)
+        client.connect()
+        assert client.call("echo", {"n": 1}, auto_reconnect=False) == {"n": 1}
+        peer.respond = silent
+        with pytest.raises(CallTimeout):
+            client.call("echo", auto_reconnect=False, timeout=100)
+        assert not client.connected
+        assert (client.stats.efsm_recoveries, client.stats.recreated) == (0, 0)
+
+
+def test_a_socket_that_is_refused_twice_is_given_up(start_peer: Any, listen: Any) -> None:
+    """The state is mended once a call; what is hurt again at once is told instead of tried for ever."""
+    with ZMQClient(start_peer().address, timeout=10_000) as client:
+        heal = listen("client.before_send", lambda socket, **_: socket.send(b"not json"))
+        with pytest.raises(Disconnected, match="cannot be accomplished in current state"):
+            client.call("echo")
+        assert client.stats.efsm_recoveries == 1
+        heal()
+        assert client.call("echo", {"n": 1}) == {"n": 1}
+
+
+def test_an_answer_that_somebody_else_took_is_asked_for_again(start_peer: Any, listen: Any) -> None:
+    """Between sending and receiving the socket was used: the call is made anew, under the same id."""
+    peer = start_peer()
+    taken: list[bytes] = []
+
+    def steal(socket: zmq.Socket[bytes], **_: Any) -> None:
+        if not taken:
+            socket.setsockopt(zmq.RCVTIMEO, 10_000)
+            taken.append(socket.recv())
+
+    listen("client.after_send", steal)
+    with ZMQClient(peer.address, timeout=10_000) as client:
+        assert client.call("echo", {"n": 1}, request_id="r") == {"n": 1}
+        assert client.stats.efsm_recoveries == 1
+    assert peer.ids() == ["r", "r"]
+
+
+def test_close_gives_up_on_a_call_that_is_stuck(
+    start_peer: Any, listen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that is held where nothing can end it holds up close() for a time, and not for ever; then it goes on."""
+    monkeypatch.setattr(zmq_client, "_CLOSE_LIMIT", 0.2)
+    held, free = threading.Event(), threading.Event()
+
+    def hold(**_: Any) -> None:
+        held.set()
+        free.wait(20.0)
+
+    listen("client.before_send", hold)
+    with ZMQClient(start_peer().address, timeout=10_000) as client, ThreadPoolExecutor(1) as pool:
+        call = pool.submit(client.call, "echo", {"n": 1})
+        assert held.wait(10.0)
+        with pytest.raises(Disconnected, match=r"a call in another thread held the socket for 0\.2 s"):
+            client.close()
+        free.set()
+        assert call.result(10.0) == {"n": 1}

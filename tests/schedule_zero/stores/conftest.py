@@ -1,4 +1,4 @@
-"""Stores for the tests of this folder, on a real PostgreSQL as well, which they start themselves, with or without root."""
+"""Stores for the tests of this folder, also on a real PostgreSQL, which is started by them, with or without root."""
 
 from __future__ import annotations
 
