@@ -6,21 +6,18 @@ from collections.abc import Iterator
 
 from harness.checks.base import LASTING, Case, Check
 from harness.checks.evidence import Finding, Problem, conclude, lasted, many, moment
-from harness.history.records import Fault, FaultEvent
+from harness.history.records import Fault, FaultEvent, RestartedBy
 
 KINDS = ("process.kill", "process.terminate")
-WHO_SHOULD = ("its governor", "its supervisor")
-"""What a healed kill tells as ``by`` when nobody had to help. A governor has no governor: the harness stands for what
-supervises it, as systemd would.
-"""
+WHO_SHOULD = (RestartedBy.GOVERNOR, RestartedBy.SUPERVISOR)
+"""What a healed kill tells as ``by`` when nobody had to help."""
 
 
 def judge(case: Case, args: None) -> Finding:
     """Read how each kill was healed: where the harness had to start the process itself, its governor had not.
 
-    The harness does so at the end of the fault's ``restart``, so that a run goes on; without this check that
-    would hide the
-    very defect that the kill is there to find.
+    The harness does so at the end of the fault's ``restart``, so that a run goes on; without this check that would hide
+    the very defect that the kill is there to find.
     """
     kills = [fault for fault in case.history.of(Fault) if fault.kind in KINDS]
     ended = [fault for fault in kills if _tells(fault)]

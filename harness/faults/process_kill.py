@@ -13,11 +13,10 @@ from harness.errors import FaultError
 from harness.faults.base import Args, Fault
 from harness.faults.ownership import live_process, own_process
 from harness.faults.signals import ended, send, wait_for
+from harness.history.records import RestartedBy
 from harness.scenario.values import Duration
 from harness.targets.base import Place, PlaceKind
 
-SUPERVISOR = "its supervisor"
-"""What a healed kill tells as ``by`` when the harness started again what nobody else is there to start."""
 STARTS_WITHIN = 40.0
 """Seconds that a supervised process may take until it is ready: it may have to end what its predecessor left."""
 
@@ -84,14 +83,14 @@ class ProcessKill(Fault[KillArgs]):
             return {}
         due = self._killed_at + self.args.restart
         if wait_for(lambda: self._successor() is not None, max(0.0, due - time.monotonic())):
-            by = "its governor"
+            by = RestartedBy.GOVERNOR
         else:
-            by = SUPERVISOR if self.place.supervised else "the harness"
+            by = RestartedBy.SUPERVISOR if self.place.supervised else RestartedBy.HARNESS
             self.surroundings.restart(self.place, timeout=self._start_within)
         again = self._successor()
         return {
             "pid": again.pid if again else 0,
-            "by": by,
+            "by": by.value,
             "after": round(time.monotonic() - self._killed_at, 6),
         }
 

@@ -66,6 +66,16 @@ class MetBy(StrEnum):
     """Work that leaves no trace: a writer that waited for the lock of a store looks like one that was slow."""
 
 
+class RestartedBy(StrEnum):
+    """Who started again a process that a fault had ended; in the ``detail`` of its heal as ``by``."""
+
+    GOVERNOR = "its governor"
+    SUPERVISOR = "its supervisor"
+    """The harness in its place: a governor has no governor, and nobody supervises one in a run."""
+    HARNESS = "the harness"
+    """Nobody did in time, who should have."""
+
+
 class ProcessEvent(StrEnum):
     """What happened to a process of the target."""
 
