@@ -70,10 +70,10 @@ class Kit:
             await asyncio.to_thread(worker.stop, 2.0)
 
     @asynccontextmanager
-    async def serving(self, **config: Any) -> AsyncIterator[SchedulerService]:
-        """A started service."""
+    async def serving(self, *, store_timeout: float = 10.0, **config: Any) -> AsyncIterator[SchedulerService]:
+        """A started service; `store_timeout` is how many seconds it waits for its store."""
         settings = {"store": "memory", "retry": self.QUICK, "call_timeout": 5.0, "stop_timeout": 0.2, **config}
-        async with SchedulerService(ServiceConfig(**settings), store_timeout=0.3) as service:
+        async with SchedulerService(ServiceConfig(**settings), store_timeout=store_timeout) as service:
             yield service
 
     def run(self, scene: Callable[[], Awaitable[None]]) -> None:

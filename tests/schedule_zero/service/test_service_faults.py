@@ -142,7 +142,7 @@ def test_a_locked_store_is_survived(kit: Any, tmp_path: Path) -> None:
 
     async def scene() -> None:
         async with (
-            kit.serving(store="sqlite", database=tmp_path / "a.db", lease=1.0) as service,
+            kit.serving(store="sqlite", database=tmp_path / "a.db", lease=1.0, store_timeout=0.5) as service,
             kit.handling(service) as worker,
         ):
             await kit.registered(service, "h")
@@ -152,7 +152,7 @@ def test_a_locked_store_is_survived(kit: Any, tmp_path: Path) -> None:
             other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
             other.execute("BEGIN IMMEDIATE")
             worker.gate.set()
-            with pytest.raises(StoreBusy, match=r"within 0\.3 s"):
+            with pytest.raises(StoreBusy, match=r"within 0\.5 s"):
                 await service.run_now(kit.request(value="refused"))
             begun = time.monotonic()
             health = await service.health()
