@@ -92,11 +92,23 @@ class Schedules:
         """Let it fire again: what it has missed is coalesced as its policy says; raises `NotFound`."""
         self._found(schedule_id, await self._store.set_paused(schedule_id, False))
 
-    async def reschedule(self, schedule_id: str, trigger: Trigger | Mapping[str, Any]) -> None:
-        """Give it another trigger; raises `NotFound`, `InvalidRequest`."""
+    async def reschedule(
+        self, schedule_id: str, trigger: Trigger | Mapping[str, Any], *, paused: bool | None = None
+    ) -> None:
+        """Give it another trigger, and with it pause or resume it if told; raises `NotFound`, `InvalidRequest`."""
         new = trigger if isinstance(trigger, Trigger) else build_trigger(trigger)
         first = _first_fire(new)
-        self._found(schedule_id, await self._store.set_trigger(schedule_id, new, first))
+        self._found(schedule_id, await self._store.set_trigger(schedule_id, new, first, paused=paused))
+
+    async def change(self, schedule_id: str, change: ScheduleChange) -> None:
+        """Do all that is wanted as one: with a new trigger it does not fire if it is to be paused.
+
+        Raises `NotFound`, `InvalidRequest`.
+        """
+        if change.trigger is not None:
+            await self.reschedule(schedule_id, change.trigger, paused=change.paused)
+        elif change.paused is not None:
+            await (self.pause if change.paused else self.resume)(schedule_id)
 
     async def remove(self, schedule_id: str) -> None:
         """Remove it; jobs that it has made stay. Raises `NotFound`."""

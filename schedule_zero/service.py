@@ -304,11 +304,8 @@ class SchedulerService:
             return await self._schedules.get(schedule_id)
 
     async def change_schedule(self, schedule_id: str, change: ScheduleChange) -> ScheduleView:
-        """Reschedule, pause or resume; raises `NotFound`, `InvalidRequest`."""
-        if change.trigger is not None:
-            await self.reschedule(schedule_id, change.trigger)
-        if change.paused is not None:
-            await (self.pause if change.paused else self.resume)(schedule_id)
+        """Reschedule, pause or resume, all that is wanted at once; raises `NotFound`, `InvalidRequest`."""
+        await self._changed(self._schedules.change(schedule_id, change))
         return await self.schedule(schedule_id)
 
     async def pause(self, schedule_id: str) -> None:

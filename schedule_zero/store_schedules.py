@@ -167,10 +167,18 @@ class ScheduleStore(TaskStore):
         """Pause or resume without touching the fire times; False if there is no such schedule."""
         return await self._change(schedule_id, "paused = ?", int(paused))
 
-    async def set_trigger(self, schedule_id: str, trigger: Trigger, next_fire: datetime) -> bool:
-        """Give the schedule its trigger and next fire time anew; a firing under way no longer moves it on."""
+    async def set_trigger(
+        self, schedule_id: str, trigger: Trigger, next_fire: datetime, *, paused: bool | None = None
+    ) -> bool:
+        """Give the schedule its trigger and next fire time anew; a firing under way no longer moves it on.
+
+        `paused` pauses or resumes it in the same statement: between two it might fire.
+        """
         change = '"trigger" = ?, next_fire = ?, acquired_by = NULL, acquired_until = NULL'
-        return await self._change(schedule_id, change, trigger_text(trigger), micros(next_fire))
+        values = [trigger_text(trigger), micros(next_fire)]
+        if paused is not None:
+            change, values = f"{change}, paused = ?", [*values, int(paused)]
+        return await self._change(schedule_id, change, *values)
 
     async def _change(self, schedule_id: str, change: str, *values: Any) -> bool:
         query = f"UPDATE schedules SET {change} WHERE id = ? RETURNING task_id, next_fire"

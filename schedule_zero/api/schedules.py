@@ -102,8 +102,8 @@ class ScheduleHandler(ApiHandler):
         problems=(400, 404, 413, 415),
     )
     async def patch(self, schedule_id: str) -> None:
-        """Change what the body names, and leave the rest: `paused` true pauses and false resumes, `trigger` gives
-        it another trigger.
+        """Change what the body names, all at once, and leave the rest: `paused` true pauses and false resumes,
+        `trigger` gives it another trigger. With both, it does not fire in between.
         """
         change = self.body(ScheduleChange)
         check_trigger(change.trigger)

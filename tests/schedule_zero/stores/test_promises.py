@@ -15,8 +15,10 @@ from apscheduler.triggers.interval import IntervalTrigger
 from schedule_zero.execution_log import Cursor, ExecutionLog, ExecutionRecord, Filters, Outcome
 from schedule_zero.idempotency import forget_old_keys
 from schedule_zero.refusals import IdempotencyConflict
+from schedule_zero.requests import ScheduleChange
 from schedule_zero.rows import SCHEDULE_LIMIT, SEEN
 from schedule_zero.scheduler import task_id
+from schedule_zero.schedules import Schedules
 from schedule_zero.schema import micros
 from schedule_zero.store import JobStore
 
@@ -24,6 +26,7 @@ pytestmark = pytest.mark.integration
 
 LEASE = timedelta(seconds=30)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+FAR = datetime(2098, 1, 1, tzinfo=UTC)
 Scene = Callable[[JobStore, ExecutionLog], Awaitable[None]]
 Stores = Callable[[Scene], None]
 
@@ -199,6 +202,41 @@ def test_a_firing_is_all_or_nothing(on_store: Stores) -> None:
         [left] = await store.get_schedules()
         assert left.next_fire_time is not None
         assert abs(left.next_fire_time - NOW - timedelta(hours=1)) < timedelta(milliseconds=50)
+
+    on_store(scene)
+
+
+@pytest.mark.parametrize(
+    ("before", "pause", "after"),
+    [(FAR, True, NOW), (NOW, False, FAR)],
+    ids=["paused with a time that is past", "resumed with a time to come"],
+)
+def test_a_schedule_is_paused_and_rescheduled_at_once(
+    on_store: Stores, before: datetime, pause: bool, after: datetime
+) -> None:
+    """At no moment is it due by the new trigger and not paused yet, nor resumed and due by the old one."""
+
+    async def scene(store: JobStore, _: ExecutionLog) -> None:
+        there = schedule()
+        there.next_fire_time, there.paused = before, not pause
+        await store.add_schedule(there, ConflictPolicy.exception)
+        write, looking, fired = store.database.write, False, []
+
+        async def write_and_look(work: Any) -> Any:
+            nonlocal looking
+            done = await write(work)
+            if not looking:
+                looking = True
+                fired.extend(await store.acquire_schedules("me", LEASE, 10))
+                looking = False
+            return done
+
+        store.database.write = write_and_look  # type: ignore[method-assign]
+        change = ScheduleChange(paused=pause, trigger={"type": "date", "run_date": after.isoformat()})
+        await Schedules(store, cast("Any", None), misfire_grace=None).change("s", change)
+        assert fired == []
+        [found] = await store.get_schedules()
+        assert (found.paused, found.next_fire_time) == (pause, after)
 
     on_store(scene)
 
