@@ -65,7 +65,7 @@ class ApiHandler(RequestHandler):
         self.set_header("Cache-Control", "no-store")
 
     def prepare(self) -> None:
-        """Refuse who may not ask this, and a body that is too large."""
+        """Refuse who may not ask this, a body that is too large, and parameters that are not declared."""
         self.principal = authorize(self)
         most = self.service.config.security.max_body
         if len(self.request.body) > most:
@@ -73,6 +73,9 @@ class ApiHandler(RequestHandler):
         if any("\x00" in part for part in self.path_args):
             # Nothing has such an id, and not every store can be asked for it.
             raise HTTPError(404, "there is nothing under an id with a NUL in it")
+        if self.operation is not None:
+            # Here, so that no handler can forget it: one that has no parameters never asks for any.
+            self._query: Any = decode_query(self.request.query_arguments, self.operation.query)
 
     async def head(self, *path: str) -> None:
         """Answer as GET does, without the body."""
@@ -89,10 +92,10 @@ class ApiHandler(RequestHandler):
         return None
 
     def query(self, kind: type[T]) -> T:
-        """The query parameters as `kind`, which is the declared type; raises what becomes 422."""
+        """The query parameters as `kind`, which is the declared type; `prepare` has decoded them."""
         if self.operation is None or self.operation.query is not kind:
             raise TypeError(f"{kind.__name__} is not declared as the query of {self.request.method} {self.route}")
-        return decode_query(self.request.query_arguments, kind)
+        return cast("T", self._query)
 
     def body(self, kind: type[T]) -> T:
         """The JSON body as `kind`, which is the declared type; raises what becomes 400, 415 or 422."""

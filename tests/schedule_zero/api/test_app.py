@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
 import pytest
+
+from schedule_zero.api.operations import operation_of
+from schedule_zero.api.routes import ROUTES
 
 pytestmark = pytest.mark.integration
 
@@ -82,6 +86,23 @@ def test_wrong_queries_are_refused_by_name(api: Any, query: str, field: str) -> 
     """422 names the argument."""
     answer = api.ask("GET", f"/api/executions?{query}")
     assert (answer.status, [error["field"] for error in answer.body["errors"]]) == (422, [field])
+
+
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [
+        (verb, route.path)
+        for route in ROUTES
+        for verb in ("GET", "HEAD", "POST", "PATCH", "DELETE")
+        if operation_of(route.handler, verb) is not None
+    ],
+)
+def test_every_operation_refuses_parameters_that_it_does_not_know(api: Any, verb: str, path: str) -> None:
+    """422 by name before anything is done; the event stream and the metrics make no exception."""
+    answer = api.ask(verb, f"{re.sub('{.*}', 'x', path)}?surprise=1")
+    assert answer.status == 422
+    if verb != "HEAD":
+        assert answer.body["errors"] == [{"field": "surprise", "detail": "unknown parameter"}]
 
 
 @pytest.mark.parametrize(
