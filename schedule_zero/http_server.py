@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import resource
+import sys
 from collections.abc import Awaitable
+from functools import partial
 
 from tornado.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
@@ -12,12 +14,11 @@ from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPMessageDelegate, R
 from tornado.iostream import IOStream
 from tornado.web import Application
 
+from schedule_zero.http_body import LimitedBody
 from schedule_zero.http_crowd import Crowd
 
 __all__ = ["PatientServer", "most_connections"]
 
-#: A connection is cut off at this many times the largest body; up to there the client is told why (413).
-_HARD_LIMIT = 2
 #: The largest head of a request, in bytes.
 _MAX_HEAD = 32 * 1024
 #: Seconds in which a request's head must be there, counted from the end of the one before it, and then its body.
@@ -47,13 +48,14 @@ class PatientServer(HTTPServer):
         """Called with the arguments of the class: HTTPServer is Configurable."""
         super().initialize(
             app,
-            max_body_size=_HARD_LIMIT * max_body,
-            max_buffer_size=2 * _HARD_LIMIT * max_body,
+            max_body_size=sys.maxsize,  # beyond `max_body` the client is told why, whatever the size
+            max_buffer_size=max(4 * max_body, 4 * _MAX_HEAD),
             max_header_size=_MAX_HEAD,
             idle_connection_timeout=FIRST_PATIENCE,
             body_timeout=PATIENCE,
         )
         self.crowd = Crowd(most_connections()) if crowd is None else crowd
+        self._max_body = max_body
         self._later = copy.copy(self.conn_params)
         self._later.header_timeout = PATIENCE
 
@@ -66,8 +68,8 @@ class PatientServer(HTTPServer):
         """Called when a connection is there, and again whenever a request of it was answered."""
         assert isinstance(server_conn, HTTP1ServerConnection)
         self.crowd.silent(server_conn.stream)
-        inner = super().start_request(server_conn, request_conn)
-        return _Watched(inner, self.crowd, server_conn, self._later)
+        begin = partial(super().start_request, server_conn)
+        return _Watched(LimitedBody(begin, request_conn, self._max_body), self.crowd, server_conn, self._later)
 
     def on_close(self, server_conn: object) -> None:
         """One less."""

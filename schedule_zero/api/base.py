@@ -16,6 +16,7 @@ from schedule_zero.api.context import ApiContext
 from schedule_zero.api.operations import JSON, Operation, operation_of
 from schedule_zero.api.problems import CONTENT_TYPE, RETRY_AFTER, is_foreseen, problem_of
 from schedule_zero.api.queries import decode_query
+from schedule_zero.http_body import refusal_of
 from schedule_zero.idempotency import MAX_KEY
 from schedule_zero.log_context import bind_log
 from schedule_zero.refusals import InvalidRequest
@@ -67,9 +68,8 @@ class ApiHandler(RequestHandler):
     def prepare(self) -> None:
         """Refuse who may not ask this, a body that is too large, and parameters that are not declared."""
         self.principal = authorize(self)
-        most = self.service.config.security.max_body
-        if len(self.request.body) > most:
-            raise HTTPError(413, f"the body has {len(self.request.body)} bytes; at most {most} are taken")
+        if (wrong := refusal_of(self.request, self.service.config.security.max_body)) is not None:
+            raise HTTPError(413, wrong)
         if any("\x00" in part for part in self.path_args):
             # Nothing has such an id, and not every store can be asked for it.
             raise HTTPError(404, "there is nothing under an id with a NUL in it")

@@ -15,6 +15,7 @@ from schedule_zero.api.base import UnknownPath
 from schedule_zero.api.context import ApiContext
 from schedule_zero.api.problems import RETRY_AFTER, is_foreseen, problem_of
 from schedule_zero.errors import StoreUnusable
+from schedule_zero.http_body import refusal_of
 from schedule_zero.security.http_guard import Principal
 from schedule_zero.security.http_hook import Refused, authorize, guard_of, request_of
 from schedule_zero.security.scopes import Scope
@@ -89,8 +90,8 @@ class Page(RequestHandler):
                 self.redirect(link("/login", next=self.request.uri or "/"), status=303)
                 return
             raise
-        if len(self.request.body) > self.service.config.security.max_body:
-            raise HTTPError(413, "the form is too large")
+        if (wrong := refusal_of(self.request, self.service.config.security.max_body)) is not None:
+            raise HTTPError(413, f"the form is too large: {wrong}")
         if self.request.method == "POST" and self.strict and self.is_stale:
             raise HTTPError(403, _STALE)
 
