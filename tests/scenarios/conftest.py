@@ -37,10 +37,15 @@ def play(tmp_path: Path) -> Callable[[Path, str, Sequence[str], World], Verdict]
 
 @pytest.fixture
 def said_as_told() -> Callable[[str, str, Verdict], None]:
-    """Asserts that what the documentation's table quotes, between its ellipses, was said by a check that failed."""
+    """Asserts that what the documentation's table quotes, between its ellipses, was said by a check that failed.
+
+    Raises `KeyError` where it has the scenario, and no row for the mutant.
+    """
 
     def check(scenario: str, mutant: str, verdict: Verdict) -> None:
-        quoted = TOLD.get((scenario, mutant), "")
+        if scenario not in {told for told, _ in TOLD}:
+            return  # of the other driver: the table is of this one's promises
+        quoted = TOLD[scenario, mutant]
         parts = [part.strip(" ,:;") for part in quoted.split("…")]
         pattern = re.compile(".*".join(re.escape(part) for part in parts if part), re.DOTALL)
         failed = [c for c in verdict.checks if c.outcome is Outcome.FAIL]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import msgspec
 import pytest
 
+from harness.checks.verdict import CheckResult, Evidence, Outcome, Verdict
 from harness.targets.schedule_zero import mutants
 
 ROOT = Path(__file__).parents[2]
@@ -56,3 +59,20 @@ def test_each_promise_has_scenarios_and_nearly_every_mutant_is_caught() -> None:
     assert {promise for promise, _, _ in rows} == {"P1", "P2", "P3", "P4", "P5", "P6", "P7"}
     caught = {mutant for _, _, mutant in rows}
     assert len(caught & set(mutants.REGISTRY)) / len(mutants.REGISTRY) >= ENOUGH
+
+
+def test_a_mutant_without_a_row_passes_for_nothing(said_as_told: Callable[[str, str, Verdict], None]) -> None:
+    """What the table quotes must have been said, and a row that was forgotten quotes nothing; of scenarios that it does
+    not have it claims nothing."""
+    failed = CheckResult(name="a", when="always", outcome=Outcome.FAIL, samples=1, summary="its jobs.errors grew")
+    verdict = Verdict(
+        scenario="s", seed=1, world="sim", outcome=Outcome.FAIL, reason="",
+        checks=(msgspec.structs.replace(failed, evidence=(Evidence(at=0.0, text="stale pid file x, runs False"),)),),
+    )  # fmt: skip
+
+    said_as_told("regression/pid_file_cleanup", "pid-file-kept", verdict)
+    said_as_told("apscheduler/day_of_schedules", "fires-twice", verdict)
+    with pytest.raises(AssertionError, match="told: "):
+        said_as_told("regression/efsm_socket_error", "efsm-not-recovered", verdict)
+    with pytest.raises(KeyError):
+        said_as_told("regression/pid_file_cleanup", "nobody-told", verdict)
