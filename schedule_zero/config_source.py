@@ -18,27 +18,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from schedule_zero.errors import ConfigError
+from schedule_zero.yaml_text import compose, read_text
 
 __all__ = ["Section", "parse_seconds"]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+#: A century, in seconds. Of much more, Python makes neither a `timedelta` nor a time to wait.
+_LONGEST = 36_525 * 86400.0
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)?")
+_UNUSABLE = re.compile("[\\0\\ud800-\\udfff]")
 _TAG = "tag:yaml.org,2002:"
 
 
 def parse_seconds(text: str) -> float | None:
-    """Seconds from ``250ms``, ``2s``, ``5min``, ``1h``, ``1d`` or a bare number; None otherwise.
+    """Seconds from ``250ms``, ``2s``, ``5min``, ``1h``, ``1d`` or a bare number, a century at most; None otherwise.
 
     >>> parse_seconds("250ms"), parse_seconds("5min"), parse_seconds("3"), parse_seconds("soon")
     (0.25, 300.0, 3.0, None)
     """
     match = _DURATION.fullmatch(text.strip())
-    return float(match[1]) * _UNITS[match[2] or "s"] if match else None
+    seconds = float(match[1]) * _UNITS[match[2] or "s"] if match else _LONGEST + 1
+    return seconds if seconds <= _LONGEST else None
 
 
 class Section:
@@ -56,22 +59,12 @@ class Section:
     @classmethod
     def load(cls, path: Path) -> Section:
         """The document in a file. Raises ConfigError when it cannot be read or is not a YAML mapping."""
-        try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot be read: {error}", file=str(path)) from error
-        return cls.parse(text, str(path))
+        return cls.parse(read_text(path), str(path))
 
     @classmethod
     def parse(cls, text: str, file: str = "<text>") -> Section:
         """The document in a text; ``file`` is the name told in errors."""
-        try:
-            node = YAML(typ="rt", pure=True).compose(text)
-        except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            problem = error.problem or error.context or "not YAML"
-            raise _error(file, line, column, f"not valid YAML: {problem}") from error
+        node = compose(text, file)
         return cls.empty(file) if node is None else cls._of(node, file, "")
 
     @classmethod
@@ -111,6 +104,9 @@ class Section:
             return default
         if not isinstance(node, ScalarNode):
             raise self.wrong(key, "a text")
+        # No file, host or module can be called so, and asking for it fails in a way that nobody expects.
+        if _UNUSABLE.search(node.value):
+            raise self.wrong(key, "a text without NUL and halves of surrogate pairs")
         return str(node.value)
 
     def integer(self, key: str, default: int, *, low: int = 0, high: int | None = None) -> int:
@@ -121,7 +117,7 @@ class Section:
         if (
             not isinstance(node, ScalarNode)
             or _kind(node) != "int"
-            or not re.fullmatch(r"[-+]?\d+", node.value)
+            or not re.fullmatch(r"[-+]?\d{1,300}", node.value)  # of thousands, Python makes no number
         ):
             raise self.wrong(key, "a whole number")
         value = int(node.value)
@@ -270,7 +266,8 @@ def _is_null(node: Node) -> bool:
 def _shown(node: Node) -> str:
     if isinstance(node, MappingNode):
         return "a mapping"
-    return "a list" if isinstance(node, SequenceNode) else repr(node.value)
+    text = repr(node.value)
+    return "a list" if isinstance(node, SequenceNode) else text if len(text) <= 80 else f"{text[:60]}... ({len(text)})"
 
 
 def _join(path: str, key: str) -> str:

@@ -74,6 +74,21 @@ def test_absent_and_null_keys_have_their_defaults() -> None:
         ),
         ("a: .nan", "number", "f.yaml:1:4: a: expected a number, found '.nan'"),
         ("a: .inf", "number", "f.yaml:1:4: a: expected a number, found '.inf'"),
+        (
+            "a: " + "9" * 5000,
+            "integer",
+            "f.yaml:1:4: a: expected a whole number, found '" + "9" * 59 + "... (5002)",
+        ),
+        (
+            "a: 99999999d",
+            "seconds",
+            "f.yaml:1:4: a: expected a length of time such as 250ms, 2s, 5min, found '99999999d'",
+        ),
+        (
+            'a: "b\\0"',
+            "text",
+            "f.yaml:1:4: a: expected a text without NUL and halves of surrogate pairs, found 'b\\x00'",
+        ),
     ],
 )
 def test_a_wrong_value_is_told_with_its_place(yaml: str, reader: str, message: str) -> None:
