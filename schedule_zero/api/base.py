@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
-import uuid
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
@@ -16,9 +14,9 @@ from schedule_zero.api.context import ApiContext
 from schedule_zero.api.operations import JSON, Operation, operation_of
 from schedule_zero.api.problems import CONTENT_TYPE, RETRY_AFTER, is_foreseen, problem_of
 from schedule_zero.api.queries import decode_query
+from schedule_zero.api.request_ids import name_request
 from schedule_zero.http_body import refusal_of
 from schedule_zero.idempotency import MAX_KEY
-from schedule_zero.log_context import bind_log
 from schedule_zero.refusals import InvalidRequest
 from schedule_zero.security.http_hook import authorize
 from schedule_zero.service import SchedulerService
@@ -27,7 +25,6 @@ T = TypeVar("T")
 #: How deep the objects and lists of a body may be nested; messages to handlers take 64, and wrap the
 #: parameters.
 MAX_DEPTH = 60
-_NAME = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 
 class ApiHandler(RequestHandler):
@@ -61,7 +58,7 @@ class ApiHandler(RequestHandler):
     def set_default_headers(self) -> None:
         """Say nothing about the software, let nobody guess types or cache; name the request as the log does."""
         self.clear_header("Server")
-        self.set_header("X-Request-ID", self._request_id())
+        name_request(self)
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "no-store")
 
@@ -161,16 +158,6 @@ class ApiHandler(RequestHandler):
         """The verbs that are implemented, as they stand in Allow."""
         declared = [verb for verb in ("GET", "POST", "PATCH", "DELETE") if operation_of(cls, verb)]
         return [*declared, *(["HEAD"] if "GET" in declared else []), "OPTIONS"]
-
-    def _request_id(self) -> str:
-        """The client's own name for the request, where it may stand in a log, else one made up."""
-        known: str | None = getattr(self, "_named", None)
-        if known is None:
-            given = self.request.headers.get("X-Request-ID", "")
-            known = self._named = given if _NAME.fullmatch(given) else uuid.uuid4().hex
-            # Made before the task that answers the request, which inherits it.
-            bind_log(request_id=known)
-        return known
 
     def _declared(self, status: int) -> None:
         if self.operation is None or status not in self.operation.answers:

@@ -14,6 +14,7 @@ from tornado.web import HTTPError, RequestHandler
 from schedule_zero.api.base import UnknownPath
 from schedule_zero.api.context import ApiContext
 from schedule_zero.api.problems import RETRY_AFTER, is_foreseen, problem_of
+from schedule_zero.api.request_ids import name_request
 from schedule_zero.errors import StoreUnusable
 from schedule_zero.http_body import refusal_of
 from schedule_zero.security.http_guard import Principal
@@ -76,8 +77,9 @@ class Page(RequestHandler):
         return self.context.service
 
     def set_default_headers(self) -> None:
-        """Nothing from elsewhere, nothing inline, no frames, no caching."""
+        """Nothing from elsewhere, nothing inline, no frames, no caching; name the request as the log does."""
         self.clear_header("Server")
+        name_request(self)
         for name, value in HEADERS.items():
             self.set_header(name, value)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
 import time
@@ -115,3 +116,28 @@ def test_an_id_that_could_forge_a_line_is_not_taken(serve: Callable[[SecuritySet
 
     assert names[0] == "job:7_a.b-c"
     assert [len(name) for name in names[1:]] == [32, 32, 32]
+
+
+def test_each_request_of_a_connection_has_an_id_of_its_own_a_page_too(
+    serve: Callable[[SecuritySettings], Any], lines: Lines
+) -> None:
+    """A name that a client gave one request is not that of the next; a page's log lines have the id that it tells."""
+    live = serve(SecuritySettings())
+    live.server.service.handlers = None  # calling it is a defect
+    connection = http.client.HTTPConnection("127.0.0.1", live.client.port, timeout=20.0)
+    told: list[tuple[int, str]] = []
+    try:
+        for path, headers in (("/api/health", {"X-Request-ID": "first-one"}), ("/handlers", {}), ("/api/handlers", {})):
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+            told.append((answer.status, str(answer.headers["X-Request-ID"])))
+    finally:
+        connection.close()
+
+    (_, first), (_, page), (_, last) = told
+    assert [status for status, _ in told] == [200, 500, 500]
+    assert first == "first-one"
+    assert len({first, page, last}) == 3
+    assert lines.told("GET /handlers failed")["request_id"] == page
+    assert lines.told("GET /api/handlers failed")["request_id"] == last
