@@ -48,8 +48,12 @@ def told(
     ]
     shown = [c for c in ordered(verdict.checks) if passed or standing(c) != "pass"]
     width = min(44, max((len(c.name) for c in shown), default=0))
+    quoted: set[int] = set()
     for check in shown:
-        lines += _check(check, manifest, width)
+        lines += _check(check, width)
+        if standing(check) != "pass" and manifest is not None:
+            lines += _lines_of_file(check.line, manifest, again=check.line in quoted)
+            quoted.add(check.line)
     if manifest is not None and manifest.again:
         lines.append([("  run it again  ", "dim"), (printable(manifest.again, 2000), "bold")])
     if manifest is not None and manifest.simulation is not None:
@@ -86,7 +90,7 @@ def repeated(found: Mapping[str, Any]) -> list[Line]:
     ]
 
 
-def _check(check: CheckResult, manifest: Manifest | None, width: int) -> list[Line]:
+def _check(check: CheckResult, width: int) -> list[Line]:
     word = standing(check)
     lines: list[Line] = [
         [
@@ -102,7 +106,7 @@ def _check(check: CheckResult, manifest: Manifest | None, width: int) -> list[Li
     more = len(check.evidence) - _EVIDENCE
     if more > 0:
         lines.append([(f"      and {more} more", "dim")])
-    return lines + _lines_of_file(check, manifest)
+    return lines
 
 
 def _evidence(evidence: Evidence) -> Line:
@@ -110,14 +114,14 @@ def _evidence(evidence: Evidence) -> Line:
     return [(f"      {when}", "cyan"), (printable(evidence.text), "")]
 
 
-def _lines_of_file(check: CheckResult, manifest: Manifest | None) -> list[Line]:
-    """The lines of the scenario file that ask for what did not hold."""
-    found = excerpt(manifest.source, check.line, around=1) if manifest is not None else None
-    if manifest is None or found is None:
+def _lines_of_file(at: int, manifest: Manifest, *, again: bool) -> list[Line]:
+    """The lines of the scenario file around the one that asks for what did not hold; `again`: its number alone."""
+    found = excerpt(manifest.source, at, around=1)
+    if found is None:
         return []
-    lines: list[Line] = [[(f"      {printable(manifest.file or 'scenario')}:{check.line}", "dim")]]
-    for number, text in found.lines:
-        hit = number == check.line
+    lines: list[Line] = [[(f"      {printable(manifest.file or 'scenario')}:{at}", "dim")]]
+    for number, text in () if again else found.lines:
+        hit = number == at
         lines.append(
             [
                 (f"      {'>' if hit else ' '} {number:>4} | ", "red" if hit else "dim"),

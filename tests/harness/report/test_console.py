@@ -52,6 +52,24 @@ def test_a_failure_tells_all_one_needs(chaos_run: Run, tmp_path: Path) -> None:
     ]
 
 
+def test_a_line_of_the_file_is_quoted_once(chaos_run: Run) -> None:
+    """Several checks that stand in one line of it all name it."""
+    (failed, *_) = [check for check in chaos_run.verdict.checks if check.outcome is Outcome.FAIL]
+    twice = tuple(msgspec.structs.replace(failed, name=name, line=15) for name in ("a", "b"))
+    other = msgspec.structs.replace(failed, name="c", line=16)
+    verdict = msgspec.structs.replace(chaos_run.verdict, checks=(*twice, other))
+
+    lines = plain(told(verdict, chaos_run.manifest)).splitlines()
+
+    assert [line.strip() for line in lines if line.strip().startswith("scenarios/chaos")] == [
+        "scenarios/chaos/handlers-under-fire.yaml:15",
+        "scenarios/chaos/handlers-under-fire.yaml:15",
+        "scenarios/chaos/handlers-under-fire.yaml:16",
+    ]
+    assert [line for line in lines if line.startswith("      >   15 | ")] == ["      >   15 |     - no-lost-job"]
+    assert len([line for line in lines if line.startswith("      >   16 | ")]) == 1
+
+
 def test_the_worst_comes_first(chaos_run: Run) -> None:
     """Failed, unknown, known, passed: in that order, and passed ones may be left out."""
     signs = [
