@@ -13,7 +13,8 @@ exists:
     data_dir: .                       # paths are relative to this file
     database: clock.db
     registry: registry.yaml
-    scheduler: {lease: 30s, max_jobs: 100, per_handler_jobs: 16, misfire_grace: 1min, call_timeout: 30s}
+    scheduler: {lease: 30s, max_jobs: 100, per_handler_jobs: 16, misfire_grace: 1min, call_timeout: 30s,
+                stop_timeout: 10s}
     retry: {attempts: 3, base: 1s, factor: 2, jitter: 0.5, retry_errors: false}
     heartbeat: {interval: 2s, timeout: 6s}
     executions: {max_age: 30d, max_count: 1000000}

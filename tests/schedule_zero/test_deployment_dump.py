@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from schedule_zero.deployment import (
     Deployment,
@@ -16,7 +19,7 @@ from schedule_zero.deployment import (
     ServiceConfig,
     load_deployment,
 )
-from schedule_zero.deployment_dump import child_environment, write_deployment
+from schedule_zero.deployment_dump import child_environment, dump_deployment, write_deployment
 from schedule_zero.governor_base import HandlerConfig, RestartPolicy
 from schedule_zero.security.settings import SecuritySettings
 
@@ -60,6 +63,43 @@ def test_every_setting_differs_from_its_default(tmp_path: Path) -> None:
 
 def _same(usual: Any, changed: Any) -> list[str]:
     return [f.name for f in dataclasses.fields(usual) if getattr(usual, f.name) == getattr(changed, f.name)]
+
+
+def settings_of(written: Any, path: str = "") -> dict[str, Any]:
+    """Every setting of a file by its path, such as ``.http.port``."""
+    if path == ".handlers":
+        return settings_of(written[0], f"{path}[]")
+    if not isinstance(written, dict) or path == ".handlers[].config":
+        return {path: written}
+    return {name: value for key in written for name, value in settings_of(written[key], f"{path}.{key}").items()}
+
+
+def reference() -> tuple[str, str]:
+    """The file with all defaults that the reference shows, and the text about its keys."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "scheduler.md").read_text("utf-8")
+    chapter = page.partition("## Configuration\n")[2].partition("\n## ")[0]
+    return chapter.partition("```text\n")[2].partition("```")[0], chapter.rpartition("```")[2]
+
+
+def test_the_reference_shows_every_setting_with_its_default(tmp_path: Path) -> None:
+    """What the page calls the defaults are these; a setting that has none is explained by its name below."""
+    shown, told = reference()
+    (tmp_path / "shop.yaml").write_text(shown)
+    written = load_deployment("shop", tmp_path / "shop.yaml", env={}, root=tmp_path)
+    usual = load_deployment("shop", env={}, root=tmp_path)
+    database, registry = tmp_path / "schedule_zero.db", tmp_path / "registry.yaml"
+    beside = dataclasses.replace(usual.service, data_dir=tmp_path, database=database, registry_path=registry)
+    assert usual.service.data_dir == tmp_path / "shop"
+    assert written.service == dataclasses.replace(beside, misfire_grace=60.0)
+    assert (written.restart, written.ready_timeout, written.kind) == (usual.restart, usual.ready_timeout, usual.kind)
+
+    known = settings_of(json.loads(dump_deployment(everything_changed(tmp_path))))
+    document: Any = YAML(typ="safe", pure=True).load(shown)
+    explained = set(re.findall(r"`[\w.]*?(\w+)`", told))
+    unknown = [name for name in known if name not in settings_of(document)]
+    assert [name for name in unknown if name.rpartition(".")[2] not in explained] == []
+    assert ".security.limits.rate" in unknown
+    assert len(known) == 56
 
 
 def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
