@@ -20,6 +20,7 @@ from schedule_zero.client_pool import ClientPool
 from schedule_zero.errors import HandlerUnavailable, ScheduleZeroError, UnknownHandler
 from schedule_zero.registry_file import StoredHandler, load_handlers
 from schedule_zero.registry_keeper import RegistryKeeper
+from schedule_zero.security.curve import Curve
 from schedule_zero.security.server_keys import ServerKeys
 from schedule_zero.zmq_client import ZMQClient
 
@@ -278,13 +279,24 @@ class RegistryManager:
         self.close()
 
     def _pool(self, handler_id: str) -> ClientPool:
+        while True:
+            with self._lock:
+                entry = self._entry(handler_id)
+            # Asked each time: a key that was revoked gets no call, also not over a connection that stands. Not under
+            # the lock, which the event loop takes as well: the keys are in a file, and a disk may be slow.
+            secure = self._secure.to_handler(handler_id) if self._secure is not None else None
+            pool = self._pool_of(handler_id, entry, secure)
+            if pool is not None:
+                return pool
+
+    def _pool_of(self, handler_id: str, entry: _Entry, secure: Curve | None) -> ClientPool | None:
+        """The pool of that registration; None if the handler has registered anew meanwhile, with other keys perhaps."""
         with self._lock:
             if self._closed:
                 raise HandlerUnavailable("the registry is closed")
-            entry = self._entry(handler_id)
+            if self._entry(handler_id) is not entry:
+                return None
             pool = self._pools.get(handler_id)
-            # Asked each time: a key that was revoked gets no call, also not over a connection that stands.
-            secure = self._secure.to_handler(handler_id) if self._secure is not None else None
             if pool is not None and pool.secure == secure:
                 return pool
             self._pools[handler_id] = made = ClientPool(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -230,6 +232,39 @@ def test_a_revoked_key_gets_no_call_over_a_connection_that_stands(folder: Path) 
         revoke_key(folder, "stranger")
         with registry.borrow("h1") as client:
             assert client.call("echo", {"text": "hi"}) == "hi"
+
+
+class OnSlowDisk(ServerKeys):
+    """Keys whose file can be made to take long to read."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.asked, self.go = threading.Event(), threading.Event()
+
+    def to_handler(self, handler_id: str) -> Curve:
+        """As ever, when the disk answers."""
+        known = super().to_handler(handler_id)
+        self.asked.set()
+        self.go.wait(20.0)
+        return known
+
+
+def test_a_slow_disk_under_the_keys_holds_up_no_other_question(folder: Path) -> None:
+    """While keys are read for a call, the registry answers all who do not need them, as the server's loop; and what
+    was read for a handler that has registered anew meanwhile is read again.
+    """
+    keys = OnSlowDisk(folder)
+    with RegistryManager(secure=keys) as registry, ThreadPoolExecutor(2) as pool:
+        registry.register("h1", "tcp://127.0.0.1:1", ["echo"], incarnation="a")
+        lent = pool.submit(registry.client, "h1")
+        try:
+            assert keys.asked.wait(10.0)
+            listed = pool.submit(registry.list).result(5.0)
+            assert [(record.id, record.status) for record in listed] == [("h1", HandlerStatus.CONNECTED)]
+            registry.register("h1", "tcp://127.0.0.1:2", ["echo"], incarnation="b")
+        finally:
+            keys.go.set()
+        assert lent.result(10.0).address == "tcp://127.0.0.1:2"
 
 
 @pytest.mark.anyio
