@@ -24,6 +24,7 @@ def build() -> Vocabulary:
                 scheduler_options=driver.scheduler_options, ops={op.name: op.args for op in driver.ops.values()},
                 handler_options=driver.handler_options, methods=driver.methods,
                 places={place: kind.value for place, kind in driver.places.items()},
+                reserved=frozenset(getattr(driver, "reserved", ())),  # a driver need not have any
             )
             for name, driver in drivers().items()
         },

@@ -106,7 +106,7 @@ class ProcessKill(Fault[KillArgs]):
         for place in self.surroundings.places():
             if (
                 place.name == self.place.name
-                and place.kind in self.accepts
+                and place.kind is self.place.kind
                 and place.pid not in (0, self.place.pid)
                 and _runs(place)
             ):

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from harness.scenario.fields import aliases
 from harness.scenario.misfit import Misfit
 from harness.scenario.parts import World
+from harness.scenario.places import is_count
 from harness.scenario.problems import did_you_mean, one_of
 from harness.scenario.shape import unknown_key, validate
 from harness.scenario.target_parts import GovernorSpec, HandlerGroup, TargetSpec
@@ -64,9 +65,27 @@ def misfits(scenario: View, vocabulary: Vocabulary) -> Iterator[Misfit]:
         yield from value_misfits(scenario, words.scheduler_options, scheduler)
     for group in scenario.get("topology", "handlers").one_or_many():
         yield from option_misfits(words.handler_options or NoOptions, group, HandlerGroup)
+        yield from _taken_names(group, words, driver.text or "")
         mock = group.get("mock")
         if mock.text is not None and vocabulary.mocks and mock.text not in vocabulary.mocks:
             yield unknown("mock behaviour", mock, vocabulary.mocks)
+
+
+def _taken_names(group: View, words: DriverWords, driver: str) -> Iterator[Misfit]:
+    """A handler that is called like a part of the target, whose places and kills would be taken for its own, or like a
+    count, which as ``where`` would select others.
+    """
+    pattern = group.get("name")
+    for name in group_names(group) or ():
+        if name in words.places or name in words.reserved:
+            why = f"is what the driver {driver!r} calls a part of its own"
+        elif is_count(name):
+            why = "is a count where places are selected"
+        else:
+            continue
+        said = f"no handler can be called {name!r}: that {why}"
+        yield Misfit(said, expected="another name", found=pattern.data, at=pattern.path)
+        return
 
 
 def unknown(what: str, view: View, known: Iterable[str]) -> Misfit:

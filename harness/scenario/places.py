@@ -12,6 +12,15 @@ from harness.scenario.problems import did_you_mean, one_of
 _COUNTED = re.compile(r"one|all|minority|[0-9]{1,9}|[0-9]+(\.[0-9]+)?\s*%")
 
 
+def is_count(text: str) -> bool:
+    """Whether a selector of this text counts places instead of naming one.
+
+    >>> is_count("minority"), is_count("2"), is_count("h2")
+    (True, True, False)
+    """
+    return _COUNTED.fullmatch(text) is not None
+
+
 def selector_misfits(text: str, names: Sequence[str] | None, path: Path) -> Iterator[Misfit]:
     """What is wrong with a name, a glob, a count (``one 2 30% minority all``) or a link (``a -> b``).
 

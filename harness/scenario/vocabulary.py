@@ -35,7 +35,7 @@ class DriverWords:
     ``handler_options`` and ``governor_options`` are further keys of ``topology.handlers`` and
     ``target.governor``; without a model there are none. ``places`` are what a fault may point at besides the
     handlers, with the kind of each, ``methods`` what the driver's own mock handlers can be asked for; empty: not
-    checked.
+    checked. ``reserved`` are names besides those of ``places`` that no handler can have.
     """
 
     about: str
@@ -47,6 +47,7 @@ class DriverWords:
     governor_options: type[BaseModel] | None = None
     places: Mapping[str, str] = field(default_factory=dict)
     methods: tuple[str, ...] = ()
+    reserved: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

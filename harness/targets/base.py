@@ -184,7 +184,8 @@ class Driver(Protocol):
     handler_options: ClassVar[type[BaseModel] | None]
     """Further keys of ``topology.handlers``, None when there are none."""
     places: ClassVar[Mapping[str, PlaceKind]]
-    """What a fault may point at besides the handlers, by name."""
+    """What a fault may point at besides the handlers, by name; no handler can be called so, nor like one of
+    ``reserved``, a tuple of further names that a driver may have."""
     ops: ClassVar[Mapping[str, OpSpec]]
     methods: ClassVar[tuple[str, ...]]
     """What the handlers can be asked for that the driver makes itself (``mock: worker`` without a class of its own);

@@ -36,6 +36,7 @@ def test_the_vocabulary_knows_the_driver_with_its_operations_and_places() -> Non
         for name, part in (("governor", ""), ("scheduler", ""), ("scheduler", ".req"))
     }
     assert driver.places == {**servers, "store": "store"}
+    assert driver.reserved == {"server"}, "what the deployment calls the scheduler: a handler of that name never starts"
     assert set(driver.scheduler_options.model_fields) >= {"store", "lease", "attempts", "call_timeout"}
 
 

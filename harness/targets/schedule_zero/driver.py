@@ -37,7 +37,7 @@ from harness.targets.schedule_zero.api import ApiClient
 from harness.targets.schedule_zero.control import Control
 from harness.targets.schedule_zero.decoy import interpreters, write_decoy
 from harness.targets.schedule_zero.fleet import Fleet
-from harness.targets.schedule_zero.governor import Addresses, GovernorProcess, end_tagged, kill_tagged
+from harness.targets.schedule_zero.governor import SERVER, Addresses, GovernorProcess, end_tagged, kill_tagged
 from harness.targets.schedule_zero.intruder import Intruder
 from harness.targets.schedule_zero.living import Sightings
 from harness.targets.schedule_zero.memory import MemoryJobs
@@ -69,6 +69,7 @@ class ScheduleZeroDriver:
         for mark in ("", *(str(number) for number in range(2, MOST_SERVERS + 1)))
         for name, part in (("governor", ""), ("scheduler", ""), ("scheduler", ".req"))
     } | {"store": PlaceKind.STORE}
+    reserved: ClassVar[tuple[str, ...]] = (SERVER,)
     ops: ClassVar[Mapping[str, OpSpec]] = operations.OPS
     methods: ClassVar[tuple[str, ...]] = ("echo", "fail", "sleep", "tick", "work")
 

@@ -76,6 +76,16 @@ def test_it_heals_when_the_governor_has_started_another(spawn: Any, place_of_chi
     assert (detail["pid"], detail["by"], around.asked) == (successor.pid, "its governor", [])
 
 
+def test_a_process_of_another_kind_is_no_successor(spawn: Any, place_of_child: Any) -> None:
+    """A handler may be called like the process that was killed: it is still another one."""
+    place = place_of_child(spawn())
+    around = Governed(place)
+    around.now.append(dataclasses.replace(place_of_child(spawn()), kind=PlaceKind.PROCESS))
+    fault = ProcessKill(place, KillArgs(restart=0.05), surroundings=around)
+    fault.inject()
+    assert (fault.heal()["by"], around.asked) == ("the harness", ["h1"])
+
+
 def test_the_harness_starts_what_nobody_else_started(spawn: Any, place_of_child: Any) -> None:
     """When ``restart`` has passed in vain the target is asked."""
     place = place_of_child(spawn())

@@ -183,6 +183,7 @@ def words() -> Vocabulary:
                 handler_options=ToyHandlers,
                 places={"scheduler": "process", "governor": "process", "store": "store"},
                 methods=("work", "tick"),
+                reserved=frozenset({"server"}),
             )
         },
         faults={

@@ -43,6 +43,46 @@ def test_target(
         assert found[1].message == "the fault 'process.kill' does not run in the world `sim`"
 
 
+_NAMED = """\
+scenario: 1
+name: a
+kind: regression
+target: {driver: toy}
+topology: {handlers: [{name: h1}, {name: "NAME"}]}
+when: [{advance: 1s}]
+checks: {always: [no-lost-job]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("scheduler", "is what the driver 'toy' calls a part of its own"),
+        ("store", "is what the driver 'toy' calls a part of its own"),
+        ("server", "is what the driver 'toy' calls a part of its own"),
+        ("all", "is a count where places are selected"),
+        ("2", "is a count where places are selected"),
+    ],
+)
+def test_a_handler_is_not_called_like_a_part_of_the_target(
+    problems_of: Callable[..., list[Problem]], name: str, why: str
+) -> None:
+    """A handler `scheduler` was taken for the scheduler: a kill of one counted as healed while the other ran."""
+    assert [str(problem) for problem in problems_of(_NAMED.replace("NAME", name))] == [
+        f"a.yaml:5:42: topology.handlers.1.name: no handler can be called {name!r}: that {why}\n"
+        f'     5 | topology: {{handlers: [{{name: h1}}, {{name: "{name}"}}]}}\n'
+        "       |                                          ^\n"
+        f"    expected: another name   found: {name!r}"
+    ]
+
+
+def test_a_pattern_of_names_is_looked_at_name_by_name(problems_of: Callable[..., list[Problem]]) -> None:
+    """`{n}` may come out as a name of the target, or as a count."""
+    assert [str(p).splitlines()[0] for p in problems_of(_NAMED.replace('"NAME"', '"{n}", count: 3'))] == [
+        "a.yaml:5:42: topology.handlers.1.name: no handler can be called '1': that is a count where places are selected"
+    ]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "at", "message"),
     [
