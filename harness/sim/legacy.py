@@ -14,7 +14,9 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from harness.sim.boundary.order import SimTask
+from harness.sim.errors import SimError
 from harness.sim.loop import SimLoop
+from harness.sim.queues import SimpleQueue
 from harness.sim.thread import LOCAL
 from harness.sim.unwinding import unwound
 
@@ -28,6 +30,16 @@ REGISTRIES = (
     ("tornado.ioloop", "IOLoop._ioloop_for_asyncio"),  # open loops are looked for there, and strong
 )
 """Modules that may be loaded, and mappings in them whose keys are tasks or loops."""
+
+
+class _Gone:
+    """Stands for the machine of a world that has ended, in what was made of it and is still held."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise SimError(f"this belongs to a simulated world that has ended; its machine is asked for {name}")
+
+
+_GONE = _Gone()
 
 
 def let_go(kernel: Kernel) -> None:
@@ -44,6 +56,10 @@ def let_go(kernel: Kernel) -> None:
     for made in gc.get_objects():  # what was there before the world is frozen, hence not among them
         if type(made) is SimLoop and made._kernel is kernel:
             _empty(made)
+        elif type(made) is SimpleQueue:
+            made.forget()  # a module that was imported inside may keep it
+        elif isinstance(made, type) and getattr(vars(made).get("machine"), "kernel", None) is kernel:
+            made.machine = _GONE  # type: ignore[attr-defined] # socket.socket, which signatures of such modules name
     for process in kernel.processes:
         if process is not kernel.main.process:
             process.values.clear()

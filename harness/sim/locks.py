@@ -12,7 +12,6 @@ from harness.sim.timers import us
 from harness.sim.waiting import Waiter
 
 if TYPE_CHECKING:
-    from harness.sim.kernel import Kernel
     from harness.sim.thread import SimThread
 
 _real_lock = _thread.allocate_lock
@@ -26,25 +25,22 @@ class Lock:
     Whether it is held is kept in a real lock. Simulated threads do not wait for that one unless a thread outside the
     world holds it, which lets go in real time; so a lock that outlives its world (a module imported inside made it)
     goes on as an ordinary one. Simulated threads are served in the order in which they came, unless the kernel is to
-    deviate.
+    deviate. It knows no kernel, which it would keep alive: the threads that wait for it do.
     """
 
-    __slots__ = ("__weakref__", "_acquire", "_kernel", "_owner", "_release", "_waiters", "locked")
+    __slots__ = ("__weakref__", "_acquire", "_owner", "_release", "_waiters", "locked")
 
     locked: Callable[[], bool]
     _acquire: Callable[..., bool]
     _release: Callable[[], None]
-    _kernel: Kernel
     _owner: SimThread | None
     _waiters: deque[Waiter]
 
     def __new__(cls) -> Any:
         """A simulated lock in simulated threads, a real one elsewhere."""
-        me = LOCAL.thread
-        if me is None:
+        if LOCAL.thread is None:
             return _real_lock()
         self = object.__new__(cls)
-        self._kernel = me.kernel
         self._waiters = deque()
         self._at_fork_reinit()
         return self
@@ -79,11 +75,11 @@ class Lock:
                 return False
             self._owner = LOCAL.thread
             return True
-        return wait_turn(self._kernel, self._waiters, timeout, self._why, self.release)
+        return wait_turn(self._waiters, timeout, self._why, self.release)
 
     def release(self) -> None:
         """As `threading.Lock.release`; the thread that waited longest has the lock from now on."""
-        self._owner = heir = next_owner(self._kernel, self._waiters) if self._waiters else None
+        self._owner = heir = next_owner(self._waiters) if self._waiters else None
         if heir is None:
             try:
                 self._release()
@@ -107,21 +103,18 @@ class Lock:
 class RLock:
     """`threading.RLock`: called outside a world it makes a real one. Otherwise as `Lock`."""
 
-    __slots__ = ("__weakref__", "_acquire", "_count", "_holder", "_kernel", "_owner", "_release", "_waiters")
+    __slots__ = ("__weakref__", "_acquire", "_count", "_holder", "_owner", "_release", "_waiters")
 
     _acquire: Callable[..., bool]
     _release: Callable[[], None]
-    _kernel: Kernel
     _owner: SimThread | None
     _waiters: deque[Waiter]
 
     def __new__(cls) -> Any:
         """A simulated lock in simulated threads, a real one elsewhere."""
-        me = LOCAL.thread
-        if me is None:
+        if LOCAL.thread is None:
             return _real_rlock()
         self = object.__new__(cls)
-        self._kernel = me.kernel
         self._waiters = deque()
         self._at_fork_reinit()
         return self
@@ -156,7 +149,7 @@ class RLock:
             return False
         if self._owner is None or LOCAL.thread is None:
             return self._acquire(True, timeout)
-        return wait_turn(self._kernel, self._waiters, timeout, self._why, self._pass_on)
+        return wait_turn(self._waiters, timeout, self._why, self._pass_on)
 
     def release(self) -> None:
         """As `threading.RLock.release`; after the last one the thread that waited longest has the lock."""
@@ -169,7 +162,7 @@ class RLock:
 
     def _pass_on(self) -> None:
         self._holder = 0
-        self._owner = heir = next_owner(self._kernel, self._waiters) if self._waiters else None
+        self._owner = heir = next_owner(self._waiters) if self._waiters else None
         if heir is None:
             self._release()
 
@@ -211,14 +204,15 @@ class RLock:
         return f"<{state} _thread.RLock object owner={owner} count={self._count}>"
 
 
-def wait_turn(
-    kernel: Kernel, waiters: deque[Waiter], timeout: float, why: Callable[[], str], give_back: Callable[[], None]
-) -> bool:
+def wait_turn(waiters: deque[Waiter], timeout: float, why: Callable[[], str], give_back: Callable[[], None]) -> bool:
     """Wait for a lock in its queue; True when it was handed over.
 
     :param timeout: seconds on the clock of the calling thread's process; negative: for ever.
     :param give_back: called when the lock was handed over to a thread that is on its way out with an error.
     """
+    caller = LOCAL.thread
+    assert caller is not None  # locks send others to the real thing
+    kernel = caller.kernel
     me = kernel.running()
     end = None if timeout < 0 else kernel.now + me.process.clock.true(us(timeout))
     waiter = Waiter(me)
@@ -238,13 +232,13 @@ def wait_turn(
     return True
 
 
-def next_owner(kernel: Kernel, waiters: deque[Waiter]) -> SimThread | None:
+def next_owner(waiters: deque[Waiter]) -> SimThread | None:
     """Who has the lock next, woken already; None when nobody waits that lives, or when the kernel lets go of it.
 
     With `Kernel.deviate` per cent the lock goes to another one that waits, or to whoever comes first, as real locks do.
     """
     while waiters:
-        index = 0
+        index, kernel = 0, waiters[0].thread.kernel
         if kernel.deviate and kernel.choose("lock", 100, "deviate") > 99 - kernel.deviate:
             index = kernel.choose("lock", len(waiters) + 1, "heir")
             if index == len(waiters):

@@ -21,23 +21,23 @@ class SimpleQueue:
     __slots__ = ("__weakref__", "_arrived", "_items")
 
     _items: deque[Any]
-    _arrived: WaitQueue
+    _arrived: WaitQueue | None
+    """Who waits; None: nobody has, in this world. A queue that a module made outlives it, and must not hold it."""
     __class_getitem__: Any = classmethod(GenericAlias)
 
     def __new__(cls) -> Any:
         """A simulated queue in simulated threads, a real one elsewhere."""
-        me = LOCAL.thread
-        if me is None:
+        if LOCAL.thread is None:
             return _RealQueue()
         self = object.__new__(cls)
         self._items = deque()
-        self._arrived = WaitQueue(me.kernel, "an item of a SimpleQueue")
+        self._arrived = None
         return self
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         """Add an item; never waits."""
         self._items.append(item)
-        if LOCAL.thread is not None:
+        if self._arrived is not None and LOCAL.thread is not None:
             self._arrived.notify()
 
     def put_nowait(self, item: Any) -> None:
@@ -58,9 +58,12 @@ class SimpleQueue:
         if not block or me is None:
             raise Empty
         kernel = me.kernel
+        arrived = self._arrived
+        if arrived is None:
+            arrived = self._arrived = WaitQueue(kernel, "an item of a SimpleQueue")
         end = None if timeout is None else kernel.now + me.process.clock.true(us(timeout))
         while not items:
-            if not self._arrived.wait(None if end is None else max(end - kernel.now, 0)) and not items:
+            if not arrived.wait(None if end is None else max(end - kernel.now, 0)) and not items:
                 raise Empty
         return items.popleft()
 
@@ -70,6 +73,10 @@ class SimpleQueue:
         :raises queue.Empty: there is none.
         """
         return self.get(False)
+
+    def forget(self) -> None:
+        """The world has ended: nobody waits."""
+        self._arrived = None
 
     def empty(self) -> bool:
         """It holds nothing."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
+import socket
 import string
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.sim import World
+from harness.sim import SimError, World
 from harness.sim.kernel import Kernel
 
 pytestmark = pytest.mark.sim
@@ -93,3 +98,80 @@ def test_files_of_the_dead_that_somebody_keeps_are_closed(tmp_path: Path, monkey
     assert kept.closed
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
     assert (tmp_path / "file").read_text() == ""
+
+
+LIBRARY = """
+    import queue, socket, threading
+
+    def connect(to: socket.socket) -> None: pass
+
+    class Shared:
+        lock = threading.Lock()
+        again = threading.RLock()
+        items = queue.SimpleQueue()
+        event = threading.Event()
+
+    Shared.items.put(1)
+    Shared.items.get()
+    threading.Timer(2, Shared.items.put, (2,)).start()
+    Shared.items.get()
+    with Shared.lock, Shared.again: pass
+"""
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Any]]:
+    """Imports a module that makes locks, a queue and an event, and names a socket in a signature, when first called."""
+    (tmp_path / "kept_library.py").write_text(textwrap.dedent(LIBRARY))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield lambda: importlib.import_module("kept_library").Shared
+    sys.modules.pop("kept_library", None)
+
+
+def test_what_a_module_made_at_its_import_holds_no_world(library: Callable[[], Any]) -> None:
+    """A library that is first imported inside a world lives on, with its locks; the world does not."""
+    with World(1) as world:
+        library()
+        kernel = weakref.ref(world.kernel)
+    del world
+    gc.collect()
+
+    assert kernel() is None
+
+
+def test_locks_of_an_ended_world_wait_in_the_next_one(library: Callable[[], Any]) -> None:
+    """Threads of the next world wait for each other, and for items, in its time; of none, as for real ones."""
+    with World(1):
+        shared = library()
+    order: list[str] = []
+
+    def holding() -> None:
+        with shared.lock, shared.again:
+            time.sleep(5)
+            order.append(f"released at {world.elapsed}")
+        shared.items.put("item")
+
+    with World(2) as world:
+        thread = threading.Thread(target=holding)
+        thread.start()
+        time.sleep(1)
+        assert not shared.lock.acquire(timeout=1)
+        with shared.lock, shared.again:
+            order.append(f"taken at {world.elapsed}")
+        order.append(shared.items.get())
+        thread.join()
+    with shared.lock, shared.again:
+        shared.items.put("outside")
+
+    assert order == ["released at 5.0", "taken at 5.0", "item"]
+    assert shared.items.get() == "outside"
+
+
+def test_what_is_left_of_an_ended_machine_says_so() -> None:
+    """A socket class that a module took along makes real sockets outside, and is refused in the next world."""
+    with World(1):
+        kept: Any = socket.socket
+    with kept() as real:
+        assert real.fileno() >= 0
+    with World(2), pytest.raises(SimError, match="world that has ended"):
+        kept()
