@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.common import interleaved, show
 from harness.targets.schedule_zero import fixtures
 from schedule_zero.api_client import ApiClient
+from schedule_zero.runtime_file import RUNTIME_FILE
 
 ROUNDS = 31
 PROMISED_MS = 50.0
@@ -31,7 +32,7 @@ def main() -> int:
         if not governor.start():
             raise SystemExit("the governor did not get ready: nothing was measured")
         try:
-            runtime = json.loads((governor.deployment.directory / "server.json").read_text("utf-8"))
+            runtime = json.loads((governor.deployment.directory / RUNTIME_FILE).read_text("utf-8"))
             api = ApiClient(runtime["http_url"], token=runtime["token"])
 
             def governed() -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from schedule_zero.errors import RemoteError, ScheduleZeroError
+from schedule_zero.runtime_file import RUNTIME_FILE
 
 __all__ = ["ApiClient", "ServerUnreachable", "chosen_token", "chosen_url", "find_server", "path_of"]
 
@@ -99,7 +100,7 @@ def find_server(deployment: str | None, config: Path | None, root: Path) -> str:
 
     loaded = load_deployment(deployment, config, root=root)
     try:
-        return str(json.loads((loaded.directory / "server.json").read_text("utf-8"))["http_url"])
+        return str(json.loads((loaded.directory / RUNTIME_FILE).read_text("utf-8"))["http_url"])
     except (OSError, ValueError, KeyError):
         from schedule_zero.ports import reachable
 
@@ -118,7 +119,7 @@ def chosen_token(url: str | None, deployment: str | None, config: Path | None, r
 
     loaded = load_deployment(deployment, config, root=root)
     try:
-        return str(json.loads((loaded.directory / "server.json").read_text("utf-8"))["token"])
+        return str(json.loads((loaded.directory / RUNTIME_FILE).read_text("utf-8"))["token"])
     except (OSError, ValueError, KeyError):
         return ""
 

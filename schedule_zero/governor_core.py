@@ -25,8 +25,9 @@ from schedule_zero.launch import pinned
 from schedule_zero.leftovers import clear_leftovers
 from schedule_zero.monitor import Monitor
 from schedule_zero.ports import PortReservation, reserve_port
-from schedule_zero.readiness import Probe, ServerRuntime, health_of
+from schedule_zero.readiness import Probe, health_of
 from schedule_zero.restart_policy import Restarts
+from schedule_zero.runtime_file import ServerRuntime
 from schedule_zero.security.server_keys import Peers
 from schedule_zero.stop_report import write_stop_report
 from schedule_zero.trouble import trouble_of

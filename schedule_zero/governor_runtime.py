@@ -13,7 +13,7 @@ from pathlib import Path
 
 from schedule_zero.files import write_atomically
 from schedule_zero.pidfile import PidRecord, is_alive, record_of
-from schedule_zero.readiness import ServerRuntime
+from schedule_zero.runtime_file import ServerRuntime
 from schedule_zero.security.curve import Curve
 from schedule_zero.security.server_keys import ServerKeys
 

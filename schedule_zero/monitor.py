@@ -12,7 +12,8 @@ import zmq
 
 from schedule_zero.governed import Governed
 from schedule_zero.governor_base import SERVER, ProcessStatus
-from schedule_zero.readiness import Probe, ServerRuntime, ping_all
+from schedule_zero.readiness import Probe, ping_all
+from schedule_zero.runtime_file import ServerRuntime
 from schedule_zero.security.server_keys import Peers
 
 __all__ = ["Monitor"]

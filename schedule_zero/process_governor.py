@@ -12,7 +12,8 @@ from schedule_zero.governor_core import GovernorCore
 from schedule_zero.launch import ProcessLaunch, environment, handler_command, registration_address, server_command
 from schedule_zero.ports import reachable
 from schedule_zero.process_manager import ProcessManager
-from schedule_zero.readiness import RUNTIME_FILE, ProcessProbe
+from schedule_zero.readiness import ProcessProbe
+from schedule_zero.runtime_file import RUNTIME_FILE
 
 __all__ = ["GovernorAlreadyRunning", "ProcessGovernor", "StartFailed"]
 

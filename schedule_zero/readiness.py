@@ -7,7 +7,6 @@ import json
 import time
 import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,32 +17,17 @@ from schedule_zero.errors import HandlerUnavailable, ProtocolError
 from schedule_zero.governed import Governed
 from schedule_zero.governor_base import ProcessInfo, ProcessStatus
 from schedule_zero.ports import reachable
+from schedule_zero.runtime_file import ServerRuntime, read_runtime
 from schedule_zero.security.curve import Curve
 from schedule_zero.security.server_keys import Peers
 
 __all__ = [
-    "RUNTIME_FILE",
     "Probe",
     "ProcessProbe",
-    "ServerRuntime",
     "connected_handlers",
     "health_of",
     "ping_all",
-    "read_runtime",
 ]
-
-#: What a governed server writes into the folder of its deployment while it listens.
-RUNTIME_FILE = "server.json"
-
-
-@dataclass(frozen=True)
-class ServerRuntime:
-    """What a server that is ready says of itself; ``token`` is for this user's requests, where tokens are asked for."""
-
-    pid: int
-    http_url: str
-    registration_address: str
-    token: str = field(default="", repr=False)
 
 
 class Probe(Protocol):
@@ -71,18 +55,6 @@ class ProcessProbe:
         pids = {one.name: one.process.pid for one in handlers}
         listed = connected_handlers(runtime.http_url, token=runtime.token)
         return [one for one in handlers if one.name in listed and listed[one.name] in (None, pids[one.name])]
-
-
-def read_runtime(path: Path, pid: int | None) -> ServerRuntime | None:
-    """The runtime file of the server with this pid; None while that one has written none."""
-    try:
-        data = json.loads(path.read_text("utf-8"))
-        runtime = ServerRuntime(
-            int(data["pid"]), str(data["http_url"]), str(data["registration_address"]), str(data.get("token", ""))
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return runtime if runtime.pid == pid else None
 
 
 def ping_all(

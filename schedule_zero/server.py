@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import dataclasses
 import errno
-import json
 import logging
 import os
 import signal
@@ -27,12 +26,12 @@ from schedule_zero.api.handler_watch import HandlerWatch
 from schedule_zero.deployment import load_deployment
 from schedule_zero.errors import ConfigError, PortTaken, StoreUnusable
 from schedule_zero.exits import ExitCode, leave
-from schedule_zero.files import write_atomically
 from schedule_zero.governor_link import GovernorLink
 from schedule_zero.http_server import PatientServer
 from schedule_zero.lifeline import Lifeline, forget_pid_file
 from schedule_zero.logs import configure_logging
 from schedule_zero.ports import reachable
+from schedule_zero.runtime_file import RuntimeFile
 from schedule_zero.security.binding import check_zmq_binding
 from schedule_zero.security.http_hook import guard_of
 from schedule_zero.service import SchedulerService
@@ -144,12 +143,13 @@ async def serve(
         loop.add_signal_handler(number, _asked_to_stop, stop)
     lifeline = None if lifeline_fd is None else Lifeline(lifeline_fd, lambda: loop.call_soon_threadsafe(stop.set))
     server = Server(config, governor_directory=governor_directory)
+    word = None if runtime_file is None else RuntimeFile(runtime_file)
     if lifeline is not None:
         lifeline.start()
     try:
         await server.start()
-        if runtime_file is not None:
-            write_atomically(runtime_file, json.dumps(server.runtime()), mode=0o600)
+        if word is not None:
+            word.write(server.runtime())
         if on_ready is not None:
             on_ready(server.http_port, server.zmq_port)
         told = {name: value for name, value in server.runtime().items() if name != "token"}
@@ -158,17 +158,13 @@ async def serve(
     finally:
         orphaned = lifeline is not None and lifeline.lost
         await server.stop(min(_ORPHAN_STOP, config.stop_timeout) if orphaned else None)
-        if runtime_file is not None:
-            _forget(runtime_file)
+        if word is not None:
+            word.take_back()
         if lifeline is not None:
             lifeline.close()
             if lifeline.lost:
                 forget_pid_file()
     return server.service.abandoned_threads
-
-
-def _forget(runtime_file: Path) -> None:
-    runtime_file.unlink(missing_ok=True)
 
 
 def _asked_to_stop(stop: asyncio.Event) -> None:

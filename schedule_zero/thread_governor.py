@@ -15,7 +15,7 @@ from schedule_zero.governor_base import SERVER, HandlerConfig
 from schedule_zero.governor_core import GovernorCore
 from schedule_zero.launch import registration_address
 from schedule_zero.ports import reachable
-from schedule_zero.readiness import RUNTIME_FILE, ServerRuntime
+from schedule_zero.runtime_file import RUNTIME_FILE, ServerRuntime
 from schedule_zero.thread_unit import ThreadLaunch, ThreadUnit, Work
 from schedule_zero.thread_work import HandlerWork, ServerWork
 from schedule_zero.zmq_handler_base import BaseHandler

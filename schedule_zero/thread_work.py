@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import re
 import threading
 from pathlib import Path
 
 from schedule_zero.errors import ConfigError, ScheduleZeroError
-from schedule_zero.files import write_atomically
 from schedule_zero.governor_base import HandlerConfig
 from schedule_zero.handler import load_class
 from schedule_zero.launch import registration_addresses
-from schedule_zero.readiness import RUNTIME_FILE, ServerRuntime
+from schedule_zero.runtime_file import RUNTIME_FILE, RuntimeFile, ServerRuntime
 from schedule_zero.security.server_keys import handler_options
 from schedule_zero.server import Server
 from schedule_zero.service_config import ServiceConfig
@@ -39,7 +36,6 @@ class ServerWork:
         self._service = service
         self._pid = pid
         self._directory = directory
-        self._word: str | None = None
         self._wanted = True
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -61,10 +57,12 @@ class ServerWork:
         if not self._wanted:  # asked to end before there was a loop to be told so
             return
         server = Server(self._service, governor_directory=self._directory)
+        word = None if self._directory is None else RuntimeFile(self._directory / RUNTIME_FILE)
         try:
             await server.start()
             facts = server.runtime()
-            self._leave_word(facts)
+            if word is not None:
+                word.write(facts)
             self.runtime = ServerRuntime(
                 self._pid, str(facts["http_url"]), str(facts["registration_address"]), str(facts["token"])
             )
@@ -72,21 +70,10 @@ class ServerWork:
         finally:
             self.runtime = None
             await server.stop()
-            self._take_word_back()
+            if word is not None:
+                word.take_back()
             if server.service.abandoned_threads:
                 self.left = [one for one in threading.enumerate() if one.name.startswith(_CALLS)]
-
-    def _leave_word(self, facts: dict[str, object]) -> None:
-        if self._directory is not None:
-            word = json.dumps(facts)
-            write_atomically(self._directory / RUNTIME_FILE, word, mode=0o600)
-            self._word = word
-
-    def _take_word_back(self) -> None:
-        # Not that of a later server: this one may have been given up long ago.
-        with contextlib.suppress(OSError):
-            if self._directory is not None and (self._directory / RUNTIME_FILE).read_text("utf-8") == self._word:
-                (self._directory / RUNTIME_FILE).unlink()
 
 
 class HandlerWork:

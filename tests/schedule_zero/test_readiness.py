@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import zmq
 
 from schedule_zero.ports import reserve_port
-from schedule_zero.readiness import ServerRuntime, connected_handlers, ping_all, read_runtime
+from schedule_zero.readiness import connected_handlers, ping_all
 
 pytestmark = [pytest.mark.unit, pytest.mark.zmq]
 
@@ -60,18 +58,6 @@ def test_each_is_judged_by_its_own_answer(context: zmq.Context[zmq.Socket[bytes]
 def test_nobody_to_ask_is_no_wait(context: zmq.Context[zmq.Socket[bytes]]) -> None:
     """Without addresses the answer is empty and immediate."""
     assert ping_all(context, {}, 10.0) == {}
-
-
-def test_a_runtime_file_counts_for_its_own_process_only(tmp_path: Path) -> None:
-    """The file of an earlier server says nothing about the one that runs now."""
-    path = tmp_path / "server.json"
-    assert read_runtime(path, 7) is None
-    path.write_text(json.dumps({"pid": 7, "http_url": "http://h:1", "registration_address": "tcp://h:2"}))
-
-    assert read_runtime(path, 7) == ServerRuntime(7, "http://h:1", "tcp://h:2")
-    assert (read_runtime(path, 8), read_runtime(path, None)) == (None, None)
-    path.write_text("{")
-    assert read_runtime(path, 7) is None
 
 
 def test_a_server_that_does_not_answer_lists_nobody() -> None:

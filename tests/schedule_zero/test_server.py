@@ -204,6 +204,14 @@ def test_a_signal_stops_it_cleanly(process: Process, number: int) -> None:
     assert "Traceback" not in process.log.read_text()
 
 
+def test_a_successors_runtime_file_is_left(process: Process) -> None:
+    """A server that ends after another has taken its place does not remove the other's word."""
+    process.start()
+    process.runtime.write_text('{"pid": 1}')
+    assert process.kill(signal.SIGTERM) == ExitCode.OK
+    assert process.runtime.read_text() == '{"pid": 1}'
+
+
 def test_a_stop_does_not_wait_for_a_call_that_hangs(process: Process) -> None:
     """With a handler that never answers, SIGTERM ends the process soon after its stop_timeout of one second."""
     process.start()
