@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from schedule_zero.api.bodies import decode_json
 from schedule_zero.api.trigger_bodies import check_trigger
 from schedule_zero.errors import UnknownHandler
 from schedule_zero.refusals import AlreadyExists, IdempotencyConflict, InvalidRequest
@@ -148,9 +149,9 @@ class ScheduleForm:
     def _params(self) -> dict[str, Any]:
         text = self._text("job_params") or "{}"
         try:
-            value = msgspec.json.decode(text)
-        except msgspec.DecodeError:
-            raise Wrong("job_params", _json_error(text)) from None
+            value = decode_json(text.encode())
+        except msgspec.DecodeError as error:
+            raise Wrong("job_params", f"This is not JSON: {_place(text) or error}.") from None
         except RecursionError:
             raise Wrong("job_params", "This is nested too deeply.") from None
         if not isinstance(value, dict):
@@ -242,11 +243,12 @@ def _is_whole(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 9
 
 
-def _json_error(text: str) -> str:
+def _place(text: str) -> str:
+    """What is wrong in which line and column, where Python's own reader minds it as well."""
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
-        return f"This is not JSON: {error.msg} in line {error.lineno}, column {error.colno}."
+        return f"{error.msg} in line {error.lineno}, column {error.colno}"
     except RecursionError:
-        return "This is nested too deeply."
-    return "This is not JSON."
+        pass
+    return ""

@@ -70,6 +70,8 @@ def test_what_else_can_be_said_arrives(live: Any, browser: Any) -> None:
         ({"job_method": "nonsense"}, "job_method", "has no method &#x27;nonsense&#x27;; it has: echo, fail"),
         ({"job_params": "{'a': 1}"}, "job_params", "in line 1, column 2."),
         ({"job_params": "[1]"}, "job_params", "Expected a JSON object"),
+        ({"job_params": '{"a": "\\ud800"}'}, "job_params", "a text has half of a surrogate pair"),
+        ({"job_params": '{"a": NaN}'}, "job_params", "malformed: invalid character (byte 6)."),
         ({"job_params": "[" * 50_000}, "job_params", "This is nested too deeply."),
         ({"job_id": "a" * 201}, "job_id", "length &lt;= 200"),
         ({"interval__minutes": "often"}, "interval.minutes", "Expected a number, found &#x27;often&#x27;."),
