@@ -261,6 +261,7 @@ def test_the_database_crashes_and_returns(cluster: Any, postgres_server: Any, wi
             during = await asked
             for job in (before, during):
                 assert (await cluster.done(a, job)).outcome is Outcome.SUCCESS
+            await cluster.until(lambda: cluster.count["s"] >= 5, "firings")
             await a.remove("s")
             await cluster.until(idle(b), "all outcomes")
             assert cluster.count["during"] == 1
