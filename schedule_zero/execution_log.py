@@ -68,7 +68,8 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `incarnation` names the start of the handler in which the call ran, or may have run; it is told for executions
     of more than one attempt. `maybe_again` says that an earlier attempt may have run in another start of the
-    handler, which has taken its memory of that along: the work may have been done twice.
+    handler, which has taken its memory of that along: the work may have been done twice. `broken_off` says that nobody
+    saw the end: it is known that the call was about to be made, and not how long it took.
     """
 
     number: int
@@ -77,6 +78,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     error: str | None = None
     incarnation: str | None = None
     maybe_again: bool = False
+    broken_off: bool = False
 
 
 class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True):

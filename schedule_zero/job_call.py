@@ -12,7 +12,7 @@ import msgspec
 from schedule_zero.execution_log import BROKEN_OFF, Attempt, ExecutionRecord
 from schedule_zero.takings import Taking
 
-__all__ = ["JobCall", "RetryPolicy", "begun", "changed", "located", "with_broken_off"]
+__all__ = ["JobCall", "RetryPolicy", "begun", "broken_off", "changed", "located", "with_broken_off"]
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,14 @@ def with_broken_off(call: JobCall, record: ExecutionRecord) -> ExecutionRecord:
     attempts, started = record.attempts, record.started_at
     for at, incarnation in call.earlier:
         if incarnation and all(attempt.started_at != at for attempt in attempts):
-            attempts = (*attempts, Attempt(len(attempts) + 1, at, 0.0, BROKEN_OFF, incarnation=incarnation))
+            attempts = (*attempts, broken_off(len(attempts) + 1, at, incarnation))
             started = min(at, started or at)
     return changed(record, attempts=attempts, started_at=started)
+
+
+def broken_off(number: int, at: datetime, incarnation: str) -> Attempt:
+    """An attempt of which only is known that it was about to be made, at that start of the handler."""
+    return Attempt(number, at, 0.0, BROKEN_OFF, incarnation=incarnation or None, broken_off=True)
 
 
 def located(attempt: Attempt, earlier: tuple[Attempt, ...], here: str | None) -> Attempt:

@@ -27,8 +27,8 @@ from schedule_zero.errors import (
     TransportError,
     UnknownHandler,
 )
-from schedule_zero.execution_log import BROKEN_OFF, Attempt, ExecutionLog, ExecutionRecord, Outcome
-from schedule_zero.job_call import JobCall, RetryPolicy, begun, changed, located, with_broken_off
+from schedule_zero.execution_log import Attempt, ExecutionLog, ExecutionRecord, Outcome
+from schedule_zero.job_call import JobCall, RetryPolicy, begun, broken_off, changed, located, with_broken_off
 from schedule_zero.log_context import bound_log
 from schedule_zero.turns import Turns
 from schedule_zero.wire import ErrorCode
@@ -271,7 +271,7 @@ class JobExecutor:
     async def _note(self, call: JobCall, record: ExecutionRecord) -> None:
         """Write down that a call is about to be made, as the taking of a job does that is called at once."""
         at, here = datetime.now(UTC), self._incarnation(call.handler_id)
-        under_way = Attempt(len(record.attempts) + 1, at, 0.0, BROKEN_OFF, incarnation=here or None)
+        under_way = broken_off(len(record.attempts) + 1, at, here)
         await self._log.record_attempt(changed(record, attempts=(*record.attempts, under_way)))
 
     async def _take_note_back(self, record: ExecutionRecord) -> None:

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 
-from schedule_zero.execution_log import BROKEN_OFF, ExecutionRecord
+from schedule_zero.execution_log import ExecutionRecord
 from schedule_zero.service_events import EventKind, ServiceEvent
 
 __all__ = ["HTTP_SECONDS", "JOB_SECONDS", "Metrics", "Spread"]
@@ -91,7 +91,7 @@ class Metrics:
         """Measure a job that was called."""
         calls = self.calls.setdefault(self._label(record.handler_id), Spread(JOB_SECONDS))
         for attempt in record.attempts:
-            if attempt.error != BROKEN_OFF:  # nobody knows how long that took
+            if not attempt.broken_off:  # nobody knows how long that took
                 calls.add(attempt.duration)
         self.jobs_maybe_twice += any(attempt.maybe_again for attempt in record.attempts)
         due = record.scheduled_for or record.accepted_at

@@ -48,6 +48,14 @@ def test_every_attempt_is_a_call_and_lateness_counts_from_when_it_was_due() -> N
     assert [count for bound, count in metrics.lateness.cumulated() if bound in ("0.1", "0.25")] == [0, 1]
 
 
+def test_an_attempt_that_was_broken_off_has_no_duration() -> None:
+    """Whatever its error says: nobody saw its end."""
+    metrics = Metrics()
+    attempts = (Attempt(1, NOON, 0.0, "in other words", broken_off=True), Attempt(2, NOON, 0.2))
+    metrics.executed(ExecutionRecord(job_id="j", handler_id="h", method="m", attempts=attempts))
+    assert (metrics.calls["h"].count, metrics.calls["h"].sum) == (1, 0.2)
+
+
 def test_jobs_that_may_have_run_twice_are_counted_once() -> None:
     """However many of its attempts are marked, a job counts once; one of which none is marked does not."""
     metrics = Metrics()

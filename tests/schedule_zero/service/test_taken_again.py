@@ -51,7 +51,7 @@ def test_after_a_kill_in_the_midst_of_a_call_another_handler_may_have_done_it_ag
                     (BROKEN_OFF, before.incarnation, False),
                     (None, after.incarnation, True),
                 ]
-                assert [attempt.number for attempt in record.attempts] == [1, 2]
+                assert [(attempt.number, attempt.broken_off) for attempt in record.attempts] == [(1, True), (2, False)]
                 assert record.started_at == record.attempts[0].started_at
                 metrics = Metrics()
                 metrics.executed(record)
