@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from schedule_zero.exits import ExitCode
 from schedule_zero.governor_base import ProcessInfo, ProcessStatus
 from schedule_zero.restart_policy import Restarts
-from schedule_zero.stop_report import Ending
+from schedule_zero.stop_report import Ending, Forced
 from schedule_zero.unit import Launch, Unit
 
 __all__ = ["Governed"]
@@ -100,7 +100,7 @@ class Governed(Generic[L]):
         When ``gives_way()`` first it is left to whoever finishes it instead, and the answer is False.
         """
         with self.busy:
-            forced, hurried = "", False
+            forced, hurried = Forced.NOTHING, False
             # Once at least: what ended while others were waited for must not count as killed.
             code = self.process.poll()
             self.exit_code = self.exit_code if code is None else code
@@ -109,22 +109,23 @@ class Governed(Generic[L]):
                     return False
                 code = self.process.wait(0.01)
                 self.exit_code = self.exit_code if code is None else code
-            after = 0.0 if self._asked is None else time.monotonic() - self._asked[0]
             if self.process.incarnation is not None:
-                forced, hurried = "given up" if self.process.pid is None else "killed", hurry()
+                forced, hurried = self.process.forced, hurry()
                 self.last_error = f"{self.process.label} has not stopped in time and {self.process.force}"
                 _log.warning("%s: %s", self.name, self.last_error)
                 self.process.kill()
                 self.exit_code = self.process.wait(5.0)
             self.process.poll()
-            self._note_ending(forced, hurried, after)
+            self._note_ending(forced, hurried)
             self.ready = False
             return True
 
-    def _note_ending(self, forced: str, hurried: bool, after: float) -> None:
+    def _note_ending(self, forced: Forced, hurried: bool) -> None:
         if self._asked is None:  # it did not run when it was told
             return
-        self.ending = Ending(self.exit_code, forced, hurried, ready=self._asked[1], after=round(after, 3))
+        asked, ready = self._asked
+        after = round(time.monotonic() - asked, 3)
+        self.ending = Ending(self.exit_code, forced, hurried, ready=ready, after=after)
         self._asked = None
         if not forced and self.exit_code != ExitCode.OK:
             _log.warning("%s: %s %s when it was told to stop", self.name, self.process.label, _ending(self.exit_code))

@@ -23,6 +23,7 @@ from schedule_zero.files import make_folder
 from schedule_zero.launch import ProcessLaunch
 from schedule_zero.lifeline import PID_FILE_VARIABLE
 from schedule_zero.pidfile import PidFile
+from schedule_zero.stop_report import Forced
 from schedule_zero.usage import process_usage
 
 __all__ = ["ProcessManager"]
@@ -43,6 +44,7 @@ class ProcessManager:
     """
 
     force = "is killed"
+    forced = Forced.KILLED
 
     def __init__(
         self,

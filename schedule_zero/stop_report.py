@@ -13,11 +13,13 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from schedule_zero.files import write_atomically
 
-__all__ = ["FILE", "Ending", "StopReport", "read_stop_report", "write_stop_report"]
+__all__ = ["FILE", "Ending", "Forced", "StopReport", "read_stop_report", "write_stop_report"]
 
 FILE = "stopped.json"
 """Name of the file in the deployment's folder."""
@@ -25,18 +27,27 @@ FILE = "stopped.json"
 _log = logging.getLogger(__name__)
 
 
+class Forced(StrEnum):
+    """What had to be done about a service that was told to stop."""
+
+    NOTHING = ""
+    KILLED = "killed"
+    #: A thread, which cannot be killed, was left to itself.
+    GIVEN_UP = "given up"
+
+
 @dataclass(frozen=True)
 class Ending:
     """How one service that ran ended when it was told to.
 
     ``code`` is its exit code (negative: the signal that ended it; None: nobody saw it). ``forced`` is empty when it
-    ended by itself, else what had to be done: ``killed``, and with a thread ``given up``. ``hurried`` says that it got
+    ended by itself, else what had to be done, see `Forced`. ``hurried`` says that it got
     less than its time, because the stop was asked for a second time. ``ready`` is whether it had answered before, and
     so listened to signals. ``after`` is the seconds from the request until its end was seen.
     """
 
     code: int | None
-    forced: str = ""
+    forced: Forced = Forced.NOTHING
     hurried: bool = False
     ready: bool = True
     after: float = 0.0
@@ -70,7 +81,11 @@ def read_stop_report(folder: Path) -> StopReport | None:
     """The last stop's report; None when there is none, or it is not understandable."""
     try:
         data = json.loads((folder / FILE).read_text("utf-8"))
-        services = {str(name): Ending(**told) for name, told in data["services"].items()}
+        services = {str(name): _ending(**told) for name, told in data["services"].items()}
         return StopReport(int(data["pid"]), float(data["at"]), services)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _ending(code: int | None, forced: str = "", **more: Any) -> Ending:
+    return Ending(code, Forced(forced), **more)

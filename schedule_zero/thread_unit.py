@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from schedule_zero.barriers import reached
 from schedule_zero.errors import ConfigError, PortTaken, ScheduleZeroError, StoreUnusable
 from schedule_zero.exits import ExitCode
+from schedule_zero.stop_report import Forced
 
 __all__ = ["ThreadLaunch", "ThreadUnit", "Work"]
 
@@ -53,6 +54,7 @@ class ThreadUnit:
     """Runs one piece of work after the other, each in a thread of its own (see `Unit`)."""
 
     force = "cannot be killed: it is left to itself"
+    forced = Forced.GIVEN_UP
     pid = None
 
     def __init__(self, name: str) -> None:

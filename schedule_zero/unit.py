@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeVar
 
+from schedule_zero.stop_report import Forced
+
 __all__ = ["Launch", "Unit"]
 
 
@@ -42,6 +44,10 @@ class Unit(Protocol[L]):
     @property
     def force(self) -> str:
         """What `kill` does to it, as the end of a sentence."""
+
+    @property
+    def forced(self) -> Forced:
+        """The same for a report."""
 
     def begin(self, launch: L) -> int:
         """Start; answers the incarnation. Raises OSError when it cannot be started."""

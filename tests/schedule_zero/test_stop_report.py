@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from schedule_zero.stop_report import Ending, StopReport, read_stop_report, write_stop_report
+from schedule_zero.stop_report import Ending, Forced, StopReport, read_stop_report, write_stop_report
 
 pytestmark = pytest.mark.governor
 
@@ -56,7 +56,7 @@ def test_what_did_not_run_when_it_was_told_to_stop_is_not_told_of(govern: Any, e
 @pytest.mark.unit
 def test_a_report_is_read_as_it_was_written_and_nothing_else_is_one(tmp_path: Path) -> None:
     """Of a file that is missing, broken or not ours nothing is believed."""
-    ends = {"h1": Ending(-9, "killed", hurried=True, ready=False, after=0.5)}
+    ends = {"h1": Ending(-9, Forced.KILLED, hurried=True, ready=False, after=0.5), "h2": Ending(0)}
     assert read_stop_report(tmp_path) is None
 
     write_stop_report(tmp_path, ends)
@@ -64,7 +64,11 @@ def test_a_report_is_read_as_it_was_written_and_nothing_else_is_one(tmp_path: Pa
     assert found is not None
     assert found == StopReport(os.getpid(), found.at, ends)
 
-    for text in ("", "[]", '{"pid": 1, "at": 2, "services": {"h1": {"colour": 3}}}'):
+    assert found.services["h1"].forced is Forced.KILLED
+
+    odd = ('{"colour": 3}', '{"code": 1, "forced": "x"}')
+    told = [f'{{"pid": 1, "at": 2, "services": {{"h1": {end}}}}}' for end in odd]
+    for text in ("", "[]", *told):
         (tmp_path / "stopped.json").write_text(text)
         assert read_stop_report(tmp_path) is None
 
