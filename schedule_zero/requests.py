@@ -11,7 +11,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from schedule_zero.errors import ProtocolError
 from schedule_zero.patterns import ID
+from schedule_zero.refusals import InvalidRequest
+from schedule_zero.wire import require_json
 
 Id = Annotated[str, Meta(min_length=1, max_length=200, pattern=ID)]
 #: An instant with its offset, as ISO 8601.
@@ -105,7 +108,10 @@ class JobState(enum.Enum):
 
 
 def call_kwargs(request: RunNow | NewSchedule) -> dict[str, Any]:
-    """The keyword arguments of the job that the request makes."""
+    """The keyword arguments of the job that the request makes.
+
+    Raises `InvalidRequest` for parameters that are not JSON, which a caller in Python can give.
+    """
     spec = CallSpec(
         handler_id=request.handler_id,
         method=request.job_method,
@@ -115,5 +121,9 @@ def call_kwargs(request: RunNow | NewSchedule) -> dict[str, Any]:
         retry=request.retry,
         at_most_once=request.at_most_once,
     )
-    kwargs: dict[str, Any] = msgspec.to_builtins(spec)
+    try:
+        kwargs: dict[str, Any] = msgspec.to_builtins(spec)
+        require_json(request.job_params, "this")
+    except (ProtocolError, TypeError, RecursionError) as error:
+        raise InvalidRequest("job_params", str(error)) from None
     return kwargs

@@ -2,8 +2,9 @@
 
 Request: `{"method": str, "params": object, "request_id": str, "patience": int}`; all but the first may be missing or
 null. Reply: `{"success": true, "result": any, "request_id": str}` or `{"success": false, "error": str, "code": str,
-"request_id": str}`, and `incarnation` where a handler of ours ran the call. Numbers that JSON lacks (NaN, infinity)
-become null. Unknown fields of a request are ignored, those of a reply are kept in `Reply.extra`.
+"request_id": str}`, and `incarnation` where a handler of ours ran the call. What JSON lacks (NaN, bytes, keys that are
+not text) is refused in parameters and in what a method returns, see `require_json`. Unknown fields of a request are
+ignored, those of a reply are kept in `Reply.extra`.
 
 Example:
     >>> decode_request(encode_request("echo", {"n": 1}, "r-1"))
@@ -119,7 +120,10 @@ def encode_request(
     message: dict[str, Any] = {"method": method, "params": params if params is not None else {}}
     if request_id is not None:
         message["request_id"] = request_id
-    return _encoded(message, "request", limit)
+    data = _encoded(message, "request", limit)
+    # After that: what has been encoded has an end.
+    require_json(message["params"], "params")
+    return data
 
 
 def with_patience(request: bytes, patience: int) -> bytes:
@@ -152,8 +156,11 @@ def decode_request(data: bytes) -> Request:
 def encode_reply(reply: Reply, *, limit: int = MAX_BYTES) -> bytes:
     """The bytes of a reply; a success carries `result`, a failure `error` and `code`, as the protocol has it.
 
+    What a method has returned, and `result` therefore holds, is checked by `require_json` before; our own replies hold
+    nothing else.
+
     Raises:
-        ProtocolError: the result holds something that JSON cannot, or is larger than `limit` bytes.
+        ProtocolError: the result cannot be encoded at all, or is larger than `limit` bytes.
     """
     message: dict[str, Any] = dict(reply.extra)
     message["success"] = reply.success

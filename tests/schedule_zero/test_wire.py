@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -126,6 +127,30 @@ def test_what_json_cannot_hold_is_refused() -> None:
         wire.encode_reply(Reply(True, object()))
     with pytest.raises(ProtocolError, match="request of 135 bytes is larger than the limit of 100 bytes"):
         wire.encode_request("m", {"text": "x" * 100}, limit=100)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (float("nan"), "params holds nan, which JSON cannot say"),
+        ([float("-inf")], "params holds -inf, which JSON cannot say"),
+        ({"b": b"x"}, "params holds a bytes, which JSON cannot say"),
+        ({1: 2}, "params holds the key 1, and keys of JSON are text"),
+    ],
+)
+def test_what_the_encoder_would_change_is_refused_in_parameters(value: Any, says: str) -> None:
+    """As in results: the method would get null, base64 or another key."""
+    with pytest.raises(ProtocolError) as caught:
+        wire.encode_request("m", {"value": value})
+    assert str(caught.value) == says
+
+
+def test_parameters_that_hold_themselves_are_refused() -> None:
+    """They have no end, and are not looked for one."""
+    value: list[Any] = []
+    value.append(value)
+    with pytest.raises(ProtocolError, match="request cannot be written as JSON"):
+        wire.encode_request("m", {"value": value})
 
 
 def test_failure_reply_on_the_wire() -> None:

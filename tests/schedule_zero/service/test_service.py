@@ -10,7 +10,7 @@ import pytest
 
 from schedule_zero.errors import UnknownHandler
 from schedule_zero.execution_log import Outcome
-from schedule_zero.refusals import NotFound
+from schedule_zero.refusals import InvalidRequest, NotFound
 from schedule_zero.requests import JobState, Retry
 
 pytestmark = pytest.mark.integration
@@ -133,5 +133,17 @@ def test_events_tell_what_happens(kit: Any) -> None:
             assert [event.kind.value for event in events] == ["job.added", "job.started", "job.finished"]
             assert {event.job_id for event in events} == {job_id}
             assert [record.outcome for record in records] == [events[-1].outcome] == [Outcome.SUCCESS]
+
+    kit.run(scene)
+
+
+@pytest.mark.parametrize("value", [float("nan"), b"x", {1: 2}, 1j, {"s": {1}}])
+def test_parameters_that_are_no_json_are_refused_when_they_are_submitted(kit: Any, value: Any) -> None:
+    """By a caller in Python: the handler would get something else, or the call would fail when it is due."""
+
+    async def scene() -> None:
+        async with kit.serving() as service:
+            with pytest.raises(InvalidRequest, match=r"job_params: "):
+                await service.run_now(kit.request(value=value))
 
     kit.run(scene)
