@@ -29,8 +29,6 @@ _COLUMNS = (
 # Once outcome and job row are both there, a crash may still bring the job back: only the row stops it from
 # running again.
 _DONE = "outcome IS NOT NULL AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = executions.job_id)"
-#: Microseconds from the epoch within which there are dates.
-_FAR = 60_000_000_000_000_000
 _INSERT = f"INSERT INTO executions ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 _BEGIN = f"{_INSERT} ON CONFLICT (job_id) DO NOTHING"
 _UPSERT = f"""{_INSERT}
@@ -296,8 +294,7 @@ def _from_row(row: Sequence[Any]) -> ExecutionRecord:
 def _in_part(row: Sequence[Any], error: str) -> ExecutionRecord:
     """What can be told of a row that makes no sense as a whole; an outcome that nobody knows is `ABANDONED`."""
     known = {outcome.value: outcome for outcome in Outcome}
-    instants = [instant(value) if isinstance(value, int) and abs(value) < _FAR else None for value in row[4:8]]
-    scheduled_for, accepted_at, started_at, ended_at = instants
+    scheduled_for, accepted_at, started_at, ended_at = map(_instant_if_any, row[4:8])
     return ExecutionRecord(
         job_id=str(row[0]),
         schedule_id=None if row[1] is None else str(row[1]),
@@ -310,6 +307,14 @@ def _in_part(row: Sequence[Any], error: str) -> ExecutionRecord:
         outcome=None if row[9] is None else known.get(row[9], Outcome.ABANDONED),
         error=error,
     )
+
+
+def _instant_if_any(value: Any) -> datetime | None:
+    """The instant; None for what is none."""
+    try:
+        return instant(value)
+    except (OverflowError, TypeError, ValueError):
+        return None
 
 
 def _whole(row: Sequence[Any]) -> ExecutionRecord:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from schedule_zero.database import Database
 from schedule_zero.execution_log import Attempt, Cursor, ExecutionLog, ExecutionRecord, Filters, Outcome
 from schedule_zero.schema import micros
 
@@ -254,5 +255,25 @@ def test_the_few_that_are_wanted_are_found_without_a_look_at_all() -> None:
         assert "executions_failed" in plans[1]
         assert "executions_of_schedule (schedule_id=?)" in plans[2]
         assert "TEMP B-TREE" not in str(plans)
+
+    run(scene)
+
+
+def test_of_a_damaged_record_every_instant_is_shown_that_is_one() -> None:
+    """Also one in the far future, for which a schedule may be; what is no instant is left out, and says so."""
+    far = datetime(9000, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
+
+    async def scene() -> None:
+        database = Database(None)
+        await database.start()
+        log = ExecutionLog(database)
+        await log.record_outcome(record("a", scheduled_for=far, accepted_at=NOW))
+        damage = "UPDATE executions SET attempts = 'none', accepted_at = 'noon', started_at = 9000000000000000000"
+        await database.write(lambda c: c.execute(damage).rowcount)
+        shown = await log.get("a")
+        assert shown is not None
+        assert (shown.scheduled_for, shown.accepted_at, shown.started_at, shown.ended_at) == (far, None, None, NOW)
+        assert (shown.error or "").startswith("this record cannot be read in full: ")
+        await database.close()
 
     run(scene)
