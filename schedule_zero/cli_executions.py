@@ -89,7 +89,7 @@ def errors(limit: int, as_json: bool, api: ApiClient) -> None:
 
     Example: schedule-zero executions errors --limit 5
     """
-    show(api.call("GET", "/api/executions/errors", query={"limit": limit}), as_json, _COLUMNS)
+    show(api.collect("/api/executions/errors", "executions", {}, limit), as_json, _COLUMNS)
 
 
 @executions.command()

@@ -6,29 +6,42 @@ harness and the executor after a crash all ask here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from schedule_zero.database import Database
 from schedule_zero.dialect import Session
 from schedule_zero.requests import Instant
+from schedule_zero.row_pages import rows_within
 from schedule_zero.schema import instant, micros
 from schedule_zero.storage import Storage
+from schedule_zero.unreadable import Page
 
+T = TypeVar("T")
 #: The most rows that one query returns.
 MAX_LIMIT = 1000
 _COLUMNS = (
     "job_id, schedule_id, handler_id, method, scheduled_for, accepted_at, started_at, ended_at,"
     " attempts, outcome, error, result"
 )
+#: The columns that may be large: results, and what handlers say.
+_LARGE = ("attempts", "error", "result")
 # Once outcome and job row are both there, a crash may still bring the job back: only the row stops it from
 # running again.
 _DONE = "outcome IS NOT NULL AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = executions.job_id)"
+#: Seconds after which a transaction that drops executions is to end, and how many it drops at most with one statement.
+_MOMENT, _PIECE = 0.1, 256
+#: Damaged rows without an end are nobody's newest.
+_NEWEST = (
+    f"SELECT ended_at, job_id FROM executions WHERE {_DONE} AND ended_at IS NOT NULL"
+    " ORDER BY ended_at DESC, job_id DESC LIMIT 1 OFFSET ?"
+)
 _INSERT = f"INSERT INTO executions ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 _BEGIN = f"{_INSERT} ON CONFLICT (job_id) DO NOTHING"
 _UPSERT = f"""{_INSERT}
@@ -104,7 +117,9 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """Which executions a query wants; `since` bounds `ended_at` from below, `newest` puts the latest first."""
+    """Which executions a query wants; `since` bounds `ended_at` from below, `newest` puts the latest first, `failed`
+    wants only those that did not succeed.
+    """
 
     handler_id: str | None = None
     schedule_id: str | None = None
@@ -112,6 +127,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     after: Cursor | None = None
     newest: bool = False
+    failed: bool = False
 
 
 def insert_record(c: Session, record: ExecutionRecord) -> bool:
@@ -125,6 +141,10 @@ def find_record(c: Session, job_id: str) -> ExecutionRecord | None:
     """The record of that job, or None."""
     row = c.execute(f"SELECT {_COLUMNS} FROM executions WHERE job_id = ?", (job_id,)).fetchone()
     return None if row is None else _from_row(row)
+
+
+async def _at_leisure(work: Awaitable[T]) -> T:
+    return await work
 
 
 class ExecutionLog:
@@ -174,14 +194,24 @@ class ExecutionLog:
     async def query(
         self, filters: Filters | None = None, *, limit: int = 100, offset: int = 0
     ) -> list[ExecutionRecord]:
-        """Finished executions by (ended_at, job id), oldest first unless told; `limit` is cut to 1000."""
-        wanted = filters or Filters()
-        where, values = _where(wanted)
-        order = "ended_at DESC, job_id DESC" if wanted.newest else "ended_at, job_id"
-        query = f"SELECT {_COLUMNS} FROM executions WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
-        values += [max(0, min(limit, MAX_LIMIT)), max(0, offset)]
+        """Finished executions by (ended_at, job id), oldest first unless told; `limit` is cut to 1000.
+
+        However large they are: for whom that is too much there is `page`.
+        """
+        query, values, _ = _query(filters or Filters(), _between(limit), offset)
         rows = await self._db.read(lambda c: c.execute(query, values).fetchall())
         return [_from_row(row) for row in rows]
+
+    async def page(
+        self, filters: Filters | None = None, *, limit: int = 100, offset: int = 0, results: bool = True
+    ) -> Page[ExecutionRecord, Cursor]:
+        """As `query`, but less if they are large: 4 MiB, or one. Without `results` these are not even read."""
+        most = _between(limit)
+        # One more than is wanted shows whether there are more.
+        query, values, order = _query(filters or Filters(), most + 1, offset, results=results)
+        rows, cut = await self._db.read(lambda c: rows_within(c, query, values, order=order, large=_LARGE))
+        shown, more = rows[:most], cut or len(rows) > most
+        return Page([_from_row(row) for row in shown], _place(shown[-1]) if shown and more else None)
 
     async def count(self, filters: Filters | None = None) -> int:
         """How many finished executions match."""
@@ -205,29 +235,59 @@ class ExecutionLog:
 
     async def errors(self, *, limit: int = 100) -> list[ExecutionRecord]:
         """The latest executions that did not succeed, newest first."""
-        query = (
-            f"SELECT {_COLUMNS} FROM executions WHERE outcome IS NOT NULL AND outcome != 'success'"
-            " ORDER BY ended_at DESC, job_id DESC LIMIT ?"
-        )
-        rows = await self._db.read(lambda c: c.execute(query, (max(0, min(limit, MAX_LIMIT)),)).fetchall())
-        return [_from_row(row) for row in rows]
+        return await self.query(Filters(failed=True, newest=True), limit=limit)
 
-    async def purge(self, max_age: float | None = None, max_count: int | None = None) -> int:
+    async def purge(
+        self, max_age: float | None = None, max_count: int | None = None, *, each: Callable[..., Any] = _at_leisure
+    ) -> int:
         """Drop finished executions older than `max_age` seconds and all but the newest `max_count`; returns how
         many.
-        """
-        cutoff = None if max_age is None else micros(datetime.now(UTC) - timedelta(seconds=max_age))
-        return await self._db.write(lambda c: _purge(c, cutoff, max_count))
 
-    async def clear(self) -> int:
-        """Drop all finished executions; those that go on stay. Returns how many."""
-        query = f"DELETE FROM executions WHERE {_DONE}"
-        return await self._db.write(lambda c: c.execute(query).rowcount)
+        That takes many transactions, none of them long; `each` awaits one of them, and may bound that.
+        """
+        removed = 0
+        if max_age is not None:
+            removed += await self._drop(Cursor(micros(datetime.now(UTC) - timedelta(seconds=max_age)) or 0, ""), each)
+        if max_count is not None:
+            last = await each(self._db.write(lambda c: c.execute(_NEWEST, (max(0, max_count - 1),)).fetchone()))
+            if last is not None:
+                removed += await self._drop(Cursor(*last), each, with_it=max_count == 0)
+        return removed
+
+    async def clear(self, *, each: Callable[..., Any] = _at_leisure) -> int:
+        """Drop all executions that have finished by now; those that go on stay. Returns how many. As `purge`."""
+        odd = f"DELETE FROM executions WHERE {_DONE} AND ended_at IS NULL"
+        removed: int = await each(self._db.write(lambda c: c.execute(odd).rowcount))
+        return removed + await self.purge(max_count=0, each=each)
+
+    async def _drop(self, before: Cursor, each: Callable[..., Any], *, with_it: bool = False) -> int:
+        removed, more = 0, True
+        while more:
+            gone, more = await each(self._db.write(lambda c: _drop_some(c, before, with_it=with_it)))
+            removed += gone
+        return removed
 
 
 def to_json(record: ExecutionRecord) -> Mapping[str, Any]:
     """The record as plain JSON values: enums as their values, instants as ISO 8601."""
     return cast("Mapping[str, Any]", msgspec.to_builtins(record))
+
+
+def _between(limit: int) -> int:
+    return max(0, min(limit, MAX_LIMIT))
+
+
+def _place(row: Sequence[Any]) -> Cursor:
+    return Cursor(row[7] if isinstance(row[7], int) else 0, row[0])
+
+
+def _query(filters: Filters, limit: int, offset: int, *, results: bool = True) -> tuple[str, list[Any], str]:
+    """A statement with its values and its order; a place for results is there also without `results`."""
+    where, values = _where(filters)
+    order = "ended_at DESC, job_id DESC" if filters.newest else "ended_at, job_id"
+    columns = _COLUMNS if results else _COLUMNS.replace(" result", " NULL AS result")
+    query = f"SELECT {columns} FROM executions WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
+    return query, [*values, limit, max(0, offset)], order
 
 
 def _where(filters: Filters) -> tuple[str, list[Any]]:
@@ -242,8 +302,8 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
         if value is not None:
             conditions.append(condition)
             values.append(value)
-    if filters.outcome not in (None, Outcome.SUCCESS):
-        # Says nothing new, but lets the index of failures be used.
+    if filters.failed or filters.outcome not in (None, Outcome.SUCCESS):
+        # Of an outcome this says nothing new, but lets the index of failures be used.
         conditions.append("outcome != 'success'")
     if filters.after is not None:
         conditions.append(f"(ended_at, job_id) {'<' if filters.newest else '>'} (?, ?)")
@@ -251,20 +311,23 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
     return " AND ".join(conditions), values
 
 
-def _purge(c: Session, cutoff: int | None, max_count: int | None) -> int:
-    removed = 0
-    if cutoff is not None:
-        removed += c.execute(
-            f"DELETE FROM executions WHERE {_DONE} AND ended_at < ?",
-            (cutoff,),
-        ).rowcount
-    if max_count is not None:
-        removed += c.execute(
-            f"DELETE FROM executions WHERE job_id IN (SELECT job_id FROM executions WHERE {_DONE}"
-            " ORDER BY ended_at DESC, job_id DESC LIMIT 9223372036854775807 OFFSET ?)",
-            (max_count,),
-        ).rowcount
-    return removed
+def _drop_some(c: Session, before: Cursor, *, with_it: bool) -> tuple[int, bool]:
+    """Drop what is done and stands before a place, as much as can be in a moment, the oldest first; how many that
+    were, and whether there are more.
+    """
+    some = (
+        f"SELECT job_id FROM executions WHERE {_DONE} AND (ended_at, job_id) {'<=' if with_it else '<'} (?, ?)"
+        " ORDER BY ended_at, job_id LIMIT ?"
+    )
+    begun, removed, piece = time.monotonic(), 0, 1
+    while True:
+        values = (before.ended_at, before.job_id, piece)
+        gone = c.execute(f"DELETE FROM executions WHERE job_id IN ({some})", values).rowcount
+        removed += gone
+        if gone < piece or time.monotonic() - begun >= _MOMENT:
+            return removed, gone == piece
+        # One with a result of 8 MiB takes as long as a thousand small ones.
+        piece = min(2 * piece, _PIECE)
 
 
 def _to_row(record: ExecutionRecord) -> tuple[Any, ...]:

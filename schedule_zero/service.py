@@ -22,7 +22,7 @@ from apscheduler import Event, Job
 from schedule_zero.addressees import Addressees
 from schedule_zero.bounded import Bounded
 from schedule_zero.closing import close_in_thread
-from schedule_zero.execution_log import ExecutionLog, ExecutionRecord, Filters
+from schedule_zero.execution_log import Cursor, ExecutionLog, ExecutionRecord, Filters
 from schedule_zero.handler_facts import HandlerFacts
 from schedule_zero.handler_registry import HandlerRecord, RegistryManager
 from schedule_zero.health import health_of
@@ -244,19 +244,19 @@ class SchedulerService:
         async with self._bounded():
             return await self._log.query(filters, limit=limit, offset=offset)
 
+    async def executions_page(self, filters: Filters, **wanted: Any) -> Page[ExecutionRecord, Cursor]:
+        """Finished executions, less of them if they are large; see `ExecutionLog.page`."""
+        async with self._bounded():
+            return await self._log.page(filters, **wanted)
+
     async def execution_stats(self) -> dict[str, Any]:
         """Counts by outcome and handler, see `ExecutionLog.stats`."""
         async with self._bounded():
             return await self._log.stats()
 
-    async def execution_errors(self, *, limit: int = 100) -> list[ExecutionRecord]:
-        """The latest executions that did not succeed, newest first."""
-        async with self._bounded():
-            return await self._log.errors(limit=limit)
-
     async def clear_executions(self) -> int:
-        """Drop all finished executions; returns how many."""
-        return await self._changed(self._log.clear())
+        """Drop all finished executions; returns how many. Takes as long as it takes, and holds up nobody."""
+        return await self._log.clear(each=self._changed)
 
     async def _run_job(self, job: Job) -> None:
         assert self._executor is not None

@@ -14,7 +14,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from apscheduler import Event, Job, JobOutcome, JobResult
@@ -28,6 +28,7 @@ from schedule_zero.execution_log import ExecutionRecord
 from schedule_zero.idempotency import claim_key, find_key
 from schedule_zero.refusals import JobUnderWay
 from schedule_zero.removing import remove_job
+from schedule_zero.row_pages import rows_within
 from schedule_zero.rows import JOB_COLUMNS, job_of, metadata_text
 from schedule_zero.schema import span
 from schedule_zero.storage import Storage
@@ -37,6 +38,8 @@ from schedule_zero.unreadable import Page, read_rows
 
 __all__ = ["Chooser", "JobStore", "SqliteStore", "clean"]
 
+#: The columns of a job that may be large.
+_LARGE: Final = ("kwargs", "metadata")
 #: Work that acquires jobs.
 Chooser = Callable[[Session], Acquired]
 
@@ -139,16 +142,19 @@ class JobStore(ScheduleStore):
     async def page_jobs(
         self, *, task: str | None = None, acquired: bool | None = None, after: int = 0, limit: int = 100
     ) -> Page[Job, int]:
-        """Up to `limit` jobs that have not ended, in order of arrival, from place `after` on."""
+        """Up to `limit` jobs that have not ended, in order of arrival, from place `after` on.
+
+        There are less on a page if they are large.
+        """
         wanted, values = "seq > ?", [after] if task is None else [after, task]
         wanted += "" if task is None else " AND task_id = ?"
         if acquired is not None:
             wanted += f" AND acquired_by IS {'NOT NULL' if acquired else 'NULL'}"
         query = f"SELECT {JOB_COLUMNS}, seq FROM jobs WHERE {wanted} ORDER BY seq LIMIT {int(limit)}"
-        rows = await self._db.read(lambda c: select(c, query, *values))
+        rows, cut = await self._db.read(lambda c: rows_within(c, query, values, order="seq", large=_LARGE))
         read = read_rows((row[:-1] for row in rows), job_of)
         jobs = self.unreadable.take("job", read, self._logger)
-        return Page(jobs, rows[-1][-1] if rows and len(rows) == limit else None, read.wrong)
+        return Page(jobs, rows[-1][-1] if rows and (cut or len(rows) == limit) else None, read.wrong)
 
     async def count_waiting(self) -> int:
         """How many jobs nobody has acquired."""

@@ -33,6 +33,7 @@ from schedule_zero.apscheduler_fixes.long_absence import caught_up
 from schedule_zero.clock_shift import shifted_schedule, unshifted_job, unshifted_result
 from schedule_zero.dialect import Session, for_update, now, select, upsert
 from schedule_zero.idempotency import claim_key
+from schedule_zero.row_pages import rows_within
 from schedule_zero.rows import (
     JOB_COLUMNS,
     SCHEDULE_COLUMNS,
@@ -52,6 +53,8 @@ _INSERT_JOB = f"INSERT INTO jobs ({JOB_COLUMNS}) VALUES ({marks(JOB_COLUMNS)}) O
 _INSERT = f"INSERT INTO schedules ({SCHEDULE_COLUMNS}) VALUES ({marks(SCHEDULE_COLUMNS)}) ON CONFLICT (id) DO NOTHING"
 _REPLACE = upsert("schedules", SCHEDULE_COLUMNS)
 _SELECT = f"SELECT {SCHEDULE_COLUMNS} FROM schedules"
+_LARGE: Final = ("kwargs", '"trigger"', "metadata")
+"""The columns of a schedule that may be large."""
 _NEXT_FIRE: Final = 11
 """The place of that column in `SCHEDULE_COLUMNS`."""
 _BEFORE_ALL: Final = -(1 << 63)
@@ -141,18 +144,23 @@ class ScheduleStore(TaskStore):
     async def page_schedules(
         self, *, task: str | None = None, after: str = "", limit: int = 1000
     ) -> Page[Schedule, str]:
-        """Up to `limit` schedules by id, from the id after `after` on, which is the place of the page before."""
+        """Up to `limit` schedules by id, from the id after `after` on, which is the place of the page before.
+
+        There are less on a page if they are large.
+        """
         of_task, values = ("", [after]) if task is None else (" AND task_id = ?", [after, task])
         query = f"{_SELECT} WHERE id > ?{of_task} ORDER BY id LIMIT {int(limit)}"
-        rows = await self._db.read(lambda c: select(c, query, *values))
+        rows, cut = await self._db.read(lambda c: rows_within(c, query, values, order="id", large=_LARGE))
         read = read_rows(rows, schedule_of)
         schedules = self.unreadable.take("schedule", read, self._logger)
-        return Page(schedules, rows[-1][0] if rows and len(rows) == limit else None, read.wrong)
+        return Page(schedules, rows[-1][0] if rows and (cut or len(rows) == limit) else None, read.wrong)
 
     async def next_schedules(self, limit: int) -> list[Schedule]:
-        """Up to `limit` schedules that are not paused, the next to fire first."""
+        """Up to `limit` schedules that are not paused, the next to fire first; less if they are large."""
         query = f"{_SELECT} WHERE next_fire IS NOT NULL AND paused = 0 ORDER BY next_fire, id LIMIT {int(limit)}"
-        return self._readable(await self._db.read(lambda c: select(c, query)))
+        look = partial(rows_within, query=query, values=(), order="next_fire, id", large=_LARGE)
+        rows, _ = await self._db.read(look)
+        return self._readable(rows)
 
     async def count_schedules(self) -> tuple[int, int]:
         """How many schedules there are, and how many of them are paused."""

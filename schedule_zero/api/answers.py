@@ -54,12 +54,6 @@ class ExecutionPage(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-class ExecutionList(msgspec.Struct, frozen=True):
-    """Finished executions."""
-
-    executions: list[ExecutionRecord]
-
-
 class ExecutionStats(msgspec.Struct, frozen=True):
     """Counts of finished executions: all, by outcome, and by handler and outcome."""
 

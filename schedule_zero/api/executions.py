@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from schedule_zero.api.answers import ExecutionList, ExecutionPage, ExecutionStats, Removed
+from schedule_zero.api.answers import ExecutionPage, ExecutionStats, Removed
 from schedule_zero.api.base import ApiHandler
 from schedule_zero.api.examples import EXECUTION, FAILURE, STATS
 from schedule_zero.api.operations import Returns, Scope, operation
-from schedule_zero.api.queries import MOST, ExecutionsQuery, LimitQuery, cursor_of, cursor_text, instant_of
+from schedule_zero.api.queries import MOST, ExecutionsQuery, FailuresQuery, cursor_of, cursor_text, instant_of
 from schedule_zero.execution_log import Cursor, ExecutionRecord, Filters
 from schedule_zero.refusals import InvalidRequest
-from schedule_zero.schema import micros
+from schedule_zero.unreadable import Page
 
 
 class ExecutionsHandler(ApiHandler):
@@ -29,12 +29,12 @@ class ExecutionsHandler(ApiHandler):
     )
     async def get(self) -> None:
         """Answer executions by when they ended, oldest first unless told. `next_cursor` leads to the next page,
-        and is stable while new executions arrive.
+        and is stable while new executions arrive. With large results a page ends before `limit`: when it has 4 MiB.
         """
         query = self.query(ExecutionsQuery)
-        records = await self.service.executions(_filters(query), limit=query.limit, offset=query.offset)
-        more = bool(records) and len(records) == query.limit
-        self.answer(ExecutionPage(records, record_cursor(records[-1]) if more else None))
+        self.answer(
+            _shown(await self.service.executions_page(_filters(query), limit=query.limit, offset=query.offset))
+        )
 
     @operation(
         tag="executions",
@@ -66,14 +66,27 @@ class ExecutionErrorsHandler(ApiHandler):
     @operation(
         tag="executions",
         summary="The latest failures",
-        query=LimitQuery,
+        query=FailuresQuery,
         answers={
-            200: Returns(about="Those that did not succeed.", kind=ExecutionList, example={"executions": [FAILURE]})
+            200: Returns(
+                about="Those that did not succeed.",
+                kind=ExecutionPage,
+                example={"executions": [FAILURE], "next_cursor": None},
+            )
         },
     )
     async def get(self) -> None:
-        """Answer the latest executions whose outcome is not success, newest first."""
-        self.answer(ExecutionList(await self.service.execution_errors(limit=self.query(LimitQuery).limit)))
+        """Answer the latest executions whose outcome is not success, newest first. With long errors a page ends before
+        `limit`: when it has 4 MiB.
+        """
+        query = self.query(FailuresQuery)
+        after = None if query.cursor is None else cursor_of_record(query.cursor)
+        wanted = Filters(failed=True, newest=True, after=after)
+        self.answer(_shown(await self.service.executions_page(wanted, limit=query.limit)))
+
+
+def _shown(page: Page[ExecutionRecord, Cursor]) -> ExecutionPage:
+    return ExecutionPage(page.items, None if page.place is None else cursor_text(page.place))
 
 
 def _filters(query: ExecutionsQuery) -> Filters:
@@ -87,13 +100,8 @@ def _filters(query: ExecutionsQuery) -> Filters:
     )
 
 
-def record_cursor(record: ExecutionRecord) -> str:
-    """The cursor that goes on after this record."""
-    return cursor_text(Cursor(micros(record.ended_at) or 0, record.job_id))
-
-
 def cursor_of_record(text: str) -> Cursor:
-    """The place that `record_cursor` wrote; raises `InvalidRequest`."""
+    """The place in the log that `cursor_text` wrote; raises `InvalidRequest`."""
     cursor = cursor_of(text, Cursor)
     if abs(cursor.ended_at) > MOST:
         raise InvalidRequest("cursor", "expected the next_cursor of an earlier answer")

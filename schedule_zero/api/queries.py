@@ -40,10 +40,11 @@ class HealthQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ready: Annotated[bool, Meta(description="Answer 503 unless every part works.")] = False
 
 
-class LimitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much to answer."""
+class FailuresQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much to answer, from where on."""
 
     limit: Limit = 100
+    cursor: PageCursor | None = None
 
 
 class SchedulesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,7 +82,7 @@ def decode_query(arguments: Mapping[str, Sequence[bytes]], kind: type[T]) -> T:
 
     Raises `InvalidRequest` by the argument's name for one that is unknown, wrong, or there twice.
 
-    >>> decode_query({"limit": [b"5"]}, LimitQuery).limit
+    >>> decode_query({"limit": [b"5"]}, FailuresQuery).limit
     5
     """
     values: dict[str, str] = {}

@@ -24,8 +24,8 @@ class Dashboard(Page):
             service.schedules_ahead(_ROWS),
             service.jobs(acquired=True, limit=_ROWS),
             service.waiting_jobs(),
-            service.execution_errors(limit=_ROWS),
-            service.executions(Filters(newest=True), limit=_LATEST),
+            service.executions_page(Filters(newest=True, failed=True), limit=_ROWS, results=False),
+            service.executions_page(Filters(newest=True), limit=_LATEST, results=False),
         )
         handlers = service.handlers()
         upcoming, schedules, paused = ahead or ([], None, 0)
@@ -39,7 +39,7 @@ class Dashboard(Page):
             paused=paused,
             running=None if running is None else running.items,
             waiting=waiting,
-            failures=failures,
-            latest=latest,
-            bars=strip(latest or []),
+            failures=None if failures is None else failures.items,
+            latest=None if latest is None else latest.items,
+            bars=strip([] if latest is None else latest.items),
         )

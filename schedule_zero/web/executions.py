@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from schedule_zero.api.executions import cursor_of_record, record_cursor
+from schedule_zero.api.executions import cursor_of_record
+from schedule_zero.api.queries import cursor_text
 from schedule_zero.execution_log import Filters, Outcome
 from schedule_zero.refusals import InvalidRequest
 from schedule_zero.web.page import Page, link
@@ -27,17 +28,17 @@ class ExecutionsPage(Page):
         names = ("handler", "schedule", "outcome", "since")
         asked = {name: self.get_query_argument(name, "", strip=False) for name in names}
         cursor = self.get_query_argument("cursor", "")
-        records = await self.service.executions(_filters(asked, cursor), limit=_ROWS + 1)
-        shown, more = records[:_ROWS], len(records) > _ROWS
+        page = await self.service.executions_page(_filters(asked, cursor), limit=_ROWS, results=False)
+        older = None if page.place is None else link("/executions", **asked, cursor=cursor_text(page.place))
         self.show(
             "executions.html",
-            records=shown,
+            records=page.items,
             asked=asked,
             first=not cursor,
             filtered=any(asked.values()),
             newest=link("/executions", **asked),
-            more=link("/executions", **asked, cursor=record_cursor(shown[-1])) if more else None,
-            timeline=timeline(shown),
+            more=older,
+            timeline=timeline(page.items),
             since=[(value, words) for value, (words, _) in _SINCE.items()],
             handlers=self.service.handlers(),
         )

@@ -47,9 +47,9 @@ class SchedulePage(Page):
         schedule_id = self.get_query_argument("id", strip=False)
         schedule = await self.service.schedule(schedule_id)
         wanted = Filters(schedule_id=schedule_id, newest=True)
-        [latest] = await quiet(self.service.executions(wanted, limit=10))
+        [latest] = await quiet(self.service.executions_page(wanted, limit=10, results=False))
         params = msgspec.json.format(msgspec.json.encode(schedule.job_params)).decode()
-        self.show("schedule.html", schedule=schedule, latest=latest, params=params)
+        self.show("schedule.html", schedule=schedule, latest=None if latest is None else latest.items, params=params)
 
 
 class _Doing(Page):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from schedule_zero.api.operations import operation_of
 from schedule_zero.api.routes import ROUTES
+from schedule_zero.execution_log import ExecutionRecord, Outcome, insert_record
 
 pytestmark = pytest.mark.integration
 
@@ -60,6 +62,31 @@ def test_executions_are_paged_filtered_and_counted(api: Any) -> None:
     assert api.ask("GET", "/api/executions?since=2099-01-01T00:00:00+00:00").body["executions"] == []
     assert api.ask("GET", "/api/executions/errors").status == 200
     assert api.ask("DELETE", "/api/executions").body == {"removed": len(seen)}
+
+
+@pytest.mark.parametrize(
+    ("path", "outcome"), [("/api/executions", Outcome.SUCCESS), ("/api/executions/errors", Outcome.ERROR)]
+)
+def test_answers_are_bounded_however_large_results_are(api: Any, path: str, outcome: Outcome) -> None:
+    """Ten results, or errors, of 1.5 MB are no answer of 15 MB: two stand on a page, and the cursor leads to all."""
+    api.ask("DELETE", "/api/executions")
+    ended = datetime(2026, 5, 1, tzinfo=UTC)
+    for number in range(10):
+        made = ExecutionRecord(
+            job_id=f"large{number}", handler_id="h", method="m", outcome=outcome, ended_at=ended,
+            **{"error" if outcome is Outcome.ERROR else "result": "x" * 1_500_000},
+        )  # fmt: skip
+        api.write(lambda c, made=made: insert_record(c, made))
+    seen: list[int] = []
+    cursor: Any = ""
+    while cursor is not None:
+        answer = api.ask("GET", f"{path}?limit=1000{cursor and f'&cursor={cursor}'}")
+        assert len(answer.raw) < 4 << 20
+        seen += [int(e["job_id"][5:]) for e in answer.body["executions"]]
+        assert {len(e["result"] or e["error"]) for e in answer.body["executions"]} == {1_500_000}
+        cursor = answer.body["next_cursor"]
+    assert seen == sorted(range(10), reverse=path.endswith("errors"))
+    api.ask("DELETE", "/api/executions")
 
 
 @pytest.mark.parametrize(

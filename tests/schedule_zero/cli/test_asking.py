@@ -41,7 +41,6 @@ _SECONDS = {"type": "interval", "seconds": 5}
          ("POST", "/api/schedule",
           {**_RUN, "trigger": {"type": "cron", "crontab": "@daily", "timezone": "Europe/Berlin"},
            "paused": True, "max_running_jobs": 2, "misfire_grace_time": 60.0})),
-        ("executions errors --limit 3", ("GET", "/api/executions/errors?limit=3", None)),
     ],
 )  # fmt: skip
 def test_each_command_is_one_request(words: str, asked: tuple[str, str, Any], api: Any, run: Run) -> None:
@@ -58,6 +57,7 @@ def test_each_command_is_one_request(words: str, asked: tuple[str, str, Any], ap
         ("schedules list --handler h --limit 7", "/api/schedules?handler_id=h&limit=7"),
         ("jobs list --state running", "/api/jobs?state=running&limit=100"),
         ("executions", "/api/executions?order=newest&limit=50"),
+        ("executions errors --limit 3", "/api/executions/errors?limit=3"),
         ("executions --outcome error", "/api/executions?outcome=error&order=newest&limit=50"),
         ("executions list --oldest --since 2026-11-22 --schedule s",
          "/api/executions?schedule_id=s&since=2026-11-22&order=oldest&limit=50"),

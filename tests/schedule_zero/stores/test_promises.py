@@ -12,6 +12,7 @@ import pytest
 from apscheduler import ConflictPolicy, Event, Job, JobOutcome, JobReleased, JobResult, Schedule, ScheduleResult
 from apscheduler.triggers.interval import IntervalTrigger
 
+from schedule_zero import execution_log
 from schedule_zero.execution_log import Cursor, ExecutionLog, ExecutionRecord, Filters, Outcome
 from schedule_zero.idempotency import forget_old_keys
 from schedule_zero.refusals import IdempotencyConflict
@@ -298,6 +299,81 @@ def test_the_log_is_asked_and_purged(on_store: Stores) -> None:
         assert await log.count() == 0
         assert await log.get("goes on") is not None
         assert await log.clear() == 0
+
+    on_store(scene)
+
+
+def test_a_page_of_the_log_ends_when_it_is_large(on_store: Stores) -> None:
+    """At most 4 MiB of results, or one alone that is larger; who follows the cursor meets each once and whole."""
+    sizes = [2_000_000, 2_000_000, 2_000_000, 6_000_000, 10, 10]
+
+    async def scene(store: JobStore, log: ExecutionLog) -> None:
+        for n, size in enumerate(sizes):
+            await log.record_outcome(record(f"job{n}", minute=n, result="x" * size))
+        found, pages, after = [], [], None
+        while True:
+            page = await log.page(Filters(after=after), limit=5)
+            pages.append(len(page.items))
+            found += page.items
+            after = page.place
+            if after is None:
+                break
+        assert pages == [2, 1, 1, 2]
+        assert [len(item.result) for item in found] == sizes
+        newest = await log.page(Filters(newest=True), limit=10)
+        assert ([item.job_id for item in newest.items], newest.place) == (
+            ["job5", "job4"],
+            Cursor(micros(NOW + timedelta(minutes=4)) or 0, "job4"),
+        )
+        brief = await log.page(limit=6, results=False)
+        assert [(item.job_id, item.result) for item in brief.items] == [(f"job{n}", None) for n in range(6)]
+        assert brief.place is None
+
+    on_store(scene)
+
+
+def test_pages_of_jobs_and_schedules_end_when_they_are_large(on_store: Stores) -> None:
+    """Parameters may be as large as results are: two of a megabyte and a half are a page."""
+    large = {"handler_id": "h", "method": "m", "params": {"text": "x" * 1_500_000}}
+
+    async def scene(store: JobStore, log: ExecutionLog) -> None:
+        for name in "abc":
+            there = schedule(name)
+            there.kwargs = large
+            await store.add_schedule(there, ConflictPolicy.exception)
+            await store.add_job(job(kwargs=large))
+        first = await store.page_jobs(limit=3)
+        assert (len(first.items), first.place is None) == (2, False)
+        assert len((await store.page_jobs(after=first.place or 0, limit=3)).items) == 1
+        page = await store.page_schedules(limit=3)
+        assert ([item.id for item in page.items], page.place) == (["a", "b"], "b")
+        assert [item.id for item in (await store.page_schedules(after="b", limit=3)).items] == ["c"]
+        assert len(await store.next_schedules(3)) == 2
+
+    on_store(scene)
+
+
+def test_the_log_is_dropped_in_many_short_transactions(on_store: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others have their turn between them, and a limit on the time holds for each by itself."""
+    monkeypatch.setattr(execution_log, "_MOMENT", 0.0)
+
+    async def scene(store: JobStore, log: ExecutionLog) -> None:
+        turns = 0
+
+        async def one(work: Any) -> Any:
+            nonlocal turns
+            turns += 1
+            return await work
+
+        for n in range(6):
+            await log.record_outcome(record(f"job{n}", minute=n))
+        await log.record_attempt(record("goes on", None))
+        assert await log.purge(max_count=4, each=one) == 2
+        assert turns >= 3
+        assert [item.job_id for item in await log.query()] == ["job2", "job3", "job4", "job5"]
+        assert await log.clear(each=one) == 4
+        assert turns >= 8
+        assert await log.get("goes on") is not None
 
     on_store(scene)
 

@@ -251,7 +251,7 @@ def test_the_dashboard_is_there_while_the_store_is_not(
             status="degraded", deployment="shop", uptime=99.0, running_jobs=0, scheduler_restarts=0, parts=parts
         )
 
-    for name in ("schedules_ahead", "jobs", "waiting_jobs", "execution_errors", "executions", "schedules_page"):
+    for name in ("schedules_ahead", "jobs", "waiting_jobs", "executions_page", "schedules_page"):
         monkeypatch.setattr(live.server.service, name, busy)
     monkeypatch.setattr(live.server.service, "health", unwell)
     shown = browser.get("/")
@@ -263,6 +263,31 @@ def test_the_dashboard_is_there_while_the_store_is_not(
     refused = browser.get("/schedules")
     assert (refused.status, refused.headers["retry-after"]) == (503, "5")
     assert "The dashboard shows which part does not work." in refused.words
+
+
+def test_pages_read_no_results(live: Any, browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They show none, and sixty of 8 MiB would be half a gigabyte for each look at the dashboard."""
+    asked: list[str] = []
+
+    class Noting:
+        """A connection that notes what it is asked."""
+
+        def __init__(self, connection: Any) -> None:
+            self._connection = connection
+
+        def execute(self, query: str, values: Any = ()) -> Any:
+            asked.append(query)
+            return self._connection.execute(query, values)
+
+    live.run(live.server.service.add_schedule(new("of results", conflict_policy="replace")))
+    storage = live.server.service.storage
+    read = storage.read
+    monkeypatch.setattr(storage, "read", lambda work: read(lambda c: work(Noting(c))))
+    for path in ("/", "/executions", "/schedule?id=of%20results"):
+        assert browser.get(path).status == 200
+    lists = [query for query in asked if "FROM executions" in query]
+    assert len(lists) == 4
+    assert [query for query in lists if "error, NULL AS result FROM" not in query] == []
 
 
 def test_a_form_that_is_too_large_is_refused(live: Any, browser: Any) -> None:
