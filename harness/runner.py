@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness import abort, sampling
 from harness.checks.judge import judge, sum_up
+from harness.checks.load_answered import with_failures
 from harness.checks.verdict import CheckResult, Outcome, Verdict
 from harness.errors import FaultError, HarnessError, Interrupted, NeverReady, TargetError, UsageError
 from harness.faults.injector import Injector
@@ -352,6 +353,7 @@ class Run:
                 outcome, reason = Outcome.ERROR, f"the teardown went wrong: {'; '.join(unclean)}"
             elif self._ended and outcome is Outcome.PASS:
                 outcome, reason = Outcome.UNKNOWN, self._ended
+            reason = with_failures(reason, self.scenario, history)
         if self.mutant and outcome is Outcome.PASS and not any(e.name == MUTANT_MET for e in history.of(Event)):
             reason += f"; the mutant {self.mutant} was never met: none of the code that it breaks was run"
         return Verdict(

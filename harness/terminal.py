@@ -57,6 +57,7 @@ def report_again(path: Path, *, as_json: bool) -> ExitCode:
     A run whose harness was killed is not judged: its verdict says how far it came.
     """
     from harness.checks.judge import judge, sum_up
+    from harness.checks.load_answered import with_failures
     from harness.report.cutshort import cut_short, is_cut_short
     from harness.report.write import write_reports
     from harness.scenario.loader import load
@@ -72,6 +73,7 @@ def report_again(path: Path, *, as_json: bool) -> ExitCode:
         lines = _lines_of(stored.manifest, loaded)
         checks = judge(loaded.scenario, stored.history, lines=lines)
         outcome, reason = sum_up(loaded.scenario, checks)
+        reason = with_failures(reason, loaded.scenario, stored.history)
         if outcome is Outcome.PASS and verdict is not None and _said_of_the_whole(verdict):
             outcome, reason = verdict.outcome, verdict.reason
         verdict = Verdict(

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.checks import eventually, faults_injected, load_sent, sometimes, steps_done, thresholds
+from harness.checks import eventually, faults_injected, load_answered, load_sent, sometimes, steps_done, thresholds
 from harness.checks.base import Case, Check, Section, registered, spelled
 from harness.checks.evidence import Finding
 from harness.checks.summing_up import sum_up
@@ -95,6 +95,8 @@ def _checks(scenario: Scenario, history: History) -> Iterator[Task]:
         yield _task(known, faults_injected.NAME, Section.ALWAYS, "faults")
     if load_sent.NAME not in named and load_sent.has_something_to_say(scenario, history):
         yield _task(known, load_sent.NAME, Section.ALWAYS, "workload")
+    if load_answered.NAME not in named and load_answered.has_something_to_say(scenario, history):
+        yield _task(known, load_answered.NAME, Section.ALWAYS, "workload")
 
 
 def _task(known: Mapping[str, Check], spec: CheckSpec, section: Section, path: str) -> Task:

@@ -66,6 +66,24 @@ def test_nothing_seen_is_unknown(driver: FakeDriver, short: Short, play: Play) -
     assert play(short(checks={"always": ["no-lost-job"]})).verdict.outcome is Outcome.UNKNOWN
 
 
+def test_refused_calls_are_told_in_the_verdicts_sentence(driver: FakeDriver, short: Short, play: Play) -> None:
+    """Whoever reads `all checks passed` reads beside it how much of the load was refused; of most, it is no pass."""
+    answers = [Reply(Status.FAIL, error="503 full")] * 2 + [Reply(Status.OK, ref="j")] * 3
+
+    async def some() -> Reply:
+        return answers.pop()
+
+    driver.script["call"] = some
+    few = play(short(checks={"always": [], "finally": ["no-orphan-process"]})).verdict
+    answers += [Reply(Status.FAIL, error="503 full")] * 3 + [Reply(Status.OK, ref="j")] * 2
+    most = play(short(checks={"always": [], "finally": ["no-orphan-process"]})).verdict
+
+    assert (few.outcome, few.reason) == (Outcome.PASS, "all 1 check passed; 2 of 5 calls failed")
+    assert most.outcome is Outcome.UNKNOWN
+    assert most.reason.startswith("1 of 2 checks proved nothing: load-answered: 3 of 5 calls of jobs failed")
+    assert most.reason.endswith("; 3 of 5 calls failed")
+
+
 def test_a_known_failure_passes_and_a_cured_one_fails(driver: FakeDriver, short: Short, play: Play) -> None:
     """``known:`` is a strict expected failure."""
     known = {"issue": "some/where#1", "until": "9999-01-01"}

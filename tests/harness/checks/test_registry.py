@@ -46,6 +46,7 @@ def test_every_check_says_what_it_is_about_in_one_line() -> None:
         "fires-on-schedule",
         "growth",
         "history-explainable",
+        "load-answered",
         "load-sent",
         "no-leaked-socket",
         "no-left-over-file",
