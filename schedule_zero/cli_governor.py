@@ -72,7 +72,9 @@ def _start(
     from schedule_zero.governor_base import GovernorKind
     from schedule_zero.governor_run import govern
     from schedule_zero.logs import configure_logging
+    from schedule_zero.startable import require_startable
 
+    require_startable(loaded, runtime_file)
     settings, log = loaded.service.log, loaded.logs_dir / "governor.log"
     configure_logging(settings, deployment=loaded.name, process="governor")
     code = govern(

@@ -221,6 +221,14 @@ class Section:
         entry = self._entries.get(key)
         return _error_at(entry[1] if entry else self._node, self._file, _join(self._path, key), problem, None)
 
+    def place(self, key: str) -> tuple[str, int, int] | None:
+        """File, line and column of the value at ``key``; None when there is none."""
+        entry = self._entries.get(key)
+        if entry is None or _is_null(entry[1]):
+            return None
+        mark = entry[1].start_mark
+        return self._file, mark.line + 1, mark.column + 1
+
     def _take(self, key: str, required: bool = False) -> Node | None:
         """The node at ``key``; None when it is absent or null."""
         if key not in self._known:

@@ -43,6 +43,7 @@ from schedule_zero.config_source import Section
 from schedule_zero.deployment_env import LEVELS, MAX_PORT, Environment, is_host
 from schedule_zero.errors import ConfigError
 from schedule_zero.governor_base import SERVER, GovernorKind, HandlerConfig, RestartPolicy
+from schedule_zero.own_files import Place, find_places, require_own_files
 from schedule_zero.security.settings import read_security
 from schedule_zero.service_config import LogSettings, RetrySettings, ServiceConfig, store_trouble, with_store
 
@@ -92,7 +93,8 @@ class Deployment:
     """One named deployment: its service, its handlers, and how they are kept alive.
 
     ``root`` is the folder of all deployments; this one's own is :attr:`directory`. ``ready_timeout`` is how
-    many seconds a started process may take until it answers; ``kind`` is what its governor runs it in.
+    many seconds a started process may take until it answers; ``kind`` is what its governor runs it in; ``places``
+    says of the settings that name files where they were made.
     """
 
     name: str
@@ -103,6 +105,7 @@ class Deployment:
     ready_timeout: float = 20.0
     config_path: Path | None = None
     kind: GovernorKind = GovernorKind.PROCESS
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def directory(self) -> Path:
@@ -141,7 +144,9 @@ def load_deployment(
     chosen = _name(document, named)
     deployment = _read(document, chosen, Path(root).absolute(), path)
     document.finish()
-    return dataclasses.replace(deployment, service=settings.applied_to(deployment.service))
+    service, places = settings.applied_to(deployment.service), find_places(document, settings.values)
+    require_own_files(service, deployment.directory, deployment.config_path, places)
+    return dataclasses.replace(deployment, service=service, places=places)
 
 
 def _config_file(name: str, given: Path | str | None, env: Environment, root: Path) -> Path | None:

@@ -39,11 +39,11 @@ class Environment:
     """The environment's say in a deployment."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        self._env = env
+        self.values = env
 
     def text(self, name: str) -> str | None:
         """The value of a variable; None when it is absent or empty."""
-        return self._env.get(name) or None
+        return self.values.get(name) or None
 
     def applied_to(self, service: ServiceConfig) -> ServiceConfig:
         """The settings with what the environment overrides."""

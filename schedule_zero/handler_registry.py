@@ -230,7 +230,8 @@ class RegistryManager:
         """Read the file again. Handlers that are already known keep what is known about them.
 
         Raises:
-            ConfigError: the file cannot be read. (One that makes no sense is set aside and logged.)
+            ConfigError: the file is not one of ours, or cannot be read. (One of ours that makes no sense is set aside
+                and logged.)
         """
         stored = load_handlers(self._path) if self._path is not None else []
         with self._lock:

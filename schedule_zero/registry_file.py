@@ -7,6 +7,8 @@ import logging
 import os
 import re
 import stat
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -31,11 +33,14 @@ MAX_FOREIGN_BYTES: Final = 2 * 1024 * 1024
 MAX_HANDLERS: Final = 10_000
 
 _FORMAT: Final = 1
-_KEEP_CORRUPT: Final = 20
 _HEADER: Final = (
     "# Written by the ScheduleZero server. Handlers register themselves; nothing here needs editing.\n"
 )
 _HEAD: Final = f"{_HEADER}version: {_FORMAT}\nhandlers:"
+#: Words of the first line, any of which is enough.
+_HEAD_MARKS: Final = (b"by the ScheduleZero server", b"Handlers register themselves", b"nothing here needs editing")
+#: What each line of a handler has, in the form in which it is written here and hardly anywhere else.
+_LINE_MARKS: Final = (b'- {"id":"', b'"address":"tcp://', b'"incarnation":"')
 _NOT_PLAIN: Final = re.compile(r"[^\x20-\x7e]")
 
 
@@ -73,26 +78,71 @@ def save_handlers(path: Path, handlers: list[StoredHandler]) -> None:
 def load_handlers(path: Path) -> list[StoredHandler]:
     """The handlers in the file; none when there is no file.
 
-    A file that makes no sense (no YAML of this form, too large, a link or anything else but a file) is moved aside
-    to `<name>.corrupt-<n>` and logged: handlers register again by themselves, so a broken file must not keep the
-    server down.
+    One that the server has written and that makes no sense any more (cut short, garbled, emptied by a loss of power) is
+    moved aside to the first free `<name>.corrupt-<n>` and logged: handlers register again by themselves, so a broken
+    file must not keep the server down.
 
     Raises:
-        ConfigError: the file exists and cannot be read or moved.
+        ConfigError: the file is not one of ours, and was left as it is; or it cannot be read or moved.
     """
     try:
-        content = _read(path)
-        document = _own(content) or msgspec.convert(_parse(content), _Document)
-        if document.version != _FORMAT:
-            raise ValueError(f"format version {document.version}, expected {_FORMAT}")
-    except FileNotFoundError:
+        return _load(path)
+    except _Damaged as error:
+        _set_aside(path, str(error))
         return []
-    except (YAMLError, msgspec.ValidationError, ValueError, OverflowError, RecursionError) as error:
-        _set_aside(path, error)
+
+
+def require_registry(path: Path) -> None:
+    """Raise ConfigError if `load_handlers` would; nothing is moved."""
+    with suppress(_Damaged):
+        _load(path)
+
+
+class _Damaged(ValueError):
+    """A file of ours that makes no sense."""
+
+
+def _load(path: Path) -> list[StoredHandler]:
+    try:
+        content = _read(path)
+    except FileNotFoundError:
         return []
     except OSError as error:
         raise ConfigError(f"cannot read the handler registry: {error.strerror}", file=str(path)) from error
+    try:
+        return _handlers(content)
+    except (YAMLError, msgspec.ValidationError, ValueError, OverflowError, RecursionError) as error:
+        reason = in_words(str(error)).splitlines()[0] if str(error) else type(error).__name__
+        if _is_ours(content):
+            raise _Damaged(reason) from error
+        raise _foreign(path, reason) from error
+
+
+def _handlers(content: bytes) -> list[StoredHandler]:
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"it is larger than {MAX_BYTES} bytes")
+    document = _own(content) or msgspec.convert(_parse(content), _Document)
+    if document.version != _FORMAT:
+        raise ValueError(f"format version {document.version}, expected {_FORMAT}")
     return document.handlers
+
+
+def _is_ours(content: bytes) -> bool:
+    """Whether the server has written this, whatever became of it.
+
+    Its first line or that of a handler is there still, or it was cut off at its very beginning: after a loss of power,
+    a file may be empty or all zeros.
+    """
+    if _HEAD.encode().startswith(content.rstrip(b"\0")):
+        return True
+    return any(mark in content[:200] for mark in _HEAD_MARKS) or all(mark in content for mark in _LINE_MARKS)
+
+
+def _foreign(path: Path, reason: str) -> ConfigError:
+    return ConfigError(
+        f"this is no handler registry ({reason}), and was left as it is: name another file, or move it away",
+        file=str(path),
+    )
 
 
 def _read(path: Path) -> bytes:
@@ -101,20 +151,18 @@ def _read(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
-            raise ValueError("it is no regular file but a link, pipe or socket") from error
+            raise _foreign(path, "it is no regular file but a link, pipe or socket") from error
         raise
     try:
         kind = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(kind):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(kind):
-            raise ValueError("it is no regular file but a link, pipe or socket")
+            raise _foreign(path, "it is no regular file but a link, pipe or socket")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(MAX_BYTES + 1)
     finally:
         os.close(descriptor)
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"it is larger than {MAX_BYTES} bytes")
     return content
 
 
@@ -157,13 +205,12 @@ def _escaped(text: str) -> str:
     return _NOT_PLAIN.sub(lambda match: f"\\U{ord(match[0]):08x}", text)
 
 
-def _set_aside(path: Path, why: Exception) -> None:
-    numbered = [path.with_name(f"{path.name}.corrupt-{n}") for n in range(1, _KEEP_CORRUPT + 1)]
-    # Bounded: when all numbers are taken, the last is overwritten.
-    target = next((place for place in numbered if not place.exists()), numbered[-1])
-    reason = in_words(str(why)).splitlines()[0] if str(why) else type(why).__name__
+def _set_aside(path: Path, reason: str) -> None:
+    numbered = (path.with_name(f"{path.name}.corrupt-{n}") for n in count(1))
+    # Never in the place of another: each may hold what somebody looks for.
+    target = next(place for place in numbered if not os.path.lexists(place))
     try:
-        path.replace(target)
+        path.rename(target)
     except OSError as error:
         raise ConfigError(
             f"the handler registry is corrupt ({reason}) and cannot be moved: {error}", file=str(path)

@@ -36,6 +36,7 @@ from schedule_zero.security.binding import check_zmq_binding
 from schedule_zero.security.http_hook import guard_of
 from schedule_zero.service import SchedulerService
 from schedule_zero.service_config import ServiceConfig
+from schedule_zero.startable import require_startable
 from schedule_zero.store_errors import StoreAway
 from schedule_zero.web.rules import web_rules
 
@@ -216,6 +217,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = make_parser().parse_args(argv)
     try:
         deployment = load_deployment(options.deployment, options.config)
+        require_startable(deployment, options.runtime_file)
     except ConfigError as error:
         return _fail(ExitCode.CONFIG, error)
     config = deployment.service

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from schedule_zero import registry_file
 from schedule_zero.errors import ConfigError
 from schedule_zero.handler_registry import RegistryManager
-from schedule_zero.registry_file import StoredHandler, load_handlers, save_handlers
+from schedule_zero.registry_file import StoredHandler, load_handlers, require_registry, save_handlers
 
 pytestmark = pytest.mark.unit
 
@@ -40,31 +40,65 @@ def test_no_file_is_no_handlers(tmp_path: Path) -> None:
     assert load_handlers(tmp_path / "registry.yaml") == []
 
 
+HEADER = "# Written by the ScheduleZero server. Handlers register themselves; nothing here needs editing.\n"
+LINE = '- {"id":"h","address":"tcp://127.0.0.1:1","methods":[],"incarnation":"","registrations":1}\n'
+NONSENSE = [
+    b"{[",
+    b"\xff\xfe\x00",
+    b"just text",
+    b"order,price\n17,3.50\n",
+    b"http: {port: 8888}\nregistry: dep.yaml\nhandlers: []\n",
+    b"SQLite format 3\0" + b"\0" * 100,
+    b"version: 2\nhandlers: []",
+    b"version: 1\nhandlers:\n  console: {class: logging.StreamHandler}\n",
+    b"version: 1\nhandlers: [{id: 5, address: x}]",
+    b"version: 1\nhandlers: [{id: h}]",
+    b"version: 1\nhandlers: !!python/object/apply:os.system [false]",
+    b"version: 1\nhandlers: [{id: '', address: 'tcp://h:1'}]",
+    b"version: 1\nhandlers: [{id: h, address: 'http://h:1'}]",
+    b"version: 1\nhandlers: [{id: h, address: 'tcp://h:1', pid: -1}]",
+    b"version: 1\nhandlers: [{id: h, address: 'tcp://h:1', last_seen: 2026-01-01T00:00:00Z}]",
+    b"version: 1\nversion: 1\nhandlers: []",
+    b"version: 1\nhandlers: [{id: h, address: 'tcp://h:1', methods: [" + b"m, " * 1001 + b"]}]",
+    b"a: " * 1000,
+    b"[" * 2_000,
+]
+
+
+@pytest.mark.parametrize("content", NONSENSE)
+def test_a_file_of_somebody_else_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
+    """A mistaken setting may name any file: what the server has not written is an error, and not a byte is moved."""
+    path = tmp_path / "orders.csv"
+    path.write_bytes(content)
+    for look in (load_handlers, require_registry):
+        with pytest.raises(ConfigError, match=r"orders\.csv: this is no handler registry .* was left as it is"):
+            look(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["orders.csv"]
+    assert path.read_bytes() == content
+
+
 @pytest.mark.parametrize(
     "content",
     [
-        b"{[",
-        b"\xff\xfe\x00",
         b"",
-        b"just text",
-        b"version: 2\nhandlers: []",
-        b"version: 1\nhandlers: [{id: 5, address: x}]",
-        b"version: 1\nhandlers: [{id: h}]",
-        b"version: 1\nhandlers: !!python/object/apply:os.system [false]",
-        b"version: 1\nhandlers: [{id: '', address: 'tcp://h:1'}]",
-        b"version: 1\nhandlers: [{id: h, address: 'http://h:1'}]",
-        b"version: 1\nhandlers: [{id: h, address: 'tcp://h:1', pid: -1}]",
-        b"version: 1\nhandlers: [{id: h, address: 'tcp://h:1', last_seen: 2026-01-01T00:00:00Z}]",
-        b"version: 1\nversion: 1\nhandlers: []",
-        b"version: 1\nhandlers: [{id: h, address: 'tcp://h:1', methods: [" + b"m, " * 1001 + b"]}]",
-        b"a: " * 1000,
-        b"[" * 2_000,
+        b"\0" * 4096,
+        b"# Writ",
+        HEADER.encode(),
+        HEADER.encode() + b"version: 1\nhand",
+        (HEADER + "version: 1\nhandlers:\n" + LINE + LINE[:40]).encode(),
+        b"\0" * 64 + LINE.encode(),
+        b"\0" * 200 + LINE.encode() * 2,
+        *(HEADER.encode() + nonsense for nonsense in NONSENSE),
     ],
 )
 def test_corrupt_file_is_set_aside(tmp_path: Path, content: bytes) -> None:
-    """A file that makes no sense does not stop the server; it is kept, under another name, for inspection."""
+    """A file of the server's that was cut short, emptied or garbled does not stop it; it is kept, under another name,
+    for inspection.
+    """
     path = tmp_path / "registry.yaml"
     path.write_bytes(content)
+    require_registry(path)
+    assert path.read_bytes() == content
     assert load_handlers(path) == []
     assert not path.exists()
     assert (tmp_path / "registry.yaml.corrupt-1").read_bytes() == content
@@ -73,19 +107,20 @@ def test_corrupt_file_is_set_aside(tmp_path: Path, content: bytes) -> None:
 def test_a_wrong_address_is_told_in_words(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The log says where the file is wrong, and what was expected there, without a regular expression."""
     path = tmp_path / "registry.yaml"
-    path.write_text("version: 1\nhandlers: [{id: h, address: here}]\n")
+    path.write_text(HEADER + "version: 1\nhandlers: [{id: h, address: here}]\n")
     assert load_handlers(path) == []
     assert "(Expected an address such as tcp://192.0.2.7:40123 - at `$.handlers[0].address`)" in caplog.text
 
 
-def test_corrupt_files_are_kept_apart(tmp_path: Path) -> None:
-    """A second corrupt file does not overwrite the first."""
+def test_no_corrupt_file_takes_the_place_of_another(tmp_path: Path) -> None:
+    """Each has the first number that is free, however many there are; a link that leads nowhere is not free."""
     path = tmp_path / "registry.yaml"
-    for content in (b"{1", b"{2"):
-        path.write_bytes(content)
+    (tmp_path / "registry.yaml.corrupt-2").symlink_to(tmp_path / "nowhere")
+    for number in range(30):
+        path.write_text(f"{HEADER}{{{number}")
         load_handlers(path)
-    assert (tmp_path / "registry.yaml.corrupt-1").read_bytes() == b"{1"
-    assert (tmp_path / "registry.yaml.corrupt-2").read_bytes() == b"{2"
+    kept = [tmp_path / f"registry.yaml.corrupt-{n}" for n in (1, *range(3, 32))]
+    assert [file.read_text() for file in kept] == [f"{HEADER}{{{number}" for number in range(30)]
 
 
 def test_unreadable_file_is_a_configuration_error(tmp_path: Path) -> None:
@@ -95,8 +130,8 @@ def test_unreadable_file_is_a_configuration_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "socket"])
-def test_what_is_no_file_is_set_aside(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A link is not followed, a pipe not waited for: each is moved away, and what it led to is left alone."""
+def test_what_is_no_file_is_refused(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link is not followed, a pipe not waited for: each is refused and stays, and what it leads to is left alone."""
     path, target = tmp_path / "registry.yaml", tmp_path / "secret.yaml"
     save_handlers(target, [StoredHandler(id="h", address="tcp://127.0.0.1:1")])
     before = target.read_bytes()
@@ -108,12 +143,10 @@ def test_what_is_no_file_is_set_aside(tmp_path: Path, kind: str, monkeypatch: py
             made.bind("registry.yaml")
     else:
         path.symlink_to(target if kind == "link" else tmp_path / "nowhere")
-    assert load_handlers(path) == []
-    assert not path.is_symlink()
-    assert not path.exists()
-    assert (tmp_path / "registry.yaml.corrupt-1").lstat()
-    save_handlers(path, [])
-    assert load_handlers(path) == []
+    made_of = path.lstat()
+    with pytest.raises(ConfigError, match="it is no regular file but a link, pipe or socket"):
+        load_handlers(path)
+    assert path.lstat().st_ino == made_of.st_ino
     assert target.read_bytes() == before
 
 
@@ -131,7 +164,7 @@ def test_a_link_put_in_place_later_is_replaced_not_followed(tmp_path: Path) -> N
 def test_a_huge_file_is_set_aside(tmp_path: Path, padding: bytes, caplog: pytest.LogCaptureFixture) -> None:
     """What would take minutes to read is not read, and the log says how much is too much."""
     path = tmp_path / "registry.yaml"
-    path.write_bytes(b"version: 1\nhandlers:\n" + padding)
+    path.write_bytes(HEADER.encode() + b"version: 1\nhandlers:\n" + padding)
     began = time.process_time()
     assert load_handlers(path) == []
     assert time.process_time() - began < 1.0
@@ -150,7 +183,7 @@ def test_a_huge_file_is_set_aside(tmp_path: Path, padding: bytes, caplog: pytest
 def test_aliases_are_refused(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
     """A short text that would stand for a huge or endless one is refused before it unfolds."""
     path = tmp_path / "registry.yaml"
-    path.write_bytes(content)
+    path.write_bytes(HEADER.encode() + content)
     assert load_handlers(path) == []
     assert "aliases (*name) are not read here" in caplog.text
 
@@ -202,12 +235,22 @@ def test_any_handlers_survive_the_file_which_is_yaml(handlers: list[StoredHandle
 def test_a_damaged_file_never_stops_the_server(
     handlers: list[StoredHandler], cut: int, noise: bytes, keep: int
 ) -> None:
-    """Truncated, overwritten or garbled in any place: the registry starts, and with nothing that is not valid."""
+    """Truncated, overwritten or garbled in any place: the registry starts, and with nothing that is not valid.
+
+    Unless its first line is gone, so that it may be somebody else's: then it may be refused, and stays.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "registry.yaml"
         save_handlers(path, handlers)
         content = path.read_bytes()
-        path.write_bytes(content[:cut] + noise + content[cut + keep :])
+        damaged = content[:cut] + noise + content[cut + keep :]
+        path.write_bytes(damaged)
+        if HEADER.encode() not in damaged:
+            try:
+                load_handlers(path)
+            except ConfigError:
+                assert path.read_bytes() == damaged
+                return
         with RegistryManager(path) as registry:
             for record in registry.list():
                 assert record.id
