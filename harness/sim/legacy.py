@@ -53,12 +53,13 @@ def let_go(kernel: Kernel) -> None:
         _close_coroutines(kernel)
     for module, path in REGISTRIES:
         _purge(module, path, kernel)
+    machine = getattr(kernel, "machine", None)
     for made in gc.get_objects():  # what was there before the world is frozen, hence not among them
         if type(made) is SimLoop and made._kernel is kernel:
             _empty(made)
         elif type(made) is SimpleQueue:
             made.forget()  # a module that was imported inside may keep it
-        elif isinstance(made, type) and getattr(vars(made).get("machine"), "kernel", None) is kernel:
+        elif isinstance(made, type) and vars(made).get("machine", kernel) is machine:
             made.machine = _GONE  # type: ignore[attr-defined] # socket.socket, which signatures of such modules name
     for process in kernel.processes:
         if process is not kernel.main.process:

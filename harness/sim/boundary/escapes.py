@@ -13,7 +13,7 @@ import dataclasses
 import functools
 import gc
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from types import FrameType, ModuleType
 from typing import Any, Final
 
@@ -35,7 +35,7 @@ _DEPTH: Final = 7
 """Containers in each other between what is held and a name."""
 _FEW: Final = 400
 """So many can be asked for at once: the collector compares each reference there is with each of them."""
-_WIDTH: Final = 200_000
+_WIDTH: Final = 20_000
 """Containers of one level that are looked at; ended worlds that wait for the collector have some hundreds each."""
 
 _key = object.__hash__
@@ -50,24 +50,21 @@ class _Held:
     original: Any
 
 
-def escapes(originals: Iterable[object], known: Iterable[object] = ()) -> list[str]:
-    """One sentence for each place that holds one of `originals` and was not replaced, sorted.
-
-    :param known: containers that are meant to hold them.
-    """
+def escapes(originals: list[Any]) -> list[str]:
+    """One sentence for each place that holds one of `originals` and was not replaced, sorted."""
     # Objects that the host has frozen are not listed; that they are no longer frozen costs time alone.
     gc.unfreeze()
     level = [_Held(original, "", original) for original in originals]
-    return _Search((originals, *known)).run(level)
+    return _Search(originals).run(level)
 
 
 class _Search:
     """Goes from what is held to who holds that, level by level, until it comes to something with a name."""
 
-    def __init__(self, known: Iterable[object]) -> None:
+    def __init__(self, asked: list[Any]) -> None:
         self._found: set[str] = set()
         self._modules = {_key(vars(module)): name for name, module in _modules()}
-        self._known = {_key(container) for container in known}
+        self._asked = asked
 
     def run(self, level: list[_Held]) -> list[str]:
         for _ in range(_DEPTH):
@@ -80,11 +77,11 @@ class _Search:
         for held in level:
             table.setdefault(_key(held.holder), []).append(held)
         objects = [held[0].holder for held in table.values()]
-        ours = self._known | {_key(mine) for mine in (level, table, objects, self.__dict__, *level, *table.values())}
+        ours = {_key(mine) for mine in (self._asked, level, table, objects, self.__dict__, *level, *table.values())}
         above: list[_Held] = []
         climbed: set[int] = set()
         for holder in _referrers(objects):
-            if _key(holder) not in ours and type(holder) is not FrameType:
+            if _key(holder) not in ours and type(holder) is not FrameType and not _of_the_simulation(holder):
                 for held, path in _of(holder, table):
                     climbed.add(_key(held.holder))
                     above += self._told(holder, held, path)
@@ -103,7 +100,7 @@ class _Search:
                 self._tell(module, dataclasses.replace(now, path=as_attribute(path)))
         elif (name := name_of(holder)) is not None:
             self._tell(name, now)
-        elif not _of_the_simulation(holder):
+        else:
             yield now
 
     def _tell(self, name: str, held: _Held, article: str = "") -> None:

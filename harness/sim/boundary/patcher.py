@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.sim.boundary.escapes import escapes
 from harness.sim.errors import SimError
@@ -23,6 +23,31 @@ class NotRestored(SimError):
     """A name is not what it was before the world; says which, what it is and what it should be."""
 
 
+# Of classes of their own, by which the search for escapes knows that it need not look there.
+
+
+class _Pair(NamedTuple):
+    old: Any
+    new: Any
+
+
+class _First(NamedTuple):
+    owner: Any
+    name: str
+    old: Any
+
+
+class _Set(NamedTuple):
+    owner: Any
+    name: str
+    old: Any
+    value: Any
+
+
+class _Originals(list[Any]):
+    """What a patcher has put back."""
+
+
 class Patcher:
     """Sets attributes, last in first out, and knows what each was.
 
@@ -39,9 +64,11 @@ class Patcher:
     """
 
     def __init__(self) -> None:
-        self._done: list[tuple[Any, str, Any, Any]] = []
-        self._first: dict[tuple[int, str], tuple[Any, str, Any]] = {}
-        self._replaced: dict[int, tuple[Any, Any]] = {}
+        self._done: list[_Set] = []
+        self._first: dict[tuple[int, str], _First] = {}
+        self._replaced: dict[int, _Pair] = {}
+        self._originals = _Originals()
+        """What was replaced, once it is put back."""
         self._theirs: set[tuple[str, str]] = set()
         """Modules and names that hold a replacement of their own accord: ``from harness.sim.locks import Lock``."""
         self.disturbed: list[str] = []
@@ -50,13 +77,13 @@ class Patcher:
     def set(self, owner: Any, name: str, value: Any) -> None:
         """Make ``owner.name`` be `value` until `restore`; `owner` is a module, a class or an object."""
         old = _get(owner, name)
-        self._done.append((owner, name, old, value))
-        self._first.setdefault((id(owner), name), (owner, name, old))
+        self._done.append(_Set(owner, name, old, value))
+        self._first.setdefault((id(owner), name), _First(owner, name, old))
         setattr(owner, name, value)
 
     def replace_everywhere(self, old: Any, new: Any) -> None:
         """Have `flush` replace `old` by `new` in the globals of every loaded module but those of the simulation."""
-        self._replaced[_key(old)] = (old, new)
+        self._replaced[_key(old)] = _Pair(old, new)
 
     def replace(self, owner: Any, name: str, value: Any) -> None:
         """`set` and `replace_everywhere` at once: ``owner.name`` and every module global that is the same object."""
@@ -81,9 +108,7 @@ class Patcher:
 
         As ``mine.clocks['now'] is time.time``. May be asked inside the world and after it.
         """
-        tables: list[Any] = [self._replaced, self._first, self._done]
-        entries = [*self._replaced.values(), *self._first.values(), *self._done]
-        return escapes([old for old, _ in self._replaced.values()], [self.__dict__, *tables, *entries])
+        return escapes([*self._originals, *(old for old, _ in self._replaced.values())])
 
     def restore(self) -> None:
         """Put everything back and check it; `NotRestored` when something is still different.
@@ -101,6 +126,9 @@ class Patcher:
         wrong = self._wrong()
         self._done.clear()
         self._first.clear()
+        # Replacements go now: of a world that waits for the collector they would each hold an original.
+        self._originals = _Originals(old for old, _ in self._replaced.values())
+        self._replaced.clear()
         if wrong:
             raise NotRestored("names that a simulated world had replaced are not restored: " + "; ".join(wrong))
 

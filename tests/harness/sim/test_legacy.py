@@ -175,3 +175,12 @@ def test_what_is_left_of_an_ended_machine_says_so() -> None:
         assert real.fileno() >= 0
     with World(2), pytest.raises(SimError, match="world that has ended"):
         kept()
+
+
+def test_what_is_left_of_one_world_does_not_disturb_the_end_of_another() -> None:
+    """Objects of ended worlds are seen when a later one ends, after the search for escapes, which unfreezes them."""
+    with World(1):
+        kept: Any = socket.socket
+    with World(2) as world:
+        world.patcher.escapes()
+    assert kept.__name__ == "socket"
