@@ -39,13 +39,13 @@ def test_a_governor_that_is_refused_leaves_the_address_of_the_one_that_runs(tmp_
 
 
 def test_a_refusal_is_told_to_who_asked_and_not_to_the_log_of_the_one_that_runs(
-    world: Any, foreground: Any, tmp_path: Path
+    world: Any, foreground: Any, until: Any, tmp_path: Path
 ) -> None:
     """The second start ends with code 5 and says why on standard error; governor.log stays as it was."""
     first = foreground()
     log = world.folder / "t" / "logs" / "governor.log"
+    until(lambda: "deployment t is up" in log.read_text(), "the last line of a start")
     before = log.read_text()
-    assert "deployment t is up" in before
 
     second = subprocess.run(
         [

@@ -100,7 +100,7 @@ def test_a_call_that_a_busy_handler_has_not_begun_is_not_run_later() -> None:
             outcomes = [(record.outcome, record.error) for record in records]
             assert outcomes[:2] == [
                 (Outcome.SUCCESS, None),
-                (Outcome.TIMEOUT, "CallTimeout: work to w at " + outcomes[1][1].split(" at ", 1)[1]),
+                (Outcome.TIMEOUT, f"CallTimeout: work to w at {handler.address}: no answer to j1 in 1.000 s"),
             ]
             busy = "HandlerUnavailable: handler 'w' is busy, and has not begun the call in time"
             assert outcomes[2:] == [(Outcome.UNREACHABLE, busy)] * 3

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from schedule_zero.errors import UnknownHandler
-from schedule_zero.governor_link import GovernorSilent
+from schedule_zero.governor_link import GovernorLink, GovernorSilent
 from schedule_zero.governor_runtime import GovernorRuntime
+from schedule_zero.pidfile import PidRecord
 
 pytestmark = pytest.mark.integration
 
@@ -18,33 +20,34 @@ SERVICE = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def governed(server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The server's link to a governor that keeps ``till``, and says no more about ``mute``."""
-    link = server.context.governor
+class Kept(GovernorLink):
+    """A link to a governor that keeps ``till``, and says no more about ``mute``."""
 
-    class Record:
-        pid = 6
+    async def find(self) -> GovernorRuntime | None:
+        """A governor with a pid."""
+        return GovernorRuntime(PidRecord(6, 1.0), "tcp://127.0.0.1:1", None, None)
 
-    class Governor:
-        record = Record()
-
-    async def find() -> Any:
-        return Governor()
-
-    async def status(governor: GovernorRuntime) -> dict[str, Any]:
+    async def status(self, governor: GovernorRuntime) -> dict[str, dict[str, Any]]:
+        """The server, and a handler that has crashed."""
         return {"server": SERVICE, "till": SERVICE | {"name": "till", "status": "crashed", "last_error": "exit code 7"}}
 
-    async def restart(handler_id: str) -> bool:
+    async def restart_handler(self, handler_id: str) -> bool:
+        """As the real one, for the three handlers."""
         if handler_id == "mute":
             raise GovernorSilent("the governor did not answer restart_handler within 60 s")
         if handler_id != "till":
             raise UnknownHandler(f"no handler {handler_id!r}")
         return True
 
-    for name, method in {"find": find, "status": status, "restart_handler": restart}.items():
-        monkeypatch.setattr(link, name, method)
-    return link
+
+@pytest.fixture
+def governed(server: Any) -> Iterator[None]:
+    """The server has a governor."""
+    none = server.context.governor
+    server.context.governor = Kept()
+    yield
+    server.context.governor.close()
+    server.context.governor = none
 
 
 def test_where_no_governor_runs_that_is_said(api: Any) -> None:
@@ -57,7 +60,7 @@ def test_where_no_governor_runs_that_is_said(api: Any) -> None:
     )
 
 
-def test_what_the_governor_keeps_is_told(api: Any, governed: Any) -> None:
+def test_what_the_governor_keeps_is_told(api: Any, governed: None) -> None:
     """Its pid, and each of its processes with its status and how it last ended."""
     body = api.ask("GET", "/api/governor").body
     assert (body["running"], body["pid"]) == (True, 6)
@@ -67,12 +70,22 @@ def test_what_the_governor_keeps_is_told(api: Any, governed: Any) -> None:
     ]
 
 
-@pytest.mark.parametrize(("handler", "status"), [("till", 200), ("nobody", 404), ("mute", 503)])
-def test_a_handler_is_restarted_by_the_governor(api: Any, governed: Any, handler: str, status: int) -> None:
-    """It answers when it is ready; one that it does not keep is not found; a governor that is silent, unavailable."""
+def test_a_handler_is_restarted_by_the_governor(api: Any, governed: None) -> None:
+    """It answers when the handler is ready."""
+    answer = api.ask("POST", "/api/governor/handlers/till/restart")
+    assert (answer.status, answer.body) == (200, {"handler_id": "till", "ready": True})
+
+
+@pytest.mark.parametrize(
+    ("handler", "status", "detail"),
+    [
+        ("nobody", 404, "no handler 'nobody'"),
+        ("mute", 503, "the governor did not answer restart_handler within 60 s"),
+    ],
+)
+def test_a_restart_that_does_not_come_about_is_told(
+    api: Any, governed: None, handler: str, status: int, detail: str
+) -> None:
+    """A handler that the governor does not keep is not found; a governor that is silent, unavailable."""
     answer = api.ask("POST", f"/api/governor/handlers/{handler}/restart")
-    assert answer.status == status
-    if status == 200:
-        assert answer.body == {"handler_id": "till", "ready": True}
-    else:
-        assert handler in answer.body["detail"] or "did not answer" in answer.body["detail"]
+    assert (answer.status, answer.body["detail"]) == (status, detail)

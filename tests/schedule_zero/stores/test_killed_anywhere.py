@@ -7,13 +7,12 @@ each piece of work in it, after its commit, and at each barrier. It is killed at
 from __future__ import annotations
 
 import contextlib
-import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from hypothesis import strategies as st
 
 from harness.sim.world import World
 from schedule_zero import barriers
+from schedule_zero.ports import reserve_port
 from schedule_zero.schema import micros
 from schedule_zero.zmq_handler_base import BaseHandler
 
@@ -80,9 +80,12 @@ class Scene:
         values = (self._url, self._port, self._begin.isoformat(), at, self._ledger)
         command = [sys.executable, str(SERVER), *map(str, values)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            told = process.stdout.read()
-            return process.wait(90.0), told.strip()
+            try:
+                told, _ = process.communicate(timeout=90.0)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+            return process.returncode, told.strip()
 
     def check(self, ask: Callable[[str], list[Any]], schema: str = "") -> None:
         """Everything that was accepted has one outcome, and so has each fire time."""
@@ -140,17 +143,18 @@ def test_a_server_is_killed_again_and_again(first: int, later: list[int]) -> Non
     assert 1 <= struck <= 1 + len(later)
 
 
-def free_port() -> int:
-    """A port that is free: the server must have the same one in its next life."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port that nobody else gets: the server must have the same one in its next life."""
+    with reserve_port() as reservation:
+        yield reservation.port
 
 
 @pytest.mark.integration
 @pytest.mark.parametrize("at", [60, *(pytest.param(at, marks=pytest.mark.thorough) for at in (15, 90, 120))])
-def test_a_real_server_is_killed_on_sqlite(tmp_path: Path, at: int) -> None:
+def test_a_real_server_is_killed_on_sqlite(tmp_path: Path, port: int, at: int) -> None:
     """Some of the points in reality, with a real kill -9 and a real file."""
-    struck, _ = on_sqlite(tmp_path, free_port(), at)
+    struck, _ = on_sqlite(tmp_path, port, at)
 
     assert struck == 1, "nobody was killed, so this proves nothing"
 
@@ -159,9 +163,11 @@ def test_a_real_server_is_killed_on_sqlite(tmp_path: Path, at: int) -> None:
 @pytest.mark.parametrize(
     "at", [150, *(pytest.param(at, marks=pytest.mark.thorough) for at in (20, 60, 100, 200, 250))]
 )
-def test_a_real_server_is_killed_on_postgresql(tmp_path: Path, postgres_server: Any, database: str, at: int) -> None:
+def test_a_real_server_is_killed_on_postgresql(
+    tmp_path: Path, postgres_server: Any, database: str, port: int, at: int
+) -> None:
     """The same on PostgreSQL, where each statement is a point: a transaction that was cut off is as if never begun."""
-    scene = Scene(postgres_server.url(database), tmp_path / "ledger", free_port())
+    scene = Scene(postgres_server.url(database), tmp_path / "ledger", port)
     scene.run(at)
     assert scene.struck == 1, "nobody was killed, so this proves nothing"
     scene.check(lambda query: postgres_server.execute(query, database), "schedule_zero.")

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -36,11 +37,16 @@ def test_a_schedule_is_added_and_fires_in_the_simulated_world(tmp_path: Path) ->
         answer = connection.getresponse()
         return answer.status, answer.getheader("Location") or "", answer.read().decode()
 
+    def until(condition: Callable[[], bool], what: str) -> None:
+        end = time.monotonic() + 60.0
+        while not condition():
+            assert time.monotonic() < end, f"waited 60 s of the world's time for: {what}"
+            time.sleep(0.05)
+
     def started(ready: Path, *words: str) -> subprocess.Popen[bytes]:
         process = subprocess.Popen([sys.executable, "-m", *words, "--runtime-file", str(ready)], cwd=tmp_path)
-        while not ready.exists():
-            assert process.poll() is None, words
-            time.sleep(0.05)
+        until(lambda: ready.exists() or process.poll() is not None, f"the start of {words[0]}")
+        assert process.poll() is None, words
         return process
 
     with World(seed=5):
@@ -51,8 +57,7 @@ def test_a_schedule_is_added_and_fires_in_the_simulated_world(tmp_path: Path) ->
         worker = ["--module", "harness.targets.schedule_zero.worker", "--class", "Worker", "--handler-id", "h1"]
         address = ["--server", told["registration_address"]]
         handler = started(tmp_path / "handler.json", "schedule_zero.handler", *worker, *address)
-        while "Connected" not in ask("GET", "/handlers")[2]:
-            time.sleep(0.1)
+        until(lambda: "Connected" in ask("GET", "/handlers")[2], "the handler's registration")
         token = ask("GET", "/schedules/new")[2].partition('name="form_token" value="')[2].partition('"')[0]
         form = {"handler_id": "h1", "job_method": "echo", "job_id": "s", "type": "interval", "interval.minutes": "10"}
         status, place, _ = ask("POST", "/schedules/new", urlencode({"form_token": token, **form}))
