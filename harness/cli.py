@@ -78,6 +78,7 @@ def main() -> None:
     help="Play each simulated run twice; show the first difference with both stacks.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print verdicts only.")
+@click.option("--lifeline-fd", "lifeline", type=int, hidden=True, help="End the run when this pipe ends (see -n).")
 @json_option
 def run(
     paths: tuple[Path, ...],
@@ -91,6 +92,7 @@ def run(
     only: str,
     twice: bool,
     quiet: bool,
+    lifeline: int | None,
     as_json: bool,
 ) -> None:
     """Run scenario files or folders of them and judge what happened.
@@ -98,8 +100,11 @@ def run(
     Example: harness run scenarios/chaos --seeds 1..5 -n 2
     """
     from harness import session
+    from harness.lifeline import watch
     from harness.playing import How, run_all
 
+    if lifeline is not None:
+        watch(lifeline)
     both = world == BOTH
     left_out: list[str] = []
     planned = session.plan(

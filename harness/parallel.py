@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -41,10 +43,14 @@ def play_in_processes(
     """Play `planned`, `workers` at a time, and yield each as it ends; simulated ones `twice`, to compare.
 
     Signals that ask to stop are passed on to the processes, each of which tears its target down, and no further
-    run is begun; a second one is passed on as well. Raises `HarnessError` for a process that ended without a verdict.
+    run is begun; a second one is passed on as well. When this process is killed, they see it and do the same. Raises
+    `HarnessError` for a process that ended without a verdict.
     """
-    children = _Children()
-    with ThreadPoolExecutor(workers, thread_name_prefix="run") as pool, caught_by(children.interrupt):
+    with (
+        contextlib.closing(_Children()) as children,
+        ThreadPoolExecutor(workers, thread_name_prefix="run") as pool,
+        caught_by(children.interrupt),
+    ):
         futures = [pool.submit(_play, run, reports, children, twice) for run in planned]
         for future in as_completed(futures):
             if (played := future.result()) is not None:
@@ -58,6 +64,13 @@ class _Children:
         self._lock = threading.RLock()  # a signal may come while this very thread holds it
         self._living: list[subprocess.Popen[str]] = []
         self.interrupted = False
+        self.lifeline, self._held = os.pipe()
+        """What each of them watches (`harness.lifeline`); the other end is closed when this process ends."""
+
+    def close(self) -> None:
+        """All of them have ended."""
+        os.close(self._held)
+        os.close(self.lifeline)
 
     def begin(self, command: Sequence[str]) -> subprocess.Popen[str] | None:
         """Start a process in a session of its own (a Ctrl-C comes by `interrupt` only, so once); None after an
@@ -73,6 +86,7 @@ class _Children:
                 stderr=subprocess.PIPE,
                 text=True,
                 start_new_session=True,
+                pass_fds=(self.lifeline,),
             )
             self._living.append(child)
             return child
@@ -103,6 +117,8 @@ def _play(run: PlannedRun, reports: Path, children: _Children, twice: bool) -> P
         str(reports),
         "--json",
         "--quiet",
+        "--lifeline-fd",
+        str(children.lifeline),
     ]
     if twice and run.world is World.SIM:
         command.append("--check-determinism")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -100,6 +104,46 @@ def test_a_signal_is_passed_on_to_those_that_ignore_ctrl_c(
     assert "cut short" in {states[1], states[2]}
     assert "finished" not in states.values()
     assert (states[3], states[4]) == ("not begun", "not begun")
+
+
+@pytest.mark.parametrize("world", ["real", "sim"])
+def test_the_runs_of_a_killed_command_end_in_good_order(file: Path, tmp_path: Path, world: str) -> None:
+    """Who is killed passes no signal on: each run sees that it is alone, tears its target down, and says so."""
+    long = QUICK.replace("model: once, count: 3", "rate: 50/s, for: 1h").replace("run: 20s", "run: 2h")
+    file.write_text(long.replace("worlds: [real]", "worlds: [real, sim]"), "utf-8")
+    reports = tmp_path / "reports"
+    words = ["run", str(file), "--world", world, "--seeds", "1..2", "-n", "2", "--report", str(reports)]
+    command = subprocess.Popen([sys.executable, "-m", "harness", *words], stdout=subprocess.DEVNULL)
+    try:
+        _until(lambda: sum("jobs" in one.read_text() for one in reports.glob("*/history.jsonl")) == 2)
+    finally:
+        family = psutil.Process(command.pid).children(recursive=True)
+        command.kill()
+        command.wait()
+
+    try:
+        _until(lambda: not any(_lives(one) for one in family))
+    finally:
+        for one in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+
+    verdicts = [json.loads(one.read_text()) for one in reports.glob("*/verdict.json")]
+    assert [verdict["outcome"] for verdict in verdicts] == ["interrupted", "interrupted"]
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain"
+        time.sleep(0.1)
 
 
 BOTH = """\
