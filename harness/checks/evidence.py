@@ -46,6 +46,20 @@ def shown(problems: Iterable[Problem]) -> tuple[Evidence, ...]:
     return tuple(evidence)
 
 
+def first(evidence: Sequence[Evidence], most: int) -> tuple[Sequence[Evidence], int]:
+    """The first `most` items of a result, and how many there are besides: in the result, and left out of it by `shown`.
+
+    >>> of_a_hundred = shown(Problem(0, at, "late") for at in range(100))
+    >>> [len(of_a_hundred), *first(of_a_hundred, 1)[0], first(of_a_hundred, 5)[1]]
+    [21, Evidence(text='late', at=0, data={}), 95]
+    """
+    left_out = evidence[-1].data.get("more") if evidence and evidence[-1].data.keys() == {"more"} else None
+    if not isinstance(left_out, int):
+        return evidence[:most], max(0, len(evidence) - most)
+    listed = evidence[:-1]
+    return listed[:most], max(0, len(listed) - most) + left_out
+
+
 def conclude(
     problems: Sequence[Problem],
     *,

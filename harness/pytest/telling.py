@@ -32,7 +32,10 @@ def describe(finished: Finished) -> Iterator[str]:
 
 
 def _evidence(result: CheckResult) -> Iterator[str]:
-    for evidence in result.evidence[:_EVIDENCE]:
-        yield f"    - {evidence.text}"
-    if len(result.evidence) > _EVIDENCE:
-        yield f"    - and {len(result.evidence) - _EVIDENCE} more"
+    from harness.checks.evidence import first
+
+    evidence, more = first(result.evidence, _EVIDENCE)
+    for one in evidence:
+        yield f"    - {one.text}"
+    if more:
+        yield f"    - and {more} more"

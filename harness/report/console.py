@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from harness.checks.evidence import first
 from harness.checks.verdict import CheckResult, Evidence, Outcome, Verdict
 from harness.report.figures import duration, moment
 from harness.report.manifest import Manifest
@@ -102,9 +103,9 @@ def _check(check: CheckResult, width: int) -> list[Line]:
     ]
     if word == "pass":
         return lines
-    lines += [_evidence(e) for e in check.evidence[:_EVIDENCE]]
-    more = len(check.evidence) - _EVIDENCE
-    if more > 0:
+    evidence, more = first(check.evidence, _EVIDENCE)
+    lines += [_evidence(e) for e in evidence]
+    if more:
         lines.append([(f"      and {more} more", "dim")])
     return lines
 

@@ -6,10 +6,15 @@ import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from harness.checks.evidence import Problem, conclude
+from harness.checks.verdict import CheckResult, Outcome, Verdict
 from harness.pytest.items import is_asked_for, is_scenario, longest
+from harness.pytest.telling import describe
 from harness.scenario.loader import load_text
 
 pytestmark = pytest.mark.integration
@@ -131,6 +136,19 @@ def test_a_failure_tells_what_broke(project: Run, short_scenario: Text) -> None:
         ]
     )
     assert "Traceback" not in result.stdout.str()
+
+
+def test_what_a_result_leaves_out_is_counted_too() -> None:
+    """A result lists twenty problems and says how many more there were; those are more than it lists."""
+    found = conclude([Problem(0, n, "late") for n in range(500)], samples=500, broken="late", good="", nothing="")
+    check = CheckResult(
+        name="x", when="always", outcome=found.outcome, samples=500, summary="late", evidence=found.evidence
+    )
+    verdict = Verdict(scenario="s", seed=0, world="real", outcome=Outcome.FAIL, reason="r", checks=(check,))
+    planned = SimpleNamespace(loaded=SimpleNamespace(source=SimpleNamespace(text="")), path="a.yaml", again="again")
+    finished: Any = SimpleNamespace(verdict=verdict, planned=planned, folder=SimpleNamespace(html="report.html"))
+
+    assert list(describe(finished))[-4:-2] == ["    - and 495 more", ""]
 
 
 GUARD = """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from harness.checks.evidence import Problem, conclude
 from harness.checks.verdict import CheckResult, Evidence, Outcome, Verdict
 from harness.report.console import coloured, plain, show, summary, told
 
@@ -98,6 +99,17 @@ def test_evidence_is_bounded() -> None:
 
     assert [w for w in text.split() if w[0] == "e" and w[1:].isdigit()] == ["e0", "e1", "e2", "e3", "e4"]
     assert "and 95 more" in text
+
+
+def test_what_a_result_leaves_out_is_counted_too() -> None:
+    """A result lists twenty problems and says how many more there were; those are more than it lists."""
+    found = conclude([Problem(0, n, "late") for n in range(500)], samples=500, broken="late", good="", nothing="")
+    check = CheckResult(
+        name="x", when="always", outcome=found.outcome, samples=500, summary="late", evidence=found.evidence
+    )
+    verdict = Verdict(scenario="s", seed=0, world="real", outcome=Outcome.FAIL, reason="r", checks=(check,))
+
+    assert "      and 495 more\n" in plain(told(verdict))
 
 
 def test_a_terminal_obeys_nothing_from_a_history(chaos_run: Run) -> None:
