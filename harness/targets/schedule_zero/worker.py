@@ -26,8 +26,8 @@ _TICK = 0.02
 
 
 class Worker(BaseHandler):
-    """``work`` and ``tick`` take the service time, ``fail`` raises after it, ``sleep`` takes what it is told, and ``echo``
-    answers at once."""
+    """``work`` and ``tick`` take the service time, ``fail`` raises after it, ``sleep`` takes what it is told, and
+    ``echo`` answers at once."""
 
     def __init__(
         self,
