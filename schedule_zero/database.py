@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +37,6 @@ from schedule_zero.store_errors import StoreAway, StoreBusy, StoreClosed, StoreC
 __all__ = ["TRANSIENT", "Database", "StoreBusy", "StoreClosed", "StoreTrouble"]
 
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
 
 #: Primary result codes (https://sqlite.org/rescode.html) of conditions that can pass: PERM, BUSY, LOCKED,
 #: NOMEM, READONLY, IOERR, FULL, CANTOPEN, PROTOCOL.
@@ -86,17 +84,17 @@ class Database(Storage):
                 if _primary_code(error) not in _BUSY:
                     raise self._cannot_open(error) from error
                 if time.monotonic() >= deadline:
-                    raise StoreAway(str(self._cannot_open(error))) from error
+                    raise self._cannot_open(error, StoreAway) from error
             except OSError as error:
                 raise self._cannot_open(error) from error
             await asyncio.sleep(self._retry_cap)
 
-    def _cannot_open(self, error: Exception) -> StoreUnusable:
+    def _cannot_open(self, error: Exception, kind: type[StoreUnusable] = StoreUnusable) -> StoreUnusable:
         code = _primary_code(error) if isinstance(error, sqlite3.Error) else 0
         if code in _DAMAGED:
             return self._damaged(error)
         advice = _ADVICE.get(code, "expected a writable SQLite file of this package")
-        return StoreUnusable(f"cannot use the database {self.name}: {error}; {advice}")
+        return kind(f"cannot use the database {self.name}: {error}; {advice}")
 
     def _damaged(self, error: object) -> StoreCorrupt:
         return StoreCorrupt(
@@ -167,12 +165,10 @@ class Database(Storage):
         # Looked at again: somebody else may have brought it up to date while this one waited for the lock.
         version = require_ours(connection, self.name)
         if version < SCHEMA_VERSION:
-            bring_up_to_date(connection, version)
+            bring_up_to_date(connection, version, self.name)
         # Written in any case: a file that may only be read is of no use, and shows it here.
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        if 0 < version < SCHEMA_VERSION:
-            _log.warning("the tables of %s were brought from version %d to %d", self.name, version, SCHEMA_VERSION)
 
     def _open_reader(self) -> sqlite3.Connection:
         self._require_same_files()

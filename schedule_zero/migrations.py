@@ -12,6 +12,7 @@ which are still connected, go on until they are stopped; what takes away must wa
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from schedule_zero.dialect import Session
@@ -35,8 +36,9 @@ STEPS: Final[dict[int, tuple[str, ...]]] = {
 """By the version that a store has, the statements that make the next one of it."""
 
 
-def bring_up_to_date(c: Session, version: int, *, steps: dict[int, tuple[str, ...]] = STEPS) -> None:
-    """Make the tables of a store that has none (version 0), or do the steps from its version on.
+def bring_up_to_date(c: Session, version: int, name: str, *, steps: dict[int, tuple[str, ...]] = STEPS) -> None:
+    """Make the tables of a store that has none (version 0), or do the steps from its version on, which is logged of the
+    store of that `name`.
 
     Inside the caller's transaction, who also writes down the version; `steps` for other versions than ours.
     """
@@ -44,9 +46,13 @@ def bring_up_to_date(c: Session, version: int, *, steps: dict[int, tuple[str, ..
         for statement in TABLES:
             c.execute(statement)
         return
-    for before in range(version, max(steps, default=0) + 1):
+    newest = max(steps, default=0) + 1
+    for before in range(version, newest):
         for statement in steps[before]:
             c.execute(statement)
+    if version < newest:
+        log = logging.getLogger(__name__)
+        log.warning("the tables of %s were brought from version %d to %d", name, version, newest)
 
 
 assert max(STEPS) + 1 == SCHEMA_VERSION, "a version of the tables without a step that leads to it"

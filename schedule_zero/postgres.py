@@ -105,14 +105,16 @@ class PostgresDatabase(Storage):
                     raise self._cannot_open(error, advice) from error
                 if time.monotonic() >= deadline:
                     advice = "check that it runs, and the address in the store's URL"
-                    raise StoreAway(str(self._cannot_open(error, advice))) from error
+                    raise self._cannot_open(error, advice, StoreAway) from error
             except _Taken as error:
                 if time.monotonic() >= deadline:
                     raise StoreUnusable(str(error)) from None
             await asyncio.sleep(self._retry_cap / 4)
 
-    def _cannot_open(self, error: Exception, advice: str) -> StoreUnusable:
-        return StoreUnusable(f"cannot use the database {self.name}: {str(error).strip()}; {advice}")
+    def _cannot_open(
+        self, error: Exception, advice: str, kind: type[StoreUnusable] = StoreUnusable
+    ) -> StoreUnusable:
+        return kind(f"cannot use the database {self.name}: {str(error).strip()}; {advice}")
 
     def _interrupt(self) -> None:
         for session in (self._opening, self._writer, self._reader):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Final
 
 from psycopg import sql
@@ -73,12 +72,9 @@ def _version(session: PostgresSession, schema: str, name: str) -> int:
 def _bring_up_to_date(session: PostgresSession, version: int, name: str) -> None:
     for statement in (_VERSION, _PRESENCE):
         session.execute(statement)
-    bring_up_to_date(session, version)
+    bring_up_to_date(session, version, name)
     session.execute("DELETE FROM store_version")
     session.execute("INSERT INTO store_version VALUES (?)", (SCHEMA_VERSION,))
-    if version:
-        log = logging.getLogger(__name__)
-        log.warning("the tables of %s were brought from version %d to %d", name, version, SCHEMA_VERSION)
 
 
 def _tables(session: PostgresSession, schema: str) -> list[str]:
