@@ -43,6 +43,7 @@ from schedule_zero.config_source import Section
 from schedule_zero.deployment_env import LEVELS, MAX_PORT, Environment, is_host
 from schedule_zero.errors import ConfigError
 from schedule_zero.governor_base import SERVER, GovernorKind, HandlerConfig, RestartPolicy
+from schedule_zero.log_settings import FORMATS
 from schedule_zero.own_files import Place, find_places, require_own_files
 from schedule_zero.security.settings import read_security
 from schedule_zero.service_config import LogSettings, RetrySettings, ServiceConfig, store_trouble, with_store
@@ -279,7 +280,7 @@ def _log(section: Section, base: Path) -> LogSettings:
     file = section.text("file")
     log = LogSettings(
         level=section.choice("level", usual.level, LEVELS),
-        format=section.choice("format", usual.format, ("console", "json")),
+        format=section.choice("format", usual.format, FORMATS),
         file=base / file if file else None,
         max_bytes=section.integer("max_bytes", usual.max_bytes),
         backups=section.integer("backups", usual.backups, low=1, high=1000),

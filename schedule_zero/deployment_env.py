@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from schedule_zero.errors import ConfigError
+from schedule_zero.log_settings import FORMATS
 from schedule_zero.service_config import SecuritySettings, ServiceConfig, store_trouble, with_store
 
 __all__ = ["LEVELS", "MAX_PORT", "Environment", "is_host"]
@@ -101,7 +102,7 @@ class Environment:
 
     def _format(self, name: str, default: str) -> str:
         value = (self.text(name) or default).lower()
-        return value if value in ("console", "json") else self._refuse(name, "console or json")
+        return value if value in FORMATS else self._refuse(name, " or ".join(FORMATS))
 
     def _url(self, name: str, default: str) -> str:
         value = self.text(name)

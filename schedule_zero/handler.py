@@ -24,7 +24,7 @@ from schedule_zero.errors import ConfigError, PortTaken
 from schedule_zero.exits import ExitCode, leave
 from schedule_zero.files import write_atomically
 from schedule_zero.lifeline import Lifeline, forget_pid_file
-from schedule_zero.log_settings import LogSettings
+from schedule_zero.log_settings import FORMATS, LogSettings
 from schedule_zero.logs import configure_logging
 from schedule_zero.zmq_handler_base import BaseHandler
 
@@ -226,7 +226,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--log-format",
-        choices=["console", "json"],
+        choices=FORMATS,
         default=os.environ.get("SCHEDULEZERO_LOG_FORMAT") or "console",
         help="how log lines look (%(default)s)",
     )
