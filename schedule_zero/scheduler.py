@@ -17,8 +17,7 @@ from apscheduler.abc import JobExecutor
 
 from schedule_zero.apscheduler_fixes.clock_steps import watch_clocks
 from schedule_zero.brokers import LastingBroker
-from schedule_zero.rows import EXECUTOR as EXECUTOR
-from schedule_zero.rows import TASK_PREFIX as TASK_PREFIX
+from schedule_zero.rows import EXECUTOR, TASK_PREFIX
 from schedule_zero.store import JobStore
 from schedule_zero.store_errors import StoreReplaced
 

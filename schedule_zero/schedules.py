@@ -16,8 +16,8 @@ from schedule_zero.idempotency import fingerprint, key_of
 from schedule_zero.instants import is_tellable
 from schedule_zero.refusals import AlreadyExists, InvalidRequest, NotFound
 from schedule_zero.requests import NewSchedule, ScheduleChange, call_kwargs
-from schedule_zero.rows import SCHEDULE_LIMIT
-from schedule_zero.scheduler import EXECUTOR, task_id
+from schedule_zero.rows import EXECUTOR, SCHEDULE_LIMIT
+from schedule_zero.scheduler import task_id
 from schedule_zero.store import JobStore
 from schedule_zero.triggers import build_trigger
 from schedule_zero.unreadable import Page

@@ -32,7 +32,8 @@ from schedule_zero.job_executor import GivenBack, JobExecutor
 from schedule_zero.refusals import NotFound, Stopping
 from schedule_zero.registration_server import RegistrationServer
 from schedule_zero.requests import NewSchedule, RunNow, ScheduleChange, call_kwargs
-from schedule_zero.scheduler import EXECUTOR, TASK_PREFIX, KeptScheduler, build_scheduler, task_id
+from schedule_zero.rows import EXECUTOR, TASK_PREFIX
+from schedule_zero.scheduler import KeptScheduler, build_scheduler, task_id
 from schedule_zero.schedules import Schedules
 from schedule_zero.security.server_keys import server_keys
 from schedule_zero.service_config import ServiceConfig

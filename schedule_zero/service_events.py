@@ -23,7 +23,7 @@ from apscheduler import (
 
 from schedule_zero.execution_log import ExecutionRecord, Outcome
 from schedule_zero.requests import Instant
-from schedule_zero.scheduler import TASK_PREFIX
+from schedule_zero.rows import TASK_PREFIX
 
 __all__ = ["EventKind", "ServiceEvent", "event_of", "finished"]
 

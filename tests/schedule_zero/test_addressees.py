@@ -15,7 +15,8 @@ from schedule_zero.handler_registry import RegistryManager, ReportedStatus
 from schedule_zero.idempotency import fingerprint
 from schedule_zero.refusals import IdempotencyConflict, UnknownMethod
 from schedule_zero.requests import RunNow, call_kwargs
-from schedule_zero.scheduler import EXECUTOR, task_id
+from schedule_zero.rows import EXECUTOR
+from schedule_zero.scheduler import task_id
 from schedule_zero.store import JobStore
 from schedule_zero.stores import build_store
 

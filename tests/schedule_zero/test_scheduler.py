@@ -10,7 +10,8 @@ import pytest
 from apscheduler import AsyncScheduler, Job
 
 from schedule_zero.brokers import LastingBroker
-from schedule_zero.scheduler import EXECUTOR, KeptScheduler, build_scheduler, handler_task
+from schedule_zero.rows import EXECUTOR
+from schedule_zero.scheduler import KeptScheduler, build_scheduler, handler_task
 from schedule_zero.store import JobStore
 from schedule_zero.stores import build_store
 

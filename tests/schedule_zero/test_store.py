@@ -31,8 +31,8 @@ from schedule_zero.database import Database
 from schedule_zero.errors import ConfigError
 from schedule_zero.execution_log import ExecutionLog, Outcome
 from schedule_zero.refusals import IdempotencyConflict
-from schedule_zero.rows import SCHEDULE_LIMIT, SEEN
-from schedule_zero.scheduler import EXECUTOR, handler_task, task_id
+from schedule_zero.rows import EXECUTOR, SCHEDULE_LIMIT, SEEN
+from schedule_zero.scheduler import handler_task, task_id
 from schedule_zero.store import JobStore
 from schedule_zero.stores import build_store
 

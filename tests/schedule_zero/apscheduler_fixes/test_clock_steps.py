@@ -14,7 +14,8 @@ from apscheduler.triggers.date import DateTrigger
 from schedule_zero.apscheduler_fixes import clock_steps
 from schedule_zero.apscheduler_fixes.clock_steps import watch_clocks
 from schedule_zero.brokers import LastingBroker
-from schedule_zero.scheduler import EXECUTOR, KeptScheduler, build_scheduler, handler_task, task_id
+from schedule_zero.rows import EXECUTOR
+from schedule_zero.scheduler import KeptScheduler, build_scheduler, handler_task, task_id
 from schedule_zero.stores import build_store
 
 pytestmark = [pytest.mark.unit, pytest.mark.sim]
