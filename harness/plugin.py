@@ -102,7 +102,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
-    """Scenario files (YAML whose first key is ``scenario``) are collected, one item a seed and world."""
+    """Scenario files (YAML with ``scenario: 1`` at the begin of a line) are collected, one item a seed and world."""
     if file_path.suffix not in (".yaml", ".yml"):
         return None
     from harness.pytest.items import ScenarioFile, is_asked_for, is_scenario

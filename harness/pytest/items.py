@@ -13,15 +13,15 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.pytest.telling import describe
+from harness.scenario.loader import MAX_BYTES
 from harness.scenario.model import World
 
 if TYPE_CHECKING:
     from harness.scenario.model import Scenario
     from harness.session import Finished, PlannedRun
 
-_FIRST_KEY = re.compile(
-    rb"\A(?:\xef\xbb\xbf)?(?:\s*(?:#[^\n]*)?\n)*(?:---[^\n]*\n(?:\s*(?:#[^\n]*)?\n)*)?scenario\s*:\s*['\"]?\d"
-)
+_VERSION = re.compile(rb"""^(?:\xef\xbb\xbf)?(?:\{[ \t]*)?["']?scenario["']?[ \t]*:[ \t]*["']?[0-9]""", re.MULTILINE)
+"""The key ``scenario`` at the begin of a line, with a number: that of the whole document, wherever in it."""
 _NOT_ALONG = ("long", "golden")
 """Folders whose files are taken only when they, or something in them, are named themselves."""
 _GRACE = 60.0
@@ -29,12 +29,12 @@ _GRACE = 60.0
 
 
 def is_scenario(path: Path) -> bool:
-    """Whether the file's first key is ``scenario``, with a number: other YAML files of a project are none of
-    ours.
+    """Whether a key ``scenario`` with a number stands at the begin of a line: other YAML files of a project are none of
+    ours. In what order the keys of a scenario stand is its author's business.
     """
     try:
         with path.open("rb") as file:
-            return bool(_FIRST_KEY.match(file.read(4096)))
+            return bool(_VERSION.search(file.read(MAX_BYTES)))
     except OSError:
         return False
 

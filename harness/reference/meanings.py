@@ -22,7 +22,7 @@ _TRIGGER: Mapping[str, str] = {
 
 MEANINGS: Mapping[str, Mapping[str, str]] = {
     "Scenario": {
-        "scenario": "version of the format; it comes first and is always 1",
+        "scenario": "version of the format, always 1; at the begin of a line, by which pytest knows a scenario file",
         "name": "names the run's folder, the test item and the report",
         "about": "one sentence: what is proven",
         "kind": "what it is for; `cycles` needs the key `cycles`, the others do not have it",
@@ -59,7 +59,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     },
     "TargetSpec": {"driver": "which registered driver runs it", "governor": "who keeps its processes alive"},
     "GovernorSpec": {
-        "kind": "`process`; the driver of this version makes no difference between the two",
+        "kind": "whether server and handlers are processes of their own, or threads of one",
         "restart": "which processes that ended by themselves are started again",
         "max_restarts": "restarts in a row after which a process is given up",
         "restart_delay": "how long a restart waits",

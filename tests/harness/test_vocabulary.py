@@ -79,3 +79,38 @@ def test_what_no_simulated_world_holds_is_told_at_its_place(option: str, tmp_pat
         session.plan([file], world=World.SIM)
 
     assert f"a.yaml:4:16: worlds.1: `{option}` does not run in the world `sim`" in str(raised.value)
+
+
+@pytest.mark.parametrize("driver", ["schedule_zero", "apscheduler"])
+@pytest.mark.parametrize(
+    ("trigger", "column", "told"),
+    [
+        ('cron: "99 * * * *"', 40, "with.cron: cron field minute: '99' is outside 0-59"),
+        ('cron: "* * *"', 40, "with.cron: expected five words, such as '*/5 3 * * mon', found 3: '* * *'"),
+        ("cron: {minute: 99}", 49, "with.cron.minute: cron field minute: '99' is outside 0-59"),
+        ("cron: {minit: 1}", 41, "with.cron.minit: unknown cron field 'minit', expected one of year, month, day"),
+        ("cron: {hour: 3}, zone: Mars/X", 57, "with.zone: there is no time zone 'Mars/X', expected such as"),
+        ("at: soon", 38, "with.at: not an instant"),
+        ('at: "2027-03-01T12:00:00"', 38, "with.at: an instant needs an offset"),
+        ('calendar: {days: 1, time: "99:00:00"}', 60, "with.calendar.time: hour must be in 0..23"),
+        ('calendar: {days: 1, start_date: "2027-99-01"}', 66, "with.calendar.start_date: month must be in 1..12"),
+        ("calendar: {}", 44, "with.calendar: the next day is no day later"),
+    ],
+)
+def test_a_trigger_that_does_not_exist_is_told_at_its_place(
+    driver: str, trigger: str, column: int, told: str, tmp_path: Path
+) -> None:
+    """Before anything is played: in a run only its call would fail, and the other calls might hide that."""
+    handler = ", handler: h1, method: tick" if driver == "schedule_zero" else ""
+    topology = "topology: {handlers: {name: h1}}\n" if driver == "schedule_zero" else "topology: {}\n"
+    file = tmp_path / "a.yaml"
+    file.write_text(
+        f"scenario: 1\nname: a\nkind: regression\ntarget: {{driver: {driver}}}\n{topology}"
+        f"when: [{{op: schedule.add, with: {{{trigger}{handler}}}}}]\nthen: [store-readable]\n"
+    )
+
+    with pytest.raises(HarnessError) as raised:
+        session.plan([file])
+
+    assert f"a.yaml:6:{column}: when.0.{told}" in str(raised.value)
+    assert str(raised.value).count("a.yaml:") == 1

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable
+from datetime import date, datetime, time
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from harness.models import cron_fields, zones
+from harness.scenario.misfit import Misfit
 from harness.scenario.values import Duration
+
+V = TypeVar("V")
 
 Call = str
 
@@ -44,6 +50,50 @@ class ApschedulerOptions(_Options):
     """Connections to SQLite at most; with several APScheduler meets its own locks (agronholm/apscheduler#1032)."""
 
 
+def _that_exists(reads: Callable[[V], object], expected: str = "") -> AfterValidator:
+    """Refuse what `reads` cannot read: a trigger that does not exist would only make its call fail, in the run."""
+
+    def check(value: V) -> V:
+        try:
+            reads(value)
+        except Misfit:
+            raise
+        except ValueError as error:
+            raise Misfit(str(error), expected=expected) from None
+        return value
+
+    return AfterValidator(check)
+
+
+def _read_cron(cron: str | dict[str, str | int]) -> None:
+    if isinstance(cron, str):
+        cron_fields.parse(cron_fields.crontab(cron))
+        return
+    for name, value in cron.items():
+        try:
+            cron_fields.parse({name: value})
+        except ValueError as error:
+            raise Misfit(str(error), found=value, at=(name,), key=name not in cron_fields.ORDER) from None
+
+
+def _read_instant(at: str) -> None:
+    try:
+        offset = datetime.fromisoformat(at).tzinfo
+    except ValueError:
+        raise ValueError("not an instant") from None
+    if offset is None:
+        raise ValueError("an instant needs an offset")
+
+
+Instant = Annotated[str, _that_exists(_read_instant, "ISO 8601 with an offset, such as 2027-03-01T12:00:00Z")]
+Cron = Annotated[str | dict[str, str | int], _that_exists(_read_cron)]
+Zone = Annotated[str, _that_exists(zones.zone)]
+TimeOfDay = Annotated[
+    str, Field(pattern=r"^\d{2}:\d{2}:\d{2}$"), _that_exists(time.fromisoformat, "a time of day, HH:MM:SS")
+]
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), _that_exists(date.fromisoformat, "a date, YYYY-MM-DD")]
+
+
 class TriggerArgs(_Options):
     """One trigger: one of ``every``, ``at``, ``cron``, ``calendar``, ``all_of``, ``any_of``, or ``after`` alone."""
 
@@ -51,9 +101,9 @@ class TriggerArgs(_Options):
     """An interval; first fires at once, or after ``after``."""
     after: Duration | None = Field(default=None, ge=0)
     """Fire once so long after now; beside another trigger: how long after now that begins."""
-    at: str | None = None
+    at: Instant | None = None
     """Fire once at this time, as ISO 8601 with an offset."""
-    cron: str | dict[str, str | int] | None = None
+    cron: Cron | None = None
     """A crontab line of five words, or fields by name."""
     calendar: CalendarArgs | None = None
     """An interval of whole days at one time of day."""
@@ -62,7 +112,7 @@ class TriggerArgs(_Options):
     any_of: tuple[TriggerArgs, ...] = ()
     """Fire when any of these does."""
     threshold: Duration = Field(default=1.0, ge=0)
-    zone: str = "UTC"
+    zone: Zone = "UTC"
     """Time zone of ``cron`` and ``calendar``."""
     until: Duration | None = Field(default=None, gt=0)
     """Seconds from now after which ``every`` and ``cron`` fire no more."""
@@ -83,8 +133,14 @@ class CalendarArgs(_Options):
     months: int = Field(default=0, ge=0)
     weeks: int = Field(default=0, ge=0)
     days: int = Field(default=0, ge=0)
-    time: str = Field(default="00:00:00", pattern=r"^\d{2}:\d{2}:\d{2}$")
-    start_date: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}$")
+    time: TimeOfDay = "00:00:00"
+    start_date: Day | None = None
+
+    @model_validator(mode="after")
+    def _goes_on(self) -> CalendarArgs:
+        if not (self.years or self.months or self.weeks or self.days):
+            raise Misfit("the next day is no day later", expected="some of `years`, `months`, `weeks`, `days`")
+        return self
 
 
 class AddTriggeredArgs(TriggerArgs):

@@ -28,7 +28,12 @@ Text = Callable[[str], str]
         ("scenario: 1\nname: x\n", True),
         ("# a comment\n\n---\n# more\nscenario: 2\n", True),
         ("\ufeffscenario: 1\n", True),
-        ("name: x\nscenario: 1\n", False),
+        ("name: x\nscenario: 1\n", True),
+        ("name: x\r\nscenario: 1\r\n", True),
+        ('about: >\n  long\n"scenario" : 1\n', True),
+        ("{scenario: 1, name: x}\n", True),
+        ("# " + 5000 * "long " + "\nscenario: 1\n", True),
+        ("# scenario: 1\n", False),
         ("scenario:\n  name: default\n", False),
         ("scenarios: [a]\n", False),
         ("jobs:\n  scenario: 1\n", False),
@@ -36,7 +41,7 @@ Text = Callable[[str], str]
     ],
 )
 def test_what_is_a_scenario(text: str, taken: bool, tmp_path: Path) -> None:
-    """A file is ours when its first key is `scenario` with a number; a YAML file of anyone else's is not."""
+    """A file is ours when it has a key `scenario` with a number, wherever it stands; one of anyone else's has not."""
     (tmp_path / "a.yaml").write_text(text, "utf-8")
     assert is_scenario(tmp_path / "a.yaml") is taken
     assert not is_scenario(tmp_path / "missing.yaml")
