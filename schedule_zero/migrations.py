@@ -13,6 +13,7 @@ which are still connected, go on until they are stopped; what takes away must wa
 from __future__ import annotations
 
 import logging
+import sqlite3
 from typing import Final
 
 from schedule_zero.dialect import Session
@@ -32,8 +33,26 @@ STEPS: Final[dict[int, tuple[str, ...]]] = {
         "DROP INDEX IF EXISTS schedules_due",
         "CREATE INDEX schedules_due ON schedules (next_fire, id)",
     ),
+    2: (
+        # The table was WITHOUT ROWID, which is slow with large rows.
+        """CREATE TABLE executions_3 (
+        job_id TEXT NOT NULL PRIMARY KEY, schedule_id TEXT, handler_id TEXT NOT NULL, method TEXT NOT NULL,
+        scheduled_for INTEGER, accepted_at INTEGER, started_at INTEGER, ended_at INTEGER,
+        attempts TEXT NOT NULL, outcome TEXT, error TEXT, result TEXT)""",
+        "INSERT INTO executions_3 SELECT job_id, schedule_id, handler_id, method, scheduled_for, accepted_at,"
+        " started_at, ended_at, attempts, outcome, error, result FROM executions",
+        "DROP TABLE executions",
+        "ALTER TABLE executions_3 RENAME TO executions",
+        "CREATE INDEX executions_ended ON executions (ended_at, job_id) WHERE outcome IS NOT NULL",
+        "CREATE INDEX executions_failed ON executions (ended_at, job_id)"
+        " WHERE outcome IS NOT NULL AND outcome != 'success'",
+        "CREATE INDEX executions_of_schedule ON executions (schedule_id, ended_at, job_id)"
+        " WHERE outcome IS NOT NULL AND schedule_id IS NOT NULL",
+    ),
 }
 """By the version that a store has, the statements that make the next one of it."""
+OF_SQLITE: Final = frozenset({2})
+"""The versions whose step changes nothing but how SQLite lays out its file: for PostgreSQL there is nothing to do."""
 
 
 def bring_up_to_date(c: Session, version: int, name: str, *, steps: dict[int, tuple[str, ...]] = STEPS) -> None:
@@ -48,6 +67,8 @@ def bring_up_to_date(c: Session, version: int, name: str, *, steps: dict[int, tu
         return
     newest = max(steps, default=0) + 1
     for before in range(version, newest):
+        if before in OF_SQLITE and not isinstance(c, sqlite3.Connection):
+            continue
         for statement in steps[before]:
             c.execute(statement)
     if version < newest:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from schedule_zero.database import Database
@@ -220,6 +221,24 @@ def test_the_newest_come_first_when_asked_and_pages_follow_that_order() -> None:
             rest = await log.query(Filters(newest=True, after=after))
         assert [found.job_id for found in first] == ["j3", "j2"]
         assert [found.job_id for found in rest] == ["j1", "j0"]
+
+    run(scene)
+
+
+def test_a_job_is_found_without_a_look_at_the_results_of_others(tmp_path: Path) -> None:
+    """Among sixteen results of a megabyte, to look for a job that is not there reads less than half of one."""
+
+    def look(c: Any) -> int:
+        process = psutil.Process()
+        before = process.io_counters().read_chars
+        assert c.execute("SELECT method FROM executions WHERE job_id = 'j07x'").fetchone() is None
+        return int(process.io_counters().read_chars - before)
+
+    async def scene() -> None:
+        async with opened(tmp_path / "log.db") as log:
+            for n in range(16):
+                await log.record_outcome(record(f"j{n:02}", minute=n, result="x" * 1_000_000))
+            assert await log._db.read(look) < 500_000
 
     run(scene)
 

@@ -64,7 +64,7 @@ def test_a_backup_made_while_writes_go_on_is_one_moment(tmp_path: Path) -> None:
         found = keys(tmp_path / "copy.db")
         assert "0a" in found
         assert {key[:-1] for key in found if key.endswith("a")} == {key[:-1] for key in found if key.endswith("b")}
-        assert (contents.version, contents.jobs, contents.path) == (2, 0, tmp_path / "copy.db")
+        assert (contents.version, contents.jobs, contents.path) == (3, 0, tmp_path / "copy.db")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a.db", "copy.db"]
 
     run(scene)

@@ -88,8 +88,9 @@ async def open_and_close(database: Any) -> None:
     """Start, look whether something is kept in it, close."""
     await database.start()
     try:
-        kept = await database.read(lambda c: c.execute("SELECT key FROM idempotency").fetchall())
-        assert [tuple(row) for row in kept] == [("kept",)]
+        for query in ("SELECT key FROM idempotency", "SELECT job_id FROM executions WHERE handler_id = 'h'"):
+            kept = await database.read(lambda c, query=query: c.execute(query).fetchall())
+            assert [tuple(row) for row in kept] == [("kept",)]
     finally:
         await database.close()
 
