@@ -356,6 +356,11 @@ class SchedulerService:
         """What the registration server was asked, see `RegistrationStats`."""
         return dataclasses.asdict(self._registration.stats) if self._registration else {}
 
+    @property
+    def runs_left_out(self) -> int:
+        """Missed runs that are not made up for, see `ScheduleStore.left_out`."""
+        return self._store.left_out
+
     def unreadable_rows(self) -> dict[str, int]:
         """How many stored rows cannot be read, by their kind; see `Unreadable`."""
         return self._store.unreadable.counts()

@@ -29,7 +29,7 @@ from apscheduler import (
 from apscheduler.abc import EventBroker, Trigger
 
 from schedule_zero.apscheduler_fixes.jitter_waited import LATER, LateJobs
-from schedule_zero.apscheduler_fixes.long_absence import caught_up
+from schedule_zero.apscheduler_fixes.long_absence import MOST_MISSED, caught_up
 from schedule_zero.clock_shift import shifted_schedule, unshifted_job, unshifted_result
 from schedule_zero.dialect import Session, for_update, now, select, upsert
 from schedule_zero.idempotency import claim_key
@@ -79,6 +79,8 @@ class ScheduleStore(TaskStore):
     def __init__(self, database: Storage) -> None:
         super().__init__(database)
         self._fired: dict[str, list[Job]] = {}
+        #: Runs that were missed and are not made up for, as too many were, at least.
+        self.left_out = 0
         self._late = LateJobs(self._publish, lambda: self.draining)
 
     async def start(self, exit_stack: AsyncExitStack, event_broker: EventBroker, logger: Logger) -> None:
@@ -206,9 +208,22 @@ class ScheduleStore(TaskStore):
         due = self.unreadable.take("schedule", read, self._logger)
         ahead = timedelta(microseconds=self._db.offset)
         present = datetime.now(UTC) - ahead
-        schedules = [shifted_schedule(caught_up(schedule, present), ahead) for schedule in due]
+        schedules = []
+        for schedule in due:
+            ready = caught_up(schedule, present, tell=partial(self._tell_left_out, schedule.id))
+            schedules.append(shifted_schedule(ready, ahead))
         self._fired = {schedule.id: [] for schedule in schedules}
         return schedules
+
+    def _tell_left_out(self, schedule_id: str, count: int, exact: bool) -> None:
+        self.left_out += count
+        self._logger.warning(
+            "schedule %r: %s%d missed runs are left out: of all that are overdue the latest %d are made up for",
+            schedule_id,
+            "" if exact else "at least ",
+            count,
+            MOST_MISSED,
+        )
 
     async def release_schedules(self, scheduler_id: str, results: Sequence[ScheduleResult]) -> None:
         """Hand over the jobs of the schedules and move these on, all at once."""

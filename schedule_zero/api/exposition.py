@@ -106,6 +106,8 @@ class Exposition:
         ])  # fmt: skip
         about = "Jobs whose work may have been done twice, as their handler was restarted between two attempts."
         yield _counter("jobs_maybe_twice", about, [], [((), metrics.jobs_maybe_twice)])
+        about = "Missed runs that were left out, at least: of those of a schedule the latest 1,000 are made up for."
+        yield _counter("runs_left_out", about, [], [((), self._service.runs_left_out)])
         yield _gauge("jobs_running", "Jobs that are being called.", now.health.running_jobs)
         if now.waiting is not None:
             yield _gauge("jobs_waiting", "Jobs that wait to be called: the depth of the queue.", now.waiting)

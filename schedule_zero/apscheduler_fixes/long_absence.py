@@ -4,13 +4,14 @@ A schedule of every second that was paused for a week, or whose start lies years
 with it the whole server, for seconds to hours, only to drop all of these times but one.
 
 Here a trigger can be told to skip, so that the time taken does not depend on how much was missed. Where every missed
-time is wanted (``coalesce: all``) the latest `MOST_MISSED` are made up for, and the rest is left out.
+time is wanted (``coalesce: all``) the latest `MOST_MISSED` are made up for, and the rest is left out, which is told.
 """
 
 from __future__ import annotations
 
 import copy
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,6 +39,10 @@ class IntervalSkips(IntervalBase):
         steps = (moment - self.start_time) // self._interval - 1
         self._last_fire_time = None if steps < 0 else self.start_time + steps * self._interval
 
+    def times_between(self, first: datetime, last: datetime) -> int:
+        """How many times there are from one time to before another."""
+        return int((last - first) // self._interval)
+
 
 class CronSkips(CronBase):
     """Cron times that can go on at any moment."""
@@ -61,10 +66,13 @@ class CalendarSkips(CalendarBase):
             self._last_fire_date = self.start_date + steps * step if steps >= 0 else None
 
 
-def caught_up(schedule: Schedule, now: datetime | None = None) -> Schedule:
+def caught_up(
+    schedule: Schedule, now: datetime | None = None, *, tell: Callable[[int, bool], None] = lambda count, exact: None
+) -> Schedule:
     """The schedule, due at `now`, with a trigger that has little left to compute; fires as it would have otherwise.
 
-    Changes the schedule that it is given.
+    Changes the schedule that it is given. If every missed time was wanted and there were too many, `tell` gets how many
+    are left out, and whether there are not even more: not all triggers can count them quickly.
     """
     now = now or datetime.now(UTC)
     due, trigger = schedule.next_fire_time, schedule.trigger
@@ -73,6 +81,8 @@ def caught_up(schedule: Schedule, now: datetime | None = None) -> Schedule:
     most = MOST_MISSED if schedule.coalesce is CoalescePolicy.all else 1
     if (first := _missed(trigger, due, now, most)) is None:
         return schedule
+    if schedule.coalesce is CoalescePolicy.all and first > due:
+        tell(*_left_out(trigger, due, first))
     _go_on_after(trigger, first)
     if schedule.coalesce is not CoalescePolicy.earliest:
         schedule.next_fire_time = first
@@ -93,6 +103,18 @@ def _missed(trigger: Any, due: datetime, now: datetime, most: int) -> datetime |
         if len(times) == most or begin == due:
             return times[0] if times else None
         span *= _WIDER
+
+
+def _left_out(trigger: Any, due: datetime, first: datetime) -> tuple[int, bool]:
+    """How many times lie from `due` to before `first`, and whether that is exact rather than the least."""
+    if hasattr(trigger, "times_between"):
+        return trigger.times_between(due, first), True
+    probe = copy.copy(trigger)
+    probe.skip_to(due)
+    count = 0
+    while count < MOST_MISSED and (time := probe.next()) is not None and time < first:
+        count += time >= due
+    return count, count < MOST_MISSED
 
 
 def _go_on_after(trigger: Any, first: datetime) -> None:

@@ -79,6 +79,12 @@ def test_what_is_now_is_looked_up(api: Any, server: Any) -> None:
     assert now["schedule_zero_registration_malformed_total"] == 0
 
 
+def test_runs_that_were_left_out_are_counted(api: Any, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the store has left out since its start."""
+    monkeypatch.setattr(server.service._store, "left_out", 2601)
+    assert samples(api)["schedule_zero_runs_left_out_total", ()] == 2601.0
+
+
 def test_routes_not_targets_are_counted(api: Any) -> None:
     """A thousand ids are one route: what clients make up cannot fill the memory; nor can verbs."""
     for number in range(3):

@@ -90,6 +90,28 @@ def test_ten_years_of_seconds_are_caught_up_in_a_few_steps(
     assert (following, count) == (now + timedelta(seconds=1), 1)
 
 
+@pytest.mark.parametrize(
+    ("spec", "late", "told"),
+    [
+        ({"type": "interval", "seconds": 1}, timedelta(hours=1), [(2601, True)]),
+        ({"type": "interval", "seconds": 1}, timedelta(days=3650), [(315_360_001 - 1000, True)]),
+        ({"type": "cron", "second": "*/2"}, timedelta(hours=1), [(801, True)]),
+        ({"type": "cron", "second": "*"}, timedelta(days=3650), [(1000, False)]),
+        ({"type": "calendar", "days": 1}, timedelta(days=1001), [(2, True)]),
+        ({"type": "interval", "seconds": 1}, timedelta(seconds=999), []),
+        ({"type": "interval", "seconds": 1}, timedelta(seconds=1000), [(1, True)]),
+    ],
+)
+def test_what_is_left_out_is_told(spec: dict[str, Any], late: timedelta, told: list[tuple[int, bool]]) -> None:
+    """How many, exactly where that is quick, else at least; nothing where all are made up for."""
+    found: list[tuple[int, bool]] = []
+    caught_up(schedule(spec, "all"), START + late, tell=lambda count, exact: found.append((count, exact)))
+    assert found == told
+    found.clear()
+    caught_up(schedule(spec, "latest"), START + late, tell=lambda count, exact: found.append((count, exact)))
+    assert found == []
+
+
 def test_a_short_absence_is_left_alone() -> None:
     """Nothing is gained where there is little to compute, and another kind of trigger cannot be told to skip."""
     due = schedule({"type": "interval", "seconds": 1}, "latest")

@@ -9,7 +9,18 @@ from typing import Any, cast
 from uuid import UUID
 
 import pytest
-from apscheduler import ConflictPolicy, Event, Job, JobOutcome, JobReleased, JobResult, Schedule, ScheduleResult
+from apscheduler import (
+    CoalescePolicy,
+    ConflictPolicy,
+    Event,
+    Job,
+    JobOutcome,
+    JobReleased,
+    JobResult,
+    Schedule,
+    ScheduleResult,
+)
+from apscheduler.abc import Trigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from schedule_zero import execution_log
@@ -22,6 +33,7 @@ from schedule_zero.scheduler import task_id
 from schedule_zero.schedules import Schedules
 from schedule_zero.schema import micros
 from schedule_zero.store import JobStore
+from schedule_zero.triggers import build_trigger
 
 pytestmark = pytest.mark.integration
 
@@ -50,11 +62,11 @@ def job(handler: str = "h", **fields: Any) -> Job:
     return cast("Job", cast("Any", Job)(**values))
 
 
-def schedule(name: str = "s") -> Schedule:
-    """A schedule that has been due since the first of January 2026."""
-    trigger = IntervalTrigger(hours=1, start_time=NOW)
+def schedule(name: str = "s", trigger: Trigger | None = None, **fields: Any) -> Schedule:
+    """A schedule that has been due since the first of January 2026, or as its trigger says."""
+    trigger = trigger or IntervalTrigger(hours=1, start_time=NOW)
     kwargs = {"handler_id": "h", "method": "m"}
-    values = {"task_id": task_id("h"), "trigger": trigger, "job_executor": "async", "kwargs": kwargs}
+    values = {"task_id": task_id("h"), "trigger": trigger, "job_executor": "async", "kwargs": kwargs, **fields}
     made: Schedule = cast("Any", Schedule)(id=name, **values)
     made.next_fire_time = trigger.next()
     return made
@@ -203,6 +215,25 @@ def test_a_firing_is_all_or_nothing(on_store: Stores) -> None:
         [left] = await store.get_schedules()
         assert left.next_fire_time is not None
         assert abs(left.next_fire_time - NOW - timedelta(hours=1)) < timedelta(milliseconds=50)
+
+    on_store(scene)
+
+
+def test_runs_that_are_left_out_are_told(on_store: Stores, caplog: pytest.LogCaptureFixture) -> None:
+    """Every second of an hour was missed and wanted: the latest thousand are made up for, of the others one line says
+    how many they are.
+    """
+
+    async def scene(store: JobStore, _: ExecutionLog) -> None:
+        begun = datetime.now(UTC).replace(microsecond=500_000) - timedelta(seconds=3600)
+        trigger = build_trigger({"type": "interval", "seconds": 1, "start_time": begun.isoformat()})
+        await store.add_schedule(schedule("s", trigger, coalesce=CoalescePolicy.all), ConflictPolicy.exception)
+        [due] = await store.acquire_schedules("me", LEASE, 10)
+        assert due.next_fire_time is not None
+        told = [line.getMessage() for line in caplog.records if "left out" in line.getMessage()]
+        assert store.left_out == (due.next_fire_time - begun) // timedelta(seconds=1) >= 2600
+        end = "missed runs are left out: of all that are overdue the latest 1000 are made up for"
+        assert told == [f"schedule 's': {store.left_out} {end}"]
 
     on_store(scene)
 
