@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from harness.checks.base import AFTER_STOP, Case, Check, Section
@@ -26,7 +26,7 @@ def judge(case: Case, args: None, *, audit: str, noun: str, several: str = "") -
         broken=f"{many(len(problems), noun, several)} found in {many(len(audits), 'search', 'searches')}",
         good=f"no {noun} found in {many(len(looked), 'search', 'searches')}{f'; not seen: {unseen}' if unseen else ''}",
         nothing=f"nobody looked for any {noun}{blind}, so nothing was proven",
-        doubts=list(_unsearched(case, audit, {found.scope for found in looked})),
+        doubts=list(_unsearched(case, audit, {found.scope: found.looked_at for found in audits})),
     )
 
 
@@ -42,12 +42,13 @@ def _left(case: Case, audit: Audit, noun: str) -> Iterator[Problem]:
         yield Problem(0, audit.at, text, (("found", found), ("scope", audit.scope)))
 
 
-def _unsearched(case: Case, audit: str, searched: set[str]) -> Iterator[Problem]:
+def _unsearched(case: Case, audit: str, searched: Mapping[str, int]) -> Iterator[Problem]:
     if case.section is not Section.EACH:
         return
     for cycle in sorted({step.cycle for step in case.history.of(Step)}):
-        if f"cycle {cycle}" not in searched:
-            text = f"nobody looked at {audit} after cycle {cycle}"
+        if not searched.get(f"cycle {cycle}"):
+            none = f"there were no {audit} to look for"
+            text = f"{none if f'cycle {cycle}' in searched else f'nobody looked at {audit}'} after cycle {cycle}"
             yield Problem(0, max(s.end for s in case.history.of(Step) if s.cycle == cycle), text)
 
 

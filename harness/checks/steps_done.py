@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from harness.checks.base import LASTING, Case, Check
 from harness.checks.evidence import Finding, Problem, conclude, lasted, many, moment
@@ -16,16 +16,29 @@ ends its cycle, so without it such a run would prove less than it seems to.
 
 
 def judge(case: Case, args: None) -> Finding:
-    """Read every `Step`; unknown when none was played."""
+    """Read every `Step`; unknown when none was played, or none did anything: a wait alone does nothing, nor does a stop
+    where nothing runs.
+    """
     steps = case.history.of(Step)
+    idle = [step for step in steps if step.detail.get("idle")]
+    nothing_done = steps and all(step.step == "wait" or step in idle for step in steps)
     problems = [problem for step in steps if step.status is not Status.OK for problem in _problems(case, step)]
     return conclude(
         problems,
         samples=len(steps),
         broken=f"{len(problems)} of {many(len(steps), 'step')} failed",
-        good=f"{many(len(steps), 'step')} did what they should",
+        good=f"{many(len(steps), 'step')} did what they should{_of_which(idle)}",
         nothing="no step was played, so nothing was proven",
+        doubts=[_nothing_done(steps[0], idle)] if nothing_done else (),
     )
+
+
+def _of_which(idle: Sequence[Step]) -> str:
+    return f"; where {many(len(idle), 'stop')} came nothing ran" if idle else ""
+
+
+def _nothing_done(first: Step, idle: Sequence[Step]) -> Problem:
+    return Problem(0, first.start, f"no step did anything{_of_which(idle)}, so nothing was proven")
 
 
 def _problems(case: Case, step: Step) -> Iterator[Problem]:

@@ -14,9 +14,11 @@ def judge(case: Case, args: None) -> Finding:
     """Read every ``stop`` step; its detail says ``how``, the exit ``code``, if it was ``forced``, and the same of each
     of its ``parts``, where the target keeps processes of its own (see `harness.history.stops`).
 
-    A stop by kill has no exit code to keep. A stop of which nobody saw an exit code leaves the check unknown.
+    A stop by kill has no exit code to keep, and one where nothing ran has ended nothing. A stop of which nobody saw an
+    exit code leaves the check unknown.
     """
-    stops = [step for step in case.history.of(Step) if step.step.partition(" ")[0] == "stop"]
+    steps = [step for step in case.history.of(Step) if step.step.partition(" ")[0] == "stop"]
+    stops = [step for step in steps if not step.detail.get("idle")]
     problems = [problem for step in stops for problem in _problems(case, step)]
     return conclude(
         problems,

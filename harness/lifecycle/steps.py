@@ -88,13 +88,16 @@ class Steps:
         return await self.stop_by(how, step.timeout, step.times)
 
     async def stop_by(self, how: StopHow, timeout: float, times: int = 1) -> Detail:
-        """Stop by this signal, sent `times` times; force after `timeout` seconds is a failure, told by ``forced``."""
+        """Stop by this signal, sent `times` times; force after `timeout` seconds is a failure, told by ``forced``; that
+        nothing ran which could be stopped, by ``idle``.
+        """
         stop = self._lifecycle.stop(how, timeout=timeout, times=times)
         result = await _within(timeout + GRACE, stop, f"the stop by {how.value}")
+        idle = not self.up and not result.parts
         self.up = False
         detail = {"how": how.value, "took": round(result.took, 6), "code": result.code, "forced": result.forced}
         parts = {name: asdict(end) for name, end in result.parts.items()}
-        return {**detail, "parts": parts} if parts else detail
+        return {**detail, **({"parts": parts} if parts else {}), **({"idle": True} if idle else {})}
 
     async def restart(self) -> Detail:
         """Stop, then start."""

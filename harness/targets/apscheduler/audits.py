@@ -16,17 +16,19 @@ Found = tuple[int, list[dict[str, Any]]]
 
 
 async def audit(
-    scope: str, now: Callable[[], float], *, run: str, database: Path | None, timeout: float
+    scope: str, now: Callable[[], float], *, run: str, lives: int, database: Path | None, timeout: float
 ) -> list[Audit]:
-    """Look for processes of the run `run` for up to `timeout` seconds, then into the store."""
+    """Look for processes of the run `run` for up to `timeout` seconds, then into the store. The scheduler was started
+    `lives` times: where it never was, nobody can have stayed, and nothing is proven.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
     while True:
-        looked_at, found = await asyncio.to_thread(tagged_processes, run)
+        _, found = await asyncio.to_thread(tagged_processes, run)
         if not found or loop.time() >= deadline:
             break
         await asyncio.sleep(0.05)
-    audits = [Audit(at=now(), name="processes", scope=scope, looked_at=looked_at, found=tuple(found))]
+    audits = [Audit(at=now(), name="processes", scope=scope, looked_at=lives, found=tuple(found))]
     if database is not None and database.exists():
         looked_at, found = await asyncio.to_thread(store_problems, database)
         audits.append(Audit(at=now(), name="store", scope=scope, looked_at=looked_at, found=tuple(found)))

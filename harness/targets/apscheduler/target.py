@@ -198,7 +198,12 @@ class ApschedulerTarget:
     async def audit(self, scope: str, *, timeout: float = 5.0) -> Iterable[AnyRecord]:
         """Processes of this run that still live, and whether the store can be read."""
         return await audits.audit(
-            scope, self._recorder.now, run=self.run_tag, database=self._database, timeout=timeout
+            scope,
+            self._recorder.now,
+            run=self.run_tag,
+            lives=len(self._life.journals),
+            database=self._database,
+            timeout=timeout,
         )
 
     async def close(self) -> None:

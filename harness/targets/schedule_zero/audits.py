@@ -30,6 +30,7 @@ async def audit(
     now: Callable[[], float],
     *,
     run: str,
+    started: int,
     directories: Sequence[Path],
     ports: Sequence[int],
     problems: Callable[[], Found | None],
@@ -37,7 +38,8 @@ async def audit(
     threads: bool = False,
     killed: bool = False,
 ) -> list[Audit]:
-    """Every search once; `ports` are those the deployment listened on, `run` is the tag of its processes.
+    """Every search once; `ports` are those the deployment listened on, `run` is the tag of its processes. Of these
+    `started` were seen to come: where there was none, nobody can have stayed, and nothing is proven.
 
     `directories` are those of its governors, `problems` looks at the store.
 
@@ -47,7 +49,7 @@ async def audit(
     """
     deadline = asyncio.get_running_loop().time() + timeout
     searches: list[tuple[str, Search]] = [
-        ("processes", lambda: postconditions.tagged_processes(run)),
+        ("processes", lambda: (started, postconditions.tagged_processes(run)[1])),
         ("pidfiles", lambda: _all([pid_files(one, threads=threads, killed=killed) for one in directories])),
         ("ports", lambda: postconditions.bound_ports(ports)),
     ]

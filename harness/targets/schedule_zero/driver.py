@@ -373,6 +373,7 @@ class ScheduleZeroTarget:
                 scope,
                 self._recorder.now,
                 run=self.run_tag,
+                started=self._sightings.to_audit(scope),
                 directories=[governor.directory for governor in self._fleet.governors],
                 ports=sorted(self._sightings.ports),
                 problems=self._store.problems,

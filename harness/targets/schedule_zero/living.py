@@ -24,6 +24,7 @@ class Sightings:
         self._recorder, self._processes = recorder, processes
         self._seen: dict[str, int] = {}
         self.ports: set[int] = set()
+        self._started = self._audited = 0
 
     async def look(self) -> None:
         """Record what has changed since the last look."""
@@ -36,8 +37,14 @@ class Sightings:
         for name, process in alive.items():
             if name not in self._seen:
                 self._seen[name] = process.pid
+                self._started += 1
                 self._recorder.append(Process(at=now, name=name, pid=process.pid, event=ProcessEvent.STARTED))
                 self.ports.update(await asyncio.to_thread(listening_ports, process))
+
+    def to_audit(self, scope: str) -> int:
+        """How many processes came that may have stayed: in a cycle those since the last one, in the end all."""
+        new, self._audited = self._started - self._audited, self._started
+        return new if scope.startswith("cycle") else self._started
 
     def all_gone(self, result: StopResult) -> None:
         """Everything has ended, the first governor with the result's exit code."""

@@ -55,6 +55,9 @@ def test_under_each_every_cycle_must_have_been_searched(result: Any, write: Any)
     found = result("ports-free", *steps, audits[0], audits[2], write.audit("ports"), section="each")
     assert found.outcome is Outcome.UNKNOWN
     assert [e.text for e in found.evidence] == ["nobody looked at ports after cycle 2"]
+    empty = write.audit("ports", scope="cycle 2", looked_at=0)
+    found = result("ports-free", *steps, audits[0], audits[2], empty, section="each")
+    assert [e.text for e in found.evidence] == ["there were no ports to look for after cycle 2"]
 
 
 def test_under_each_a_left_over_names_its_cycle(result: Any, write: Any) -> None:

@@ -19,6 +19,24 @@ def test_steps_that_succeeded_pass(result: Any, write: Any) -> None:
     assert (found.outcome, found.samples) == (Outcome.PASS, 2)
 
 
+def test_stops_where_nothing_runs_prove_nothing(result: Any, write: Any) -> None:
+    """A cycle that starts nothing did what it says, and shows nothing; beside other steps such a stop is told."""
+    idle = [write.step(cycle, "stop", how="term", code=None, idle=True) for cycle in (1, 2)]
+
+    alone = result("steps-done", *idle, write.step(2, "wait", until="gone"))
+    with_others = result("steps-done", write.step(1, "start"), *idle)
+
+    assert (alone.outcome, alone.summary) == (
+        Outcome.UNKNOWN,
+        "no step did anything; where 2 stops came nothing ran, so nothing was proven",
+    )
+    assert (with_others.outcome, with_others.summary) == (
+        Outcome.PASS,
+        "3 steps did what they should; where 2 stops came nothing ran",
+    )
+    assert result("stopped-cleanly", *idle, section="finally").outcome is Outcome.UNKNOWN
+
+
 def test_a_failed_step_is_told_with_its_cycle_handler_and_reason(result: Any, write: Any) -> None:
     """What the target said of it stands in the evidence."""
     found = result(

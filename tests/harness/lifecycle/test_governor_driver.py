@@ -106,6 +106,12 @@ def test_cycles_are_played_in_order_and_audited_when_down() -> None:
     assert steps(history) == [(n, step, "ok") for n in (1, 2) for step in ("start", "stop")]
 
 
+def test_a_stop_where_nothing_runs_is_told() -> None:
+    """Nothing was stopped by it; the one after a start has stopped something."""
+    _, history = play(Scripted(), count=1, steps=["stop", "start", "stop", "stop"])
+    assert [step.detail.get("idle", False) for step in history.of(Step) if step.step == "stop"] == [True, False, True]
+
+
 def test_a_failed_step_is_recorded_and_cleaned_up_by_force() -> None:
     """The rest of the cycle is left out, SIGKILL clears the ground, the search is made all the same, the next
     cycle runs.

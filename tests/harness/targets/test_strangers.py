@@ -84,4 +84,5 @@ def test_what_another_thread_starts_is_neither_blamed_nor_ended(
 
     (audit,) = [record for record in found if isinstance(record, Audit) and record.name == "processes"]
     assert audit.found == ()
+    assert audit.looked_at == {"schedule_zero": 2, "apscheduler": 1}[target["driver"]], "its own, not the machine's"
     assert [process.poll() for process in strangers.started] == [None, None]
