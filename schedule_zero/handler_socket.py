@@ -98,6 +98,7 @@ class HandlerSocket:
         self._complaints = Complaints(logger)
         self._drain_until: float | None = None
         self._thread: threading.Thread | None = None
+        self._waker: zmq.Socket[bytes] | None = None
         self.ended = threading.Event()
 
     def start(self, host: str, port: int) -> None:
@@ -107,16 +108,27 @@ class HandlerSocket:
             PortTaken: the address is in use.
             ConfigError: the address makes no sense on this machine.
         """
+        # Made now: at the stop there may be no socket to be had, and the thread would sleep on.
+        self._waker = self._context.socket(zmq.PUSH)
+        self._waker.connect(self._endpoint)
         self._thread = threading.Thread(
             target=self._run, args=(host, port), name=f"{self.handler_id}-socket", daemon=True
         )
-        self._thread.start()
+        try:
+            self._thread.start()
+            self._await_start(host, port)
+        except BaseException:
+            self._waker.close(linger=0)
+            raise
+
+    def _await_start(self, host: str, port: int) -> None:
         try:
             problem = self._outcome.get(timeout=_START_LIMIT)
         except queue.Empty:
             problem = ScheduleZeroError(f"binding {host}:{port} took longer than {_START_LIMIT:.0f} s")
         if problem is not None:
-            self._thread.join(1.0)
+            if self._thread is not None:
+                self._thread.join(1.0)
             raise problem
 
     def stop(self, timeout: float) -> list[threading.Thread]:
@@ -133,24 +145,19 @@ class HandlerSocket:
             self._thread.join(1.0)
             if self._thread.is_alive():
                 stuck.append(self._thread)
+        if self._waker is not None:
+            self._waker.close(linger=_FLUSH_MS)
         return stuck
 
     def _wake(self) -> None:
-        if self.ended.is_set():
+        if self._waker is None or self.ended.is_set():
             return
-        push = None
         try:
-            push = self._context.socket(zmq.PUSH)
-            push.connect(self._endpoint)
-            push.send(b"", zmq.NOBLOCK)
+            self._waker.send(b"", zmq.NOBLOCK)
         except zmq.ZMQError as error:
             # The thread ends just now, and its PULL is gone: there is nobody to be woken. The error goes to the
             # log as text: whoever keeps the error keeps this frame with its socket.
             logger.debug("handler %s: its socket could not be woken: %s", self.handler_id, str(error))
-        finally:
-            # Also after a refusal: a socket that is left open makes the context's term() wait for ever.
-            if push is not None:
-                push.close(linger=_FLUSH_MS)
 
     # Everything below runs in the socket's thread.
 
