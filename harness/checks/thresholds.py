@@ -52,7 +52,7 @@ def _offenders(case: Case, threshold: Threshold, series: Series) -> Iterator[Pro
     bound = threshold.expr
     for point in series.points:
         if series.is_share:
-            yield Problem(0, point.begin, _text(case, point, ""), _data(point))
+            yield Problem(0, point.begin, _text(case, point, ""))  # its value is a count, and no duration
         elif bound.unit is Unit.SECONDS and not bound.holds(point.value):
             high = bound.operator in ("<", "<=") or (bound.operator == "==" and point.value > bound.bound)
             rank = -point.value if high else point.value

@@ -20,6 +20,8 @@ from harness.lifecycle.base import CycleError
 from harness.lifecycle.governor_driver import GovernorDriver, Played
 from harness.lifecycle.in_process import GovernorLifecycle, GovernorLike, HandlerConfigLike
 from harness.scenario.model import Cycles
+from harness.scenario.positions import dotted
+from harness.scenario.shape import validate
 
 START_STOP: tuple[Any, ...] = ("start", {"wait": {"until": "ready", "within": 30.0}}, "stop")
 """The steps of a cycle when none are given; they are written as in the ``cycles`` of a scenario file."""
@@ -73,13 +75,14 @@ class GovernorRounds:
         """Play `count` cycles of `steps` (all that begin within `limit` seconds), looking for left-overs after
         each.
 
-        Raises `CycleError` with every problem, unless `check` is False. Not to be called from a running event
+        Raises `CycleError` with every problem, unless `check` is False, and `UsageError` for cycles or steps that there
+        are not. Not to be called from a running event
         loop.
         """
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            cycles = Cycles.model_validate({"count": count, "steps": tuple(steps), "start": start})
+            cycles = _cycles(count, steps, start)
             result = asyncio.run(self._play(cycles, limit))
         else:
             raise UsageError(
@@ -103,6 +106,14 @@ class GovernorRounds:
             played = await driver.play(cycles, tuple(self._governor.list_handlers()), limit=limit)
         history = recorder.close()
         return RoundsResult(played, history, tuple(_problems(history)))
+
+
+def _cycles(count: int, steps: Sequence[Any], start: str) -> Cycles:
+    cycles, misfits = validate(Cycles, {"count": count, "steps": list(steps), "start": start}, from_file=False)
+    if cycles is None:
+        told = [f"{dotted(misfit.at)}: {misfit}" for misfit in misfits]
+        raise UsageError("these cycles cannot be played:\n" + "\n".join(told))
+    return cycles
 
 
 def _problems(history: History) -> list[str]:

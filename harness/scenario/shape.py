@@ -42,20 +42,29 @@ _HINTS = {"on": "where", "duration": "for", "until": "to", "type": "kind"}
 T = TypeVar("T", bound=BaseModel)
 
 
-def validate(model: type[T], data: Any, *, fakers: bool = False) -> tuple[T | None, list[Misfit]]:
+def validate(
+    model: type[T], data: Any, *, fakers: bool = False, from_file: bool = True
+) -> tuple[T | None, list[Misfit]]:
     """An instance of `model`, or None with everything that keeps `data` from being one.
 
-    ``at`` of each misfit is its path in `data`. `data` comes from a file: a bare number for a time is
-    refused. With `fakers` a `FakerRef` fits wherever a value is expected, since its value is drawn later;
+    ``at`` of each misfit is its path in `data`. Where `data` comes `from_file`, a bare number for a time is refused; in
+    Python those are seconds. With `fakers` a `FakerRef` fits wherever a value is expected, since its value is drawn later;
     then there may be neither an instance nor a misfit.
     """
     try:
-        return model.model_validate(data, context={"yaml": True}), []
+        return model.model_validate(data, context={"yaml": from_file}), []
     except ValidationError as error:
         located = [_Located.of(item, data) for item in error.errors(include_url=False)]
     if fakers:
         located = [one for one in located if not isinstance(one.value, FakerRef)]
+    located = [one for one in located if one.error["type"] != "too_short" or not _filled(one)]
     return None, [misfit for group in _by_place(located) for misfit in _misfits(group, model)]
+
+
+def _filled(located: _Located) -> bool:
+    """Whether a list that is told to be too short is not: pydantic counts only the items that fit."""
+    items, least = located.value, located.error["ctx"]["min_length"]
+    return isinstance(items, list | tuple) and len(items) >= int(least)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ def test_a_share_shows_what_makes_it_up(threshold: Any, write: Any) -> None:
     assert found.outcome is Outcome.FAIL
     assert found.summary == "steady.errors ratio is 50% of 2 samples, expected ratio < 1%"
     assert found.evidence[0].text == "job.submit at h2, due 4.900 s, ended as fail (503 store locked)"
+    assert found.evidence[0].data == {}, "what makes up a share is no length of time"
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,24 @@ def test_an_operation_of_the_governor_may_be_called(governor: Any) -> None:
         rounds.cycle(1, steps=["start", {"op": "explode"}, "stop"])
 
 
+@pytest.mark.parametrize(
+    ("count", "steps", "told"),
+    [
+        (1, ["strat"], "steps.0: this has no such value; expected one of restart, start, stop, found 'strat'"),
+        (1, ["start", {"bonce": "h1"}], "did you mean 'bounce'?"),
+        (1, [{"wait": {"until": "redy", "within": 5.0}}], "found 'redy'; did you mean 'ready'?"),
+        (0, ["start"], "count: out of bounds; expected more than 0, found 0"),
+    ],
+)
+def test_cycles_that_cannot_be_played_are_told_in_words(count: int, steps: list[Any], told: str) -> None:
+    """What is wrong, what was expected, what was meant: before anything is started, and not as pydantic has it."""
+    with pytest.raises(UsageError) as raised:
+        GovernorDriver.of(cast(Any, None)).cycle(count, steps)
+
+    assert told in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 2, "one mistake is told once"
+
+
 def test_it_does_not_block_an_event_loop() -> None:
     """Called in a coroutine it refuses, and names what to use there."""
 
