@@ -2,6 +2,9 @@
 
 `CalendarIntervalTrigger` goes on from the day on which the time falls that clocks show instead. That may be the day
 after, which is then passed over, and with longer intervals so is every day that follows.
+
+That the day itself is left out is no defect: APScheduler documents it so ("the date is discarded and the process
+moves on to the next date"), and so does our reference.
 """
 
 from __future__ import annotations

@@ -109,6 +109,87 @@ def test_what_makes_no_sense_is_refused_by_field(spec: dict[str, Any], field: st
     assert caught.value.field == field
 
 
+IN_SPRING, IN_AUTUMN = "2027-03-28T00:00:00+01:00", "2027-10-31T00:00:00+02:00"
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        # 02:00 to 03:00 of 2027-03-28 are skipped.
+        (
+            {"type": "cron", "hour": 2, "minute": 30, "timezone": "Europe/Berlin", "start_time": IN_SPRING},
+            ["2027-03-28T03:30:00+02:00", "2027-03-29T02:30:00+02:00"],
+        ),
+        (
+            {"type": "cron", "hour": 2, "minute": "*/15", "timezone": "Europe/Berlin", "start_time": IN_SPRING},
+            ["2027-03-28T03:00:00+02:00", "2027-03-29T02:00:00+02:00", "2027-03-29T02:15:00+02:00"],
+        ),
+        (
+            {"type": "cron", "hour": "1-3", "minute": "*/30", "timezone": "Europe/Berlin", "start_time": IN_SPRING},
+            [
+                "2027-03-28T01:00:00+01:00",
+                "2027-03-28T01:30:00+01:00",
+                "2027-03-28T03:00:00+02:00",
+                "2027-03-28T03:30:00+02:00",
+                "2027-03-29T01:00:00+02:00",
+            ],
+        ),
+        (
+            {
+                "type": "calendar",
+                "days": 1,
+                "hour": 2,
+                "minute": 30,
+                "timezone": "Europe/Berlin",
+                "start_date": "2027-03-27",
+            },
+            ["2027-03-27T02:30:00+01:00", "2027-03-29T02:30:00+02:00"],
+        ),
+        (
+            {
+                "type": "calendar",
+                "months": 1,
+                "hour": 2,
+                "minute": 30,
+                "timezone": "Europe/Berlin",
+                "start_date": "2027-02-28",
+            },
+            ["2027-02-28T02:30:00+01:00", "2027-04-28T02:30:00+02:00"],
+        ),
+        (
+            {"type": "interval", "days": 1, "start_time": "2027-03-27T02:30:00+01:00"},
+            ["2027-03-27T01:30:00+00:00", "2027-03-28T01:30:00+00:00", "2027-03-29T01:30:00+00:00"],
+        ),
+        # 02:00 to 03:00 of 2027-10-31 come twice.
+        (
+            {"type": "cron", "hour": 2, "minute": 30, "timezone": "Europe/Berlin", "start_time": IN_AUTUMN},
+            ["2027-10-31T02:30:00+02:00", "2027-10-31T02:30:00+01:00", "2027-11-01T02:30:00+01:00"],
+        ),
+        (
+            {
+                "type": "calendar",
+                "days": 1,
+                "hour": 2,
+                "minute": 30,
+                "timezone": "Europe/Berlin",
+                "start_date": "2027-10-31",
+            },
+            ["2027-10-31T02:30:00+02:00", "2027-11-01T02:30:00+01:00"],
+        ),
+        (
+            {"type": "interval", "hours": 1, "start_time": "2027-10-31T01:30:00+02:00"},
+            ["2027-10-30T23:30:00+00:00", "2027-10-31T00:30:00+00:00", "2027-10-31T01:30:00+00:00"],
+        ),
+    ],
+)
+def test_triggers_fire_when_the_clocks_change_as_the_reference_says(spec: dict[str, Any], expected: list[str]) -> None:
+    """Cron makes up for a skipped time and fires twice at a repeated one, the calendar leaves that day out and fires
+    once, as APScheduler documents it; an interval counts elapsed time.
+    """
+    times = islice(iter(build_trigger(spec).next, None), len(expected))
+    assert [time.isoformat() for time in times] == expected
+
+
 def test_an_interval_without_start_fires_from_now_on() -> None:
     """The first fire time is the present."""
     before = datetime.now(UTC)

@@ -72,10 +72,16 @@ def test_answers_are_bounded_however_large_results_are(api: Any, path: str, outc
     api.ask("DELETE", "/api/executions")
     ended = datetime(2026, 5, 1, tzinfo=UTC)
     for number in range(10):
+        text = "x" * 1_500_000
         made = ExecutionRecord(
-            job_id=f"large{number}", handler_id="h", method="m", outcome=outcome, ended_at=ended,
-            **{"error" if outcome is Outcome.ERROR else "result": "x" * 1_500_000},
-        )  # fmt: skip
+            job_id=f"large{number}",
+            handler_id="h",
+            method="m",
+            outcome=outcome,
+            ended_at=ended,
+            error=text if outcome is Outcome.ERROR else None,
+            result=text if outcome is Outcome.SUCCESS else None,
+        )
         api.write(lambda c, made=made: insert_record(c, made))
     seen: list[int] = []
     cursor: Any = ""
