@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import logging
 import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from harness.teardown import PROBLEM, Teardown, problems
 from harness.workload.driver import call_once, drive
 from harness.workload.payloads import Payloads
 
+_LOG = logging.getLogger(__name__)
 START_GRACE = 2.5
 """Seconds beyond ``limits.setup`` in which a target may still say itself, and better, what it waited for."""
 PATIENCE = 10.0
@@ -120,6 +122,7 @@ class Run:
     def _stop_unwritten(self, error: OSError) -> None:
         """The history cannot be written any more, on a full disk say, where no target does anything either: stop as for
         an interrupt."""
+        _LOG.error("the run is ended: what it would record from here on might be lost")
         self._unwritten = error
         if self._task is not None:
             self._task.cancel()

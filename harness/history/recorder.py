@@ -39,7 +39,7 @@ class Recorder:
 
     Each record is on its way to the file when `append` returns (no user-space buffer), so that a harness that
     is killed leaves all but at most the last line. A file that can no longer be written (disk full) is logged
-    once and told to `on_lost`, from the thread that appended; the record goes on in memory, and `close` tries to write
+    once and told to `on_lost`, from the thread that appended; the record is kept in memory, and `close` tries to write
     the whole file again.
 
     `clock` gives seconds (default: the monotonic clock); scenario time 0 is when `begin_run` is called. What is
@@ -185,7 +185,8 @@ class Recorder:
             self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
-        _LOG.error("cannot write the history to %s: %s; going on in memory", self._path, error)
+        kept = "it is kept in memory, and written at its end if it can be by then"
+        _LOG.error("cannot write the history to %s: %s; %s", self._path, error, kept)
         self._lost = error
         if self._file is not None:
             self._file.close()

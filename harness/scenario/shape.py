@@ -48,8 +48,8 @@ def validate(
     """An instance of `model`, or None with everything that keeps `data` from being one.
 
     ``at`` of each misfit is its path in `data`. Where `data` comes `from_file`, a bare number for a time is refused; in
-    Python those are seconds. With `fakers` a `FakerRef` fits wherever a value is expected, since its value is drawn later;
-    then there may be neither an instance nor a misfit.
+    Python those are seconds. With `fakers` a `FakerRef` fits wherever a value is expected, since its value is drawn
+    later; then there may be neither an instance nor a misfit.
     """
     try:
         return model.model_validate(data, context={"yaml": from_file}), []

@@ -152,7 +152,7 @@ async def _soon(run: Run) -> RunResult:
 
 
 def test_a_history_that_cannot_be_written_ends_the_run(
-    scripts: Any, driver: FakeDriver, short: Short, tmp_path: Path, full: Path
+    scripts: Any, driver: FakeDriver, short: Short, tmp_path: Path, full: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Long before its load of a minute is over, in good order; since it can be written in the end, nothing is lost."""
     scenario = short(workload=LONG, limits={"run": "2min", "settle": "1min", "teardown": "3s"})
@@ -164,6 +164,11 @@ def test_a_history_that_cannot_be_written_ends_the_run(
         "the history could not be written while the run went on: [Errno 28] No space left on device; "
         "make room there, or choose another disk with --report DIR; the run was ended, healed and torn down"
     )
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        f"cannot write the history to {full}: [Errno 28] No space left on device; "
+        "it is kept in memory, and written at its end if it can be by then",
+        "the run is ended: what it would record from here on might be lost",
+    ]
     assert driver.order == ["start", *scripts.torn_down]
     assert History.read(full).phase(PhaseName.RUN) == result.history.phase(PhaseName.RUN)
 
