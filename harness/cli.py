@@ -77,7 +77,12 @@ def main() -> None:
     is_flag=True,
     help="Play each simulated run twice; show the first difference with both stacks.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print verdicts only.")
+@click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="Print one line a run; of one that did not pass also what failed, and how to run it again.",
+)
 @click.option("--lifeline-fd", "lifeline", type=int, hidden=True, help="End the run when this pipe ends (see -n).")
 @json_option
 def run(

@@ -221,7 +221,7 @@ class _Shown:
 def _print(told: Told, how: How) -> None:
     console.show(
         console.told(
-            told.verdict, told.manifest, report=told.folder.html, passed=not how.quiet, folder=told.folder.path
+            told.verdict, told.manifest, report=told.folder.html, quiet=how.quiet, folder=told.folder.path
         )
     )
     if (repeated := told.document.get("repeated")) is not None:

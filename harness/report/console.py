@@ -30,24 +30,26 @@ def told(
     manifest: Manifest | None = None,
     *,
     report: Path | None = None,
-    passed: bool = True,
+    quiet: bool = False,
     folder: Path | None = None,
 ) -> list[Line]:
     """The verdict as lines. `report` is what to open for more, `folder` that of the run.
 
-    With `passed` False only what did not pass is listed.
+    A pass is one line when `quiet`; of anything else what one needs to act on it is left: what did not pass, and how
+    it is run again.
     """
     word = verdict.outcome.value
     style = _STYLES.get(word, "bold magenta")
-    lines: list[Line] = [
-        [
-            (f"{_SIGNS.get(word, '!')} {word.upper()}", style),
-            (f"  {printable(verdict.scenario)}", "bold"),
-            (f"  {verdict.world}, seed {verdict.seed}, {_times(verdict, manifest)}", "dim"),
-        ],
-        [(f"  {printable(verdict.reason)}", "")],
+    head = [
+        (f"{_SIGNS.get(word, '!')} {word.upper()}", style),
+        (f"  {printable(verdict.scenario)}", "bold"),
+        (f"  {verdict.world}, seed {verdict.seed}, {_times(verdict, manifest)}", "dim"),
     ]
-    shown = [c for c in ordered(verdict.checks) if passed or standing(c) != "pass"]
+    reason = (f"  {printable(verdict.reason)}", "")
+    if quiet and verdict.outcome is Outcome.PASS:
+        return [[*head, reason]]
+    lines: list[Line] = [head, [reason]]
+    shown = [c for c in ordered(verdict.checks) if not quiet or standing(c) != "pass"]
     width = min(44, max((len(c.name) for c in shown), default=0))
     quoted: set[int] = set()
     for check in shown:
@@ -57,6 +59,8 @@ def told(
             quoted.add(check.line)
     if manifest is not None and manifest.again:
         lines.append([("  run it again  ", "dim"), (printable(manifest.again, 2000), "bold")])
+    if quiet:
+        return lines
     if manifest is not None and manifest.simulation is not None:
         # What was interrupted from outside has its end on no tape.
         lines += _simulated(manifest.simulation, None if verdict.outcome is Outcome.INTERRUPTED else folder)

@@ -80,7 +80,20 @@ def test_the_worst_comes_first(chaos_run: Run) -> None:
     ]
 
     assert "".join(signs) == "✕?●✓✓✓✓"
-    assert "✓" not in plain(told(chaos_run.verdict, passed=False))
+    assert "✓" not in plain(told(chaos_run.verdict, quiet=True))
+
+
+def test_who_wants_it_quiet_is_told_one_line_of_a_pass(chaos_run: Run, tmp_path: Path) -> None:
+    """With the verdict's sentence in it; of a failure what failed, where, and how it is run again, and no more."""
+    passed = msgspec.structs.replace(chaos_run.verdict, outcome=Outcome.PASS, reason="all 7 checks passed")
+    report = tmp_path / "report.html"
+    good = plain(told(passed, chaos_run.manifest, report=report, quiet=True)).splitlines()
+    bad = plain(told(chaos_run.verdict, chaos_run.manifest, report=report, quiet=True)).splitlines()
+
+    times = "2 min scenario time, 2 min 19 s wall time"
+    assert good == [f"✓ PASS  chaos.handlers-under-fire  real, seed 90210, {times}  all 7 checks passed"]
+    assert bad[2].split()[:3] == ["✕", "fail", "no-lost-job"]
+    assert bad[-1] == f"  run it again  {chaos_run.manifest.again}"
 
 
 def test_evidence_is_bounded() -> None:
