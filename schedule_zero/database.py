@@ -12,7 +12,7 @@ A file that is removed or replaced under it takes no more writes (`file_identity
 
 What can pass (locked, full, read-only, I/O errors) is retried for as long as it takes. A file that is damaged,
 belongs to another application or was written by a newer version is refused, each by an error of its own
-(`store_errors`), and left as it is.
+(`store_errors`), and left as it is. Damage that is met later fails the work that meets it, and is never retried.
 """
 
 from __future__ import annotations
@@ -50,8 +50,10 @@ _ADVICE = {
     13: "the disk is full: free some space",
     14: "make its folder exist and be writable for this user",
 }
-#: Files up to this many bytes are checked when they are opened, which takes about a millisecond a megabyte.
+#: Files up to this many bytes are checked from end to end when they are opened, which takes about a millisecond a
+#: megabyte; of larger ones all tables but this, which holds nearly all of it.
 _CHECKED = 32 << 20
+_LARGE = "executions"
 
 
 class Database(Storage):
@@ -131,11 +133,9 @@ class Database(Storage):
     def _open_first(self) -> None:
         self._open()
         assert self._writer is not None
-        pages, size = (self._writer.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
-        if pages * size <= _CHECKED:
-            (found,) = self._writer.execute("PRAGMA quick_check(1)").fetchone()
-            if found != "ok":
-                raise self._damaged(found)
+        found = _fault(self._writer)
+        if found is not None:
+            raise self._damaged(found)
 
     def _open(self) -> None:
         self._close_writer()
@@ -197,9 +197,13 @@ class Database(Storage):
             assert self._writer is not None
             return self._run_batch(self._writer, works)
         except sqlite3.Error as error:
-            if _primary_code(error) not in _BUSY:
+            code = _primary_code(error)
+            if code not in _BUSY:
                 # After an I/O error the connection's idea of the file may be stale: begin with a new one.
                 self._close_writer()
+            if code in _DAMAGED:
+                # No trial mends that, and whoever waited for one would wait for ever: a start, and the next stop.
+                return [Done(error=self._damaged(error)) for _ in works]
             raise StoreTrouble(error) from error
         except StoreReplaced as error:
             return [Done(error=error) for _ in works]
@@ -261,6 +265,28 @@ def _connect(path: Path | None, name: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _fault(connection: sqlite3.Connection) -> str | None:
+    """The first damage that a look over the file finds, None if there is none; raises sqlite3.Error for some kinds."""
+    pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    if pages * size <= _CHECKED:
+        return _checked(connection, "quick_check(1)")
+    for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        if table != _LARGE and (found := _checked(connection, f'quick_check("{table}")')) is not None:
+            return found
+    indexes = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ?"
+    connection.execute(f"SELECT 1 FROM {_LARGE} NOT INDEXED LIMIT 1").fetchall()
+    for name, made in connection.execute(indexes, (_LARGE,)).fetchall():
+        # An index of some of the rows serves a query for these alone; that of a primary key has no text of its own.
+        kept = (made or "").partition(" WHERE ")[2] or "TRUE"
+        connection.execute(f'SELECT 1 FROM {_LARGE} INDEXED BY "{name}" WHERE {kept} LIMIT 1').fetchall()
+    return None
+
+
+def _checked(connection: sqlite3.Connection, pragma: str) -> str | None:
+    (found,) = connection.execute(f"PRAGMA {pragma}").fetchone()
+    return None if found == "ok" else str(found)
 
 
 def _text(stored: bytes) -> str:

@@ -17,9 +17,10 @@ from apscheduler.abc import JobExecutor
 
 from schedule_zero.apscheduler_fixes.clock_steps import watch_clocks
 from schedule_zero.brokers import LastingBroker
+from schedule_zero.errors import StoreUnusable
 from schedule_zero.rows import EXECUTOR, TASK_PREFIX
 from schedule_zero.store import JobStore
-from schedule_zero.store_errors import StoreReplaced
+from schedule_zero.store_errors import StoreCorrupt, StoreReplaced
 
 #: What APScheduler says of jobs that have ended, as it understands it, and of its own end, which is told here.
 _SAID_BETTER = ("Job %s completed successfully", "Job %s was cancelled", "Scheduler crashed")
@@ -147,7 +148,8 @@ class KeptScheduler:
                 if self._stopping:
                     return  # cancelled in the midst of its last writes, which the closing store refused
                 if not up.done():
-                    up.set_exception(error)
+                    cause = _cause(error)
+                    up.set_exception(cause if isinstance(cause, StoreUnusable) else error)
                     return
                 self._mourn(error, pause)
             finally:
@@ -165,7 +167,7 @@ class KeptScheduler:
         self.restarts += 1
         self._attempts += 1
         self.last_error = described
-        if is_news and not isinstance(cause, StoreReplaced):  # of which the store itself tells, also when it is over
+        if is_news and not isinstance(cause, (StoreReplaced, StoreCorrupt)):  # of which the store itself tells
             message = "the scheduler died and is started again in %.1f s, and then until it lives"
             logging.getLogger(__name__).error(message, pause, exc_info=error)
             self._told = True

@@ -44,6 +44,8 @@ OnReady = Callable[[int, int], object]
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 #: Seconds that running calls get when the governor is dead: a server that lives on is in its successor's way.
 _ORPHAN_STOP = 2.0
+#: Seconds that a start that is given up gets to take down what it has begun.
+_GIVEN_UP = 5.0
 
 
 class Server:
@@ -85,6 +87,27 @@ class Server:
             raise
         self.http_port = self.context.http_port = sockets[0].getsockname()[1]
         self._watch.start()
+
+    async def start_unless(self, stop: asyncio.Event, hangs: Callable[[], object] = lambda: None) -> bool:
+        """`start`, given up as soon as `stop` is set, whatever it waits for; whether the server is up.
+
+        What has been begun is taken down again. If that takes too long, because a thread waits for a disk or a database
+        that does not answer, `hangs` is called, and nothing else could be done.
+        """
+        # In the caller's own task, in which it is stopped as well: task groups ask for that.
+        patience = asyncio.timeout(None)
+        watch = asyncio.create_task(_give_up(stop, patience, hangs), name="stop while starting")
+        try:
+            async with patience:
+                await self.start()
+        except Exception:
+            if not patience.expired():
+                raise
+            logging.getLogger(__name__).info("asked to stop before the server was up")
+            return False
+        finally:
+            watch.cancel()
+        return True
 
     def _check_zmq(self) -> None:
         security = self.config.security
@@ -148,14 +171,14 @@ async def serve(
     if lifeline is not None:
         lifeline.start()
     try:
-        await server.start()
-        if word is not None:
-            word.write(server.runtime())
-        if on_ready is not None:
-            on_ready(server.http_port, server.zmq_port)
-        told = {name: value for name, value in server.runtime().items() if name != "token"}
-        logging.getLogger(__name__).info("serving %s", told)
-        await stop.wait()
+        if await server.start_unless(stop, _leave):
+            if word is not None:
+                word.write(server.runtime())
+            if on_ready is not None:
+                on_ready(server.http_port, server.zmq_port)
+            told = {name: value for name, value in server.runtime().items() if name != "token"}
+            logging.getLogger(__name__).info("serving %s", told)
+            await stop.wait()
     finally:
         orphaned = lifeline is not None and lifeline.lost
         await server.stop(min(_ORPHAN_STOP, config.stop_timeout) if orphaned else None)
@@ -166,6 +189,21 @@ async def serve(
             if lifeline.lost:
                 forget_pid_file()
     return server.service.abandoned_threads
+
+
+async def _give_up(stop: asyncio.Event, patience: asyncio.Timeout, hangs: Callable[[], object]) -> None:
+    await stop.wait()
+    patience.reschedule(asyncio.get_running_loop().time())
+    await asyncio.sleep(_GIVEN_UP)
+    hangs()
+
+
+def _leave() -> None:
+    """End now: neither the event loop nor the interpreter would end before the threads that hang."""
+    logging.getLogger(__name__).warning("what had been begun does not end, and is left: nothing had been accepted yet")
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(ExitCode.OK)
 
 
 def _asked_to_stop(stop: asyncio.Event) -> None:

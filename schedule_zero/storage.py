@@ -188,7 +188,7 @@ class Storage(ABC):
         try:
             return await self._bounded(self._read_thread, lambda: self._look(work))
         except StoreCorrupt as error:
-            self._damage = str(error)
+            self._note_damage(error)
             raise
 
     async def probe(self, timeout: float = 0.25) -> str | None:
@@ -267,14 +267,9 @@ class Storage(ABC):
                 # helped.
                 batch = [item for item in batch if not item[1].done()]
                 continue
-            if isinstance(outcomes[0].error, StoreReplaced):
-                self._note_replaced(outcomes[0].error)
-            else:
-                self._note_health()
+            self._note(outcomes)
             self._retrying = False
             for (_, future), outcome in zip(batch, outcomes, strict=True):
-                if isinstance(outcome.error, StoreCorrupt):
-                    self._damage = str(outcome.error)
                 _settle(future, outcome)
             return
         # All of it was withdrawn: nobody tries any more, so nobody would notice the end of the trouble.
@@ -293,6 +288,21 @@ class Storage(ABC):
             async with asyncio.timeout(pause):
                 await self._leaving.wait()
         return self._closing
+
+    def _note(self, outcomes: list[Done]) -> None:
+        errors = [outcome.error for outcome in outcomes]
+        damage = next((error for error in errors if isinstance(error, StoreCorrupt)), None)
+        if damage is not None:
+            self._note_damage(damage)
+        if isinstance(errors[0], StoreReplaced):
+            self._note_replaced(errors[0])
+        elif not all(isinstance(error, StoreCorrupt) for error in errors):
+            self._note_health()
+
+    def _note_damage(self, error: StoreCorrupt) -> None:
+        if self._damage is None:
+            logging.getLogger(__name__).error("the store is damaged, and what meets the damage fails: %s", error)
+        self._damage = str(error)
 
     def _note_trouble(self, trouble: StoreTrouble) -> None:
         self.retries += 1

@@ -59,7 +59,8 @@ class ServerWork:
         server = Server(self._service, governor_directory=self._directory)
         word = None if self._directory is None else RuntimeFile(self._directory / RUNTIME_FILE)
         try:
-            await server.start()
+            if not await server.start_unless(self._stop):
+                return
             facts = server.runtime()
             if word is not None:
                 word.write(facts)
