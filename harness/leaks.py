@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import gc
 import os
 import threading
@@ -36,11 +37,10 @@ _HARMLESS_THREADS = ("pytest_timeout", "execnet", "Dummy-")
 """Threads of the test runner, and those that the interpreter only knows by name."""
 _HARMLESS_PROCESS = "multiprocessing.resource_tracker"
 """The interpreter keeps one for as long as it lives."""
-_NO_LEAK = ("/dev/random", "/dev/urandom", "/dev/null")
-"""The source of random numbers is opened once and kept, by OpenSSL and, where there is no getrandom(2), by Python.
-``/dev/null`` is what a simulated world leaves in the place of a file of a process that died there, until the object
-that remembers the number is collected: it holds nothing. All else below ``/dev`` and ``/proc`` counts: terminals,
-shared memory, and what a look at processes has left open.
+_NO_LEAK = ("/dev/random", "/dev/urandom")
+"""The source of random numbers is opened once and kept, by OpenSSL and, where there is no getrandom(2), by Python. All
+else below ``/dev`` and ``/proc`` counts: terminals, shared memory, and what a look at processes has left open; of
+``/dev/null`` see `_stands_in`.
 """
 
 
@@ -289,7 +289,17 @@ def _is_harmless(process: psutil.Process) -> bool:
 def _descriptors() -> Iterator[tuple[int, str]]:
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - Path costs three times as much
         with contextlib.suppress(OSError):
-            yield int(name), os.readlink(f"/proc/self/fd/{name}")  # noqa: PTH115
+            what = os.readlink(f"/proc/self/fd/{name}")  # noqa: PTH115
+            if what != os.devnull or not _stands_in(int(name)):
+                yield int(name), what
+
+
+def _stands_in(descriptor: int) -> bool:
+    """Whether this ``/dev/null`` is what a simulated world leaves in the place of a file of a process that died there,
+    until the object that remembers the number is collected: it holds nothing. That one is open for both reading and
+    writing, as hardly any program has it for long.
+    """
+    return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
 
 
 def _counts(what: str) -> bool:

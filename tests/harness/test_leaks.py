@@ -88,7 +88,7 @@ def test_a_descriptor_is_named_by_its_file(tmp_path: Path, objects: bool) -> Non
         assert before.leaks(timeout=0) == [f"descriptor {file.fileno()} ({tmp_path / 'left.log'})"]
 
 
-@pytest.mark.parametrize("path", ["/dev/zero", "/dev/shm/harness-test", "/proc/self/status"])
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null", "/dev/shm/harness-test", "/proc/self/status"])
 def test_a_descriptor_of_a_device_or_of_proc_is_told_like_any_other(path: str, objects: bool) -> None:
     """Shared memory that stays open is a leak, and so is a look at processes that was never ended."""
     made = path.startswith("/dev/shm/")
