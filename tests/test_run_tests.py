@@ -162,3 +162,12 @@ def test_the_list_counts_what_each_suite_holds(runner: ModuleType) -> None:
     assert all(counts.values())
     assert counts["quick"] <= counts["unit"] < counts["all"]
     assert counts["unit"] + counts["integration"] <= counts["all"]
+
+
+def test_the_first_of_the_regressions_is_found_by_the_name_of_its_error() -> None:
+    """``run_tests.py zmq -k efsm`` is what one types who has met EFSM: the tests are called after what they show."""
+    file = "tests/test_zmq_socket_recovery.py"
+    found = run(file, "-m", "zmq", "-k", "efsm", "-n", "1", "--", "--collect-only", "-q")
+
+    assert f"{file}::test_socket_state_machine_error" in found.stdout
+    assert found.returncode == 0, found.stderr

@@ -47,6 +47,7 @@ def send_twice(times: int) -> Callable[..., None]:
     return listener
 
 
+@pytest.mark.efsm
 @pytest.mark.regression
 def test_socket_state_machine_error(mock_handler_factory: Any, listen: Any) -> None:
     """A second send on the same REQ is refused by libzmq with EFSM, and the call succeeds on a new socket."""
@@ -65,6 +66,7 @@ def test_socket_state_machine_error(mock_handler_factory: Any, listen: Any) -> N
     assert [call.request_id for call in peer.calls] == ["r-1"]
 
 
+@pytest.mark.efsm
 @pytest.mark.regression
 def test_context_leak_prevention(mock_handler_factory: Any, listen: Any) -> None:
     """Clients that come, fall into EFSM, recover and go leave no descriptor and no I/O thread behind."""
@@ -150,6 +152,7 @@ def test_answer_taken_by_somebody_else(mock_handler_factory: Any, listen: Any) -
     assert [call.request_id for call in peer.calls] == ["r-1", "r-1"]
 
 
+@pytest.mark.efsm
 def test_refused_again_and_again(mock_handler_factory: Any, listen: Any) -> None:
     """A socket that is refused twice in one call ends the call with an error, and the next call works."""
     peer = mock_handler_factory()
@@ -162,6 +165,7 @@ def test_refused_again_and_again(mock_handler_factory: Any, listen: Any) -> None
         assert client.call("echo", {"n": 1}) == {"n": 1}
 
 
+@pytest.mark.efsm
 def test_no_reconnect_unless_allowed(mock_handler_factory: Any, listen: Any) -> None:
     """With auto_reconnect off, a refused send is an error at once, and the socket stays closed until
     connect().
