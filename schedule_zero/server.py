@@ -46,6 +46,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 _ORPHAN_STOP = 2.0
 #: Seconds that a start that is given up gets to take down what it has begun.
 _GIVEN_UP = 5.0
+#: Seconds beyond the time for running calls after which a stop is not waited for any more.
+_LONGEST_STOP = 10.0
 
 
 class Server:
@@ -171,7 +173,7 @@ async def serve(
     if lifeline is not None:
         lifeline.start()
     try:
-        if await server.start_unless(stop, _leave):
+        if await server.start_unless(stop, lambda: _leave("a start that was given up", word)):
             if word is not None:
                 word.write(server.runtime())
             if on_ready is not None:
@@ -181,7 +183,10 @@ async def serve(
             await stop.wait()
     finally:
         orphaned = lifeline is not None and lifeline.lost
-        await server.stop(min(_ORPHAN_STOP, config.stop_timeout) if orphaned else None)
+        limit = min(_ORPHAN_STOP, config.stop_timeout) if orphaned else config.stop_timeout
+        late = loop.call_later(limit + _LONGEST_STOP, _leave, "a stop", word)
+        await server.stop(limit)
+        late.cancel()
         if word is not None:
             word.take_back()
         if lifeline is not None:
@@ -198,9 +203,14 @@ async def _give_up(stop: asyncio.Event, patience: asyncio.Timeout, hangs: Callab
     hangs()
 
 
-def _leave() -> None:
-    """End now: neither the event loop nor the interpreter would end before the threads that hang."""
-    logging.getLogger(__name__).warning("what had been begun does not end, and is left: nothing had been accepted yet")
+def _leave(what: str, word: RuntimeFile | None) -> None:
+    """End now: neither the event loop nor the interpreter would end before a thread that waits for a disk for ever.
+
+    What has been accepted is in the store, and nothing has been promised of what is not.
+    """
+    logging.getLogger(__name__).warning("%s does not come to its end: the store does not answer, and is left", what)
+    if word is not None:
+        word.take_back()
     logging.shutdown()
     sys.stderr.flush()
     os._exit(ExitCode.OK)

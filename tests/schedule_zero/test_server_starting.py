@@ -215,22 +215,39 @@ def test_a_start_that_cannot_be_taken_down_is_told(tmp_path: Path, monkeypatch: 
     run(scene())
 
 
-def test_a_process_ends_although_its_disk_does_not_answer(tmp_path: Path) -> None:
-    """Exit code 0 within seconds of the signal, with a word in the log, though a thread waits for ever."""
-    script = (
-        "import threading\n"
-        "from schedule_zero import server\n"
-        "from schedule_zero.database import Database\n"
-        "def hang(store):\n"
-        "    print('entered', flush=True)\n"
-        "    threading.Event().wait()\n"
-        "Database._open_first = hang\n"
-        "raise SystemExit(server.main(['--config', 'd.yaml']))\n"
+SCRIPT = """
+import sys, threading
+from schedule_zero import server
+from schedule_zero.database import Database
+server._GIVEN_UP = server._LONGEST_STOP = 1.0
+work = getattr(Database, sys.argv[1])
+def hang(store, *args):
+    if sys.argv[1] == "_transact" and not any("wanted" in str(one) for one in threading.enumerate()):
+        return work(store, *args)
+    print("entered", flush=True)
+    threading.Event().wait()
+setattr(Database, sys.argv[1], hang)
+def ready(*ports):
+    threading.Thread(target=threading.Event().wait, name="wanted", daemon=True).start()
+start = server.run_server
+server.run_server = lambda config, **options: start(config, on_ready=ready, **options)
+raise SystemExit(server.main(["--config", "d.yaml", "--runtime-file", "run.json"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("work", "what"),
+    [("_open_first", "a start that was given up"), ("_transact", "a stop")],
+    ids=["starting", "running"],
+)
+def test_a_process_ends_although_its_disk_does_not_answer(tmp_path: Path, work: str, what: str) -> None:
+    """Exit code 0 within its time after the signal, with a word in the log, though a thread waits for ever."""
+    (tmp_path / "d.yaml").write_text(
+        "http: {port: 0}\nzmq: {port: 0}\ndatabase: a.db\nregistry: r.yaml\nscheduler: {lease: 2s, stop_timeout: 1s}\n"
     )
-    (tmp_path / "d.yaml").write_text("http: {port: 0}\nzmq: {port: 0}\ndatabase: a.db\nregistry: r.yaml\n")
     env = {k: v for k, v in os.environ.items() if not k.startswith("SCHEDULEZERO_")}
     with subprocess.Popen(
-        [sys.executable, "-c", script], cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", SCRIPT, work], cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as child:
         try:
             assert child.stdout is not None
@@ -238,7 +255,8 @@ def test_a_process_ends_although_its_disk_does_not_answer(tmp_path: Path) -> Non
             child.send_signal(signal.SIGTERM)
             _, log = child.communicate(timeout=20.0)
             assert child.returncode == ExitCode.OK
-            assert b"what had been begun does not end, and is left" in log
+            assert f"{what} does not come to its end: the store does not answer, and is left" in log.decode()
+            assert not (tmp_path / "run.json").exists()
         finally:
             child.kill()
 
