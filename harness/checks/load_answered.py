@@ -16,8 +16,9 @@ ALLOWED = 0.5
 """Share of a workload's calls that may end otherwise than well before a run proves too little. Faults make calls fail,
 and how many of them may is for the file to say; where it does not, a target that refuses more than it takes did not do
 what the file asks for, and checks that read what became of accepted work have next to nothing to read."""
-BOUNDS = ("errors", "unknowns", "rate")
-"""Metrics of a workload of which a threshold says how many of its calls may end otherwise than well."""
+BOUNDS = {Status.FAIL: ("errors", "rate"), Status.INFO: ("unknowns", "rate")}
+"""Metrics of a workload of which a threshold says how many of its calls may end so: one on those in doubt says nothing
+of those that fail."""
 
 
 def has_something_to_say(scenario: Scenario, history: History) -> bool:
@@ -70,25 +71,29 @@ def _ended(scenario: Scenario, history: History) -> Mapping[str, Sequence[Operat
 def _doubts(scenario: Scenario, history: History) -> list[Problem]:
     doubts = []
     for name, operations in _ended(scenario, history).items():
-        bad = [operation for operation in operations if operation.status is not Status.OK]
-        bounded = any(f"{name}.{metric}" in scenario.thresholds for metric in BOUNDS)
-        if len(bad) > ALLOWED * len(operations) and not bounded:
-            doubts.append(_doubt(name, operations, bad[0]))
+        judged = {
+            status
+            for status, metrics in BOUNDS.items()
+            if any(f"{name}.{metric}" in scenario.thresholds for metric in metrics)
+        }
+        bad = [one for one in operations if one.status is not Status.OK and one.status not in judged]
+        if len(bad) > ALLOWED * len(operations):
+            doubts.append(_doubt(name, operations, bad))
     return doubts
 
 
-def _doubt(name: str, operations: Sequence[Operation], first: Operation) -> Problem:
+def _doubt(name: str, operations: Sequence[Operation], bad: Sequence[Operation]) -> Problem:
+    """What to say of a workload of whose calls these ended badly, and no threshold says how many may."""
     bounds = " and ".join(
         f"{name}.{metric}"
         for metric, status in (("errors", Status.FAIL), ("unknowns", Status.INFO))
-        if any(operation.status is status for operation in operations)
+        if any(operation.status is status for operation in bad)
     )
     text = (
-        f"{_told(operations, f' of {name}')} (first: {first.error or 'no reason given'}), so little was proven about "
+        f"{_told(operations, f' of {name}')} (first: {bad[0].error or 'no reason given'}), so little was proven about "
         f"the target. Say with {bounds} under thresholds how many may"
     )
-    bad = sum(operation.status is not Status.OK for operation in operations)
-    return Problem(0, first.end, text, (("workload", name), ("bad", bad), ("calls", len(operations))))
+    return Problem(0, bad[0].end, text, (("workload", name), ("bad", len(bad)), ("calls", len(operations))))
 
 
 def _told(operations: Sequence[Operation], whose: str) -> str:
