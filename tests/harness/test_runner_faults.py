@@ -47,7 +47,7 @@ class StubbornAgent:
 def stubborn() -> Iterator[Place]:
     """The place of a handler whose fault cannot be healed."""
 
-    with tempfile.TemporaryDirectory(prefix="hx-") as name:
+    with tempfile.TemporaryDirectory(prefix="hf-") as name:
         agent = StubbornAgent(Path(name))
         yield Place(PlaceKind.HANDLER, "h1", "handlers", pid=os.getpid(), control=str(socket_path(name, os.getpid())))
         agent.server.close()

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.unit
 @pytest.fixture
 def door() -> Iterator[Path]:
     """A folder for sockets, short as they need it."""
-    with tempfile.TemporaryDirectory(prefix="hx-", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="hf-", dir="/tmp") as name:
         yield Path(name)
 
 

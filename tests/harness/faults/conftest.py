@@ -116,7 +116,7 @@ def agent() -> Iterator[Agent]:
     """An agent to arm faults and switch behaviours at; its socket lies in a short path, which Unix sockets
     need.
     """
-    with tempfile.TemporaryDirectory(prefix="hx-") as directory:
+    with tempfile.TemporaryDirectory(prefix="hf-") as directory:
         served = Agent(Path(directory))
         served.server.obey("handler")
         yield served

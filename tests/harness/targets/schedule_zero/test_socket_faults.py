@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.unit, pytest.mark.zmq]
 @pytest.fixture
 def faults() -> Iterator[SocketFaults]:
     """The faults of an agent that only keeps a journal; nothing stays armed."""
-    with tempfile.TemporaryDirectory(prefix="hx-") as folder:
+    with tempfile.TemporaryDirectory(prefix="hf-") as folder:
         journal = Journal(Path(folder) / "1.jsonl")
         made = SocketFaults(cast("Any", SimpleNamespace(journal=journal)))
         yield made
