@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 #: Answers that say that the call did not run.
 _NOT_RUN = frozenset({ErrorCode.MALFORMED, ErrorCode.UNKNOWN_METHOD, ErrorCode.BAD_PARAMS, ErrorCode.ID_REUSED})
+#: Characters of an error that are kept.
+MOST_SAID = 10_000
 #: The least time, in seconds, that a last attempt before the deadline is given.
 _LEAST = 0.001
 #: Seconds between two looks for a handler that is away, growing from the first to the second.
@@ -352,6 +354,7 @@ def _time_left(call: JobCall, begin: float) -> float:
 
 
 def _describe(error: Exception) -> str:
-    if isinstance(error, RemoteError):
-        return f"{error.code}: {error}" if error.code else str(error)
-    return f"{type(error).__name__}: {error}"
+    kind = error.code if isinstance(error, RemoteError) else type(error).__name__
+    said = f"{kind}: {error}" if kind else str(error)
+    # A handler's error may have 8 MiB, and stands in the record, in its attempts, in the log and in events.
+    return said if len(said) <= MOST_SAID else f"{said[:MOST_SAID]}… ({len(said)} characters in all)"

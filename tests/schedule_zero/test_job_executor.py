@@ -148,6 +148,13 @@ def test_an_error_that_the_handler_answered_is_not_asked_for_again() -> None:
     assert len(script.calls) == 1
 
 
+def test_of_a_long_error_the_beginning_is_kept() -> None:
+    """A handler may say 8 MiB, and its error stands in the record, the attempt, the log and the events."""
+    record = play(Script(RemoteError("x" * 1_000_000, code="call_failed")), JobCall("j", "h", "m"))
+    assert record.error == "call_failed: " + "x" * 9987 + "… (1000013 characters in all)"
+    assert [attempt.error for attempt in record.attempts] == [record.error]
+
+
 def test_a_job_may_ask_for_retries_on_errors() -> None:
     """With `retry_errors` an error is asked again like a lost answer."""
     policy = RetryPolicy(attempts=3, base=0.001, jitter=0.0, retry_errors=True)
