@@ -109,7 +109,7 @@ class FileCalls:
             return state.table.add(special).number
         machine.disk.before_open(path, flags)
         number = REAL_OPEN(path, flags, mode, dir_fd=dir_fd)
-        self._track(number, inheritable=False)
+        self.track(number, inheritable=False)
         return number
 
     def _special(self, path: Any, dir_fd: int | None = None) -> OpenFile | None:
@@ -124,7 +124,8 @@ class FileCalls:
                 raise refusal(f"open({os.fspath(path)!r}) of a FIFO", "it would wait in real time; use os.pipe")
         return special
 
-    def _track(self, number: int, *, inheritable: bool) -> Descriptor:
+    def track(self, number: int, *, inheritable: bool) -> Descriptor:
+        """Have the running process own a real descriptor, under its number."""
         machine = self._machine
         table = machine.state().table
         stale = table.entries.get(number)
@@ -159,7 +160,7 @@ class FileCalls:
             return table.add(entry.file).number
         real = entry.file.real if entry is not None and isinstance(entry.file, RealFile) else number
         copy = REAL_DUP(real)
-        self._track(copy, inheritable=False)
+        self.track(copy, inheritable=False)
         return copy
 
     def dup2(self, number: int, wanted: int, inheritable: bool = True) -> int:

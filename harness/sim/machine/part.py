@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _multiprocessing  # type: ignore[import-not-found]
+import _posixshmem  # type: ignore[import-not-found]
 import _posixsubprocess
 import _thread
 import atexit
@@ -36,9 +37,17 @@ from harness.sim.machine.eventfd import EventCalls
 from harness.sim.machine.files import FileCalls
 from harness.sim.machine.machine import Machine
 from harness.sim.machine.os_calls import OsCalls
-from harness.sim.machine.processing import early_bindings, fresh_names, semaphore_class
+from harness.sim.machine.processing import (
+    cleaning_up,
+    early_bindings,
+    fresh_names,
+    kept_by_each_process,
+    warnings_of_the_living,
+)
 from harness.sim.machine.psutil_shim import PsutilCalls
 from harness.sim.machine.readiness import Selects, SimEpoll, SimPoll
+from harness.sim.machine.segments import Segments
+from harness.sim.machine.semaphores import Semaphores, semaphore_class
 from harness.sim.machine.signal_calls import SignalCalls
 from harness.sim.machine.socket_factory import socket_class, socket_pair
 from harness.sim.machine.sqlite import connecting
@@ -52,6 +61,8 @@ _NUMBER = "descriptors of the world are its own; real files pass through and are
 _CHILD = "processes are groups of simulated threads"
 _SIGNAL = "signals go between simulated processes; handlers run in the main thread"
 _SOCKET = "stream sockets of loopback and UNIX addresses; bytes travel over the links of the fabric"
+_SEMAPHORE = "semaphores, and their names, are the world's; they are waited for in virtual time"
+_SEGMENT = "the memory is real, the name is the world's: nothing is left in /dev/shm"
 _READY = "readiness of simulated pipes and sockets"
 
 _OS_NUMBERS = (
@@ -86,7 +97,10 @@ BOUNDARY = (
     *(Boundary(f"signal.{name}", How.SIMULATED, _SIGNAL) for name in _SIGNALS),
     *(Boundary(f"os.{name}", How.SIMULATED, _NUMBER) for name in _EVENTS),
     Boundary("_thread.interrupt_main", How.SIMULATED, _SIGNAL),
-    Boundary("_multiprocessing.SemLock", How.SIMULATED, "the semaphore is real, waiting for it is virtual"),
+    *(Boundary(f"_multiprocessing.{name}", How.SIMULATED, _SEMAPHORE) for name in ("SemLock", "sem_unlink")),
+    *(Boundary(f"_posixshmem.{name}", How.SIMULATED, _SEGMENT) for name in ("shm_open", "shm_unlink")),
+    Boundary("multiprocessing.resource_tracker", How.SIMULATED, "every simulated process has its own"),
+    Boundary("multiprocessing.util.Finalize", How.SIMULATED, "every simulated process runs its own, and no other's"),
     Boundary("subprocess.Popen", How.SIMULATED, "starts Python, also behind a wrapper script, and registered programs"),
     Boundary("fcntl.flock", How.SIMULATED, "the lock is real, waiting for it is virtual, death releases it"),
     Boundary("fcntl.fcntl", How.SIMULATED, "flags of simulated descriptors; POSIX locks are fenced"),
@@ -119,6 +133,7 @@ class MachinePart:
 
     def __init__(self) -> None:
         self.machine: Machine | None = None
+        self._segments: Segments | None = None
         self._set: Callable[[Any, str, Any], None]
         self._replace: Callable[[Any, str, Any], None]
 
@@ -147,6 +162,8 @@ class MachinePart:
         """Close what is left; names are put back by the patcher."""
         if self.machine is not None:
             self.machine.close()
+        if self._segments is not None:
+            self._segments.close()
 
     def _put(self, owner: Any, name: str, simulated: Callable[..., Any]) -> None:
         """Replace a function everywhere; threads outside of the world get the real one."""
@@ -181,8 +198,14 @@ class MachinePart:
             self._set(subprocess.Popen, "_internal_poll", _polling(subprocess.Popen._internal_poll))  # type: ignore[attr-defined]
 
     def _multiprocessing(self, machine: Machine) -> None:
-        self._set(_multiprocessing, "SemLock", semaphore_class(machine))
-        for owner, name, value in (*early_bindings(), fresh_names()):
+        semaphores, segments = Semaphores(machine), Segments(machine)
+        self._segments = segments
+        self._set(_multiprocessing, "SemLock", semaphore_class(semaphores))
+        self._put(_multiprocessing, "sem_unlink", semaphores.unlink)
+        self._put(_posixshmem, "shm_open", segments.open)
+        self._put(_posixshmem, "shm_unlink", segments.unlink)
+        table = cleaning_up(_multiprocessing.sem_unlink, _posixshmem.shm_unlink)
+        for owner, name, value in (*early_bindings(), fresh_names(), table, warnings_of_the_living(machine)):
             self._set(owner, name, value)
 
     def _signals(self, machine: Machine) -> None:
@@ -231,6 +254,9 @@ class MachinePart:
         own(sys, "orig_argv", list)
         own(MainModule(), "value", new_main)
         own(subprocess, "_active", list)
+        for holder, name, make in kept_by_each_process():
+            self._set(holder, name, make())
+            own(holder, name, make)
         self._put(atexit, "register", _registering(machine, atexit.register))
         self._put(atexit, "unregister", _unregistering(machine, atexit.unregister))
 

@@ -1,85 +1,25 @@
-"""Module `multiprocessing` between threads: its pipes are simulated, its semaphores are waited for in virtual time.
+"""What module `multiprocessing` keeps in its own modules: bound early, drawn once, or one for each process.
 
-All simulated processes live in one real process. What is simulated is waiting, nothing else: `multiprocessing`'s locks,
-semaphores, conditions, events and queues are Python over these.
+Locks, semaphores, conditions, events and queues are Python over the semaphores in `harness.sim.machine.semaphores`.
 """
 
 from __future__ import annotations
 
-import _multiprocessing  # type: ignore[import-not-found]
 import multiprocessing.connection
+import multiprocessing.resource_tracker
 import multiprocessing.synchronize
 import multiprocessing.util
 import os
+import threading
+import warnings
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from harness.sim.kernel import current_thread
-from harness.sim.waiting import WaitQueue
 
 if TYPE_CHECKING:
     from harness.sim.machine.machine import Machine
-
-_RealSemLock = _multiprocessing.SemLock
-
-
-def semaphore_class(machine: Machine) -> type[Any]:
-    """What stands for ``_multiprocessing.SemLock`` in one world."""
-
-    class SemLock:
-        """Threads of the host get a real one."""
-
-        SEM_VALUE_MAX = _RealSemLock.SEM_VALUE_MAX
-
-        def __new__(cls, *arguments: Any, **options: Any) -> Any:
-            if current_thread() is None:
-                return _RealSemLock(*arguments, **options)
-            return _SimSemLock(machine, _RealSemLock(*arguments, **options))
-
-        @staticmethod
-        def _rebuild(*arguments: Any) -> Any:
-            real = _RealSemLock._rebuild(*arguments)
-            return real if current_thread() is None else _SimSemLock(machine, real)
-
-    return SemLock
-
-
-class _SimSemLock:
-    """One semaphore. What is not about waiting is the real one's."""
-
-    def __init__(self, machine: Machine, real: Any) -> None:
-        self._machine = machine
-        self._real = real
-        self._freed = WaitQueue(machine.kernel, "a semaphore of multiprocessing")
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
-
-    def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
-        """Take it, waiting up to `timeout` seconds, None: for ever."""
-        real, kernel = self._real, self._machine.kernel
-        if real.acquire(False):
-            return True
-        if not block or current_thread() is None:
-            return bool(real.acquire(block, timeout))
-        self._machine.state()  # refuses the dead
-        end = None if timeout is None else kernel.now + self._machine.us(max(timeout, 0.0))
-        while end is None or kernel.now < end:
-            self._freed.wait(None if end is None else end - kernel.now)
-            if real.acquire(False):
-                return True
-        return False
-
-    __enter__ = acquire
-
-    def release(self) -> None:
-        """Let it go."""
-        self._real.release()
-        if current_thread() is not None:
-            self._freed.notify()
-
-    def __exit__(self, *exc: object) -> None:
-        self.release()
 
 
 def early_bindings() -> list[tuple[type[Any], str, Callable[..., Any]]]:
@@ -101,6 +41,41 @@ def fresh_names() -> tuple[type[Any], str, object]:
     return names, "_rand", type(names._rand)()
 
 
+def kept_by_each_process() -> list[tuple[Any, str, Callable[[], Any]]]:
+    """What every process has for itself: object, name, and what makes it.
+
+    The tracker of resources, a process with a pipe to it: neither may be carried out of a world, or into one. The
+    functions that a process calls when it ends: those of the others are none of its business.
+    """
+    tracker: Any = multiprocessing.resource_tracker._resource_tracker
+    made: dict[str, Callable[[], Any]] = {"_lock": threading.RLock, "_fd": _nothing, "_pid": _nothing}
+    made["_exitcode"] = _nothing  # since Python 3.13
+    found = [(tracker, name, make) for name, make in made.items() if hasattr(tracker, name)]
+    return [*found, (multiprocessing.util, "_finalizer_registry", dict)]
+
+
+def cleaning_up(semaphore: Callable[..., Any], segment: Callable[..., Any]) -> tuple[Any, str, dict[str, Any]]:
+    """The table of what the tracker does about resources left behind, of one world: it has bound the functions."""
+    tracker: Any = multiprocessing.resource_tracker
+    changed = {"semaphore": semaphore, "shared_memory": segment}
+    return tracker, "_CLEANUP_FUNCS", {**tracker._CLEANUP_FUNCS, **changed}
+
+
+def warnings_of_the_living(machine: Machine) -> tuple[Any, str, object]:
+    """Module `warnings` as the tracker sees it: of resources left behind it must not speak while a world is unwound."""
+
+    def warn(message: str, category: type[Warning] = UserWarning, stacklevel: int = 1) -> None:
+        if current_thread() is not None:
+            machine.state()  # refuses the dead
+        warnings.warn(message, category, stacklevel + 1)
+
+    return multiprocessing.resource_tracker, "warnings", SimpleNamespace(warn=warn)
+
+
+def _nothing() -> None:
+    return None
+
+
 def _looking_up(method: Callable[..., Any], name: str) -> Callable[..., Any]:
     def call(self: Any, *arguments: Any) -> Any:
         return method(self, *arguments, getattr(os, name))
@@ -109,7 +84,9 @@ def _looking_up(method: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 
 def _asking_who(method: Callable[..., Any]) -> Callable[..., Any]:
+    util: Any = multiprocessing.util
+
     def call(self: Any, wr: Any = None) -> Any:
-        return method(self, wr, getpid=os.getpid)
+        return method(self, wr, _finalizer_registry=util._finalizer_registry, getpid=os.getpid)
 
     return call
