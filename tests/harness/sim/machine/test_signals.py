@@ -67,6 +67,7 @@ def test_ctrl_c(world: object) -> None:
     """SIGINT is KeyboardInterrupt; uncaught it ends the process by the signal."""
     assert run("""
     import os, signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us may have ignored it
     try:
         os.kill(os.getpid(), signal.SIGINT)
     except KeyboardInterrupt:
@@ -240,6 +241,7 @@ def test_interrupt_main(world: object) -> None:
     """`_thread.interrupt_main` from a thread ends the main thread's sleep; an ignored signal changes nothing."""
     assert run("""
     import _thread, signal, threading, time
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us may have ignored it
     threading.Timer(0.1, _thread.interrupt_main).start()
     begin = time.monotonic()
     try:
