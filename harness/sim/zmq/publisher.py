@@ -74,7 +74,7 @@ class XPubCore(SocketCore):
         self.lossy = True
         self.first_only = False
         self.welcome = b""
-        self._news: deque[bytes] = deque()
+        self._news: deque[Frame] = deque()
 
     def topics_count(self) -> int:
         """For ``TOPICS_COUNT``."""
@@ -95,15 +95,18 @@ class XPubCore(SocketCore):
         self.distributor.remove(pipe)
 
     def x_read_activated(self, pipe: Pipe) -> None:
-        """Take in its subscriptions."""
-        first = True
+        """Take in its subscriptions: any part is one, with ``ONLY_FIRST_SUBSCRIBE`` only if the first part is."""
+        first, heeded = True, True
         while (got := pipe.read()) is not None:
             frame, more = got
-            if first and frame[:1] in (_SUBSCRIBE, _CANCEL):
+            subscribes = (first or heeded) and frame[:1] in (_SUBSCRIBE, _CANCEL)
+            if first:
+                heeded = subscribes or not self.first_only
+            if subscribes:
                 self._subscription(pipe, frame)
             else:
-                self._tell(frame)
-            first = not (more and self.first_only)
+                self._tell(frame, more)
+            first = not more
 
     def _subscription(self, pipe: Pipe, frame: bytes) -> None:
         topic = frame[1:]
@@ -113,8 +116,8 @@ class XPubCore(SocketCore):
         elif self.topics.remove(topic, pipe) or self.verbose_cancels:
             self._tell(frame)
 
-    def _tell(self, frame: bytes) -> None:
-        self._news.append(frame)
+    def _tell(self, frame: bytes, more: bool = False) -> None:
+        self._news.append((frame, more))
 
     def x_send(self, frame: bytes, more: bool) -> bool:
         """To all that want it and have room; False only with ``XPUB_NODROP``."""
@@ -132,7 +135,7 @@ class XPubCore(SocketCore):
 
     def x_recv(self) -> Frame | None:
         """A subscription, a cancellation, or what a subscriber has sent; ENOTSUP for a PUB."""
-        return (self._news.popleft(), False) if self._news else None
+        return self._news.popleft() if self._news else None
 
     def x_has_in(self) -> bool:
         """There is news of subscriptions; never for a PUB."""
@@ -164,7 +167,7 @@ class PubCore(XPubCore):
 
     kind: ClassVar[int] = int(zmq.PUB)
 
-    def _tell(self, frame: bytes) -> None:
+    def _tell(self, frame: bytes, more: bool = False) -> None:
         """Nobody asks a PUB for its subscriptions."""
 
     def x_recv(self) -> Frame | None:

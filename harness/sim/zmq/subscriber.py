@@ -26,7 +26,9 @@ class XSubCore(SocketCore):
         super().__init__(*args)
         self.queue = FairQueue()
         self.topics: dict[bytes, int] = {}
+        self.first_only = False
         self._more_out = False
+        self._heeded = True
         self._more_in = False
         self._found: Frame | None = None
 
@@ -55,9 +57,15 @@ class XSubCore(SocketCore):
     # -- out ----------------------------------------------------------------------------------------------------------
 
     def x_send(self, frame: bytes, more: bool) -> bool:
-        """A subscription or cancellation, or a message to all publishers; ENOTSUP for a SUB."""
+        """A subscription or cancellation, or a message to all publishers; ENOTSUP for a SUB.
+
+        Any part may be one; with ``ONLY_FIRST_SUBSCRIBE`` only if the first part is.
+        """
         first, self._more_out = not self._more_out, more
-        if not first or frame[:1] not in (b"\x00", b"\x01") or self._note(frame):
+        subscribes = (first or self._heeded) and frame[:1] in (b"\x00", b"\x01")
+        if first:
+            self._heeded = subscribes or not self.first_only
+        if not subscribes or self._note(frame):
             for pipe in self.pipes:
                 pipe.write(frame, more)
         return True
@@ -82,7 +90,7 @@ class XSubCore(SocketCore):
     def x_set(self, option: int, value: Any) -> bool:
         """``SUBSCRIBE``, ``UNSUBSCRIBE`` (SUB), ``ONLY_FIRST_SUBSCRIBE``."""
         if option == zmq.ONLY_FIRST_SUBSCRIBE:
-            check_flag(value)
+            self.first_only = check_flag(value)
             return True
         return False
 

@@ -195,3 +195,57 @@ def test_conflate_keeps_the_newest(world: Any) -> None:
     world.settle()
     assert world.receive(sub) == [b"4"]
     assert world.quiet(sub)
+
+
+def test_nodrop_makes_the_publisher_wait(world: Any) -> None:
+    """With XPUB_NODROP what a full subscriber wants is refused (EAGAIN), what it does not want is not; none is lost."""
+    xpub = world.socket(zmq.XPUB, sndhwm=2, xpub_nodrop=1)
+    xpub.bind("inproc://nodrop")
+    slow = world.socket(zmq.SUB, rcvhwm=2)
+    slow.subscribe(b"a")
+    slow.connect("inproc://nodrop")
+    fast = world.socket(zmq.SUB, rcvhwm=100)
+    fast.subscribe(b"")
+    fast.connect("inproc://nodrop")
+    assert sorted(world.receive(xpub) for _ in range(2)) == [[b"\x01"], [b"\x01a"]]
+    outcomes = [world.outcome(lambda made=n: xpub.send(b"a%d" % made, NOW)) for n in range(5)]
+    assert outcomes == [None, None, None, None, "EAGAIN"]
+    assert world.outcome(lambda: xpub.send(b"b", NOW)) is None
+    assert [slow.recv(NOW) for _ in range(4)] == [b"a0", b"a1", b"a2", b"a3"]
+    world.settle()
+    assert world.outcome(lambda: xpub.send(b"a5", NOW)) is None
+    assert slow.recv(NOW) == b"a5"
+    assert [fast.recv(NOW) for _ in range(6)] == [b"a0", b"a1", b"a2", b"a3", b"b", b"a5"]
+
+
+@pytest.mark.parametrize(
+    ("only", "parts", "topics"),
+    [
+        (0, [b"\x01a", b"\x01b"], 2),
+        (1, [b"\x01a", b"\x01b"], 2),
+        (0, [b"up", b"\x01b"], 1),
+        (1, [b"up", b"\x01b"], 0),
+    ],
+    ids=["each", "each-with-the-option", "after-another", "none-after-another-with-the-option"],
+)
+def test_which_parts_of_a_message_subscribe(world: Any, only: int, parts: list[bytes], topics: int) -> None:
+    """Any part does; with ONLY_FIRST_SUBSCRIBE none does unless the first one does. Other parts come as they are."""
+    xpub, address = world.bound(zmq.XPUB)
+    xsub = world.connected(zmq.XSUB, address)
+    for socket in (xpub, xsub):
+        socket.setsockopt(zmq.ONLY_FIRST_SUBSCRIBE, only)
+    world.settle()
+    xsub.send_multipart(parts)
+    got = world.receive(xpub)
+    while len(got) < len(parts):
+        got += world.receive(xpub)
+    assert got == parts
+    assert [socket.get(zmq.TOPICS_COUNT) for socket in (xpub, xsub)] == [topics, topics]
+
+
+def test_what_goes_up_stays_one_message(world: Any) -> None:
+    """A message of several parts from an XSUB is one at the XPUB."""
+    xpub, xsub = world.pair(zmq.XPUB, zmq.XSUB)
+    xsub.send_multipart([b"one", b"two", b""])
+    xsub.send(b"next")
+    assert [world.receive(xpub) for _ in range(2)] == [[b"one", b"two", b""], [b"next"]]

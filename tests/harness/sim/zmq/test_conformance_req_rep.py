@@ -279,3 +279,29 @@ def test_inproc_question_and_answer(world: Any) -> None:
     assert world.receive(rep) == [b"early"]
     rep.send(b"a")
     assert world.receive(req) == [b"a"]
+
+
+def test_a_question_without_delimiter_leaves_nothing_in_the_next_answer(world: Any) -> None:
+    """The frames of a dropped question are no envelope of the answer to the next one."""
+    rep, dealer = world.pair(zmq.REP, zmq.DEALER)
+    dealer.send_multipart([b"e1", b"no delimiter"])
+    assert world.readable(rep)
+    assert world.outcome(lambda: rep.recv(NOW)) == "EAGAIN"
+    dealer.send_multipart([b"e2", b"", b"q"])
+    assert world.receive(rep) == [b"q"]
+    rep.send(b"a")
+    assert world.receive(dealer) == [b"e2", b"", b"a"]
+
+
+def test_req_takes_any_answer_once_its_server_is_gone(world: Any) -> None:
+    """When the connection that was asked has been given up, an answer may come from another one."""
+    one, first = world.bound(zmq.ROUTER)
+    two, second = world.bound(zmq.ROUTER, router_mandatory=1)
+    req = world.connected(zmq.REQ, first, routing_id=b"me")
+    req.send(b"q")
+    assert world.receive(one) == [b"me", b"", b"q"]
+    req.connect(second)
+    req.disconnect(first)
+    world.stir(req, two)
+    two.send_multipart([b"me", b"", b"unasked"])
+    assert world.receive(req) == [b"unasked"]

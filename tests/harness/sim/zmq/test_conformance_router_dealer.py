@@ -212,3 +212,12 @@ def test_dealer_without_peers_waits(world: Any) -> None:
         assert world.outcome(lambda made=socket: made.send(b"x", NOW)) == "EAGAIN"
         assert world.outcome(lambda made=socket: made.send(b"x")) == "EAGAIN"
         assert socket.poll(0, zmq.POLLOUT) == 0
+
+
+def test_probe_introduces_a_router(world: Any) -> None:
+    """PROBE_ROUTER does the same on a ROUTER, whose peer then can answer it by name."""
+    peer, address = world.bound(zmq.ROUTER)
+    router = world.connected(zmq.ROUTER, address, probe_router=1, routing_id=b"me")
+    assert world.receive(peer) == [b"me", b""]
+    peer.send_multipart([b"me", b"hello"])
+    assert world.receive(router)[1:] == [b"hello"]
