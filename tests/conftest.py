@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,6 +77,14 @@ def _deal_out_the_long_ones(items: list[pytest.Item], workers: int) -> None:
         for number in range(workers)
         for item in (*long[number::workers], *others[number * stretch : (number + 1) * stretch])
     ]
+
+
+@pytest.fixture
+def ctrl_c_heard() -> Iterator[None]:
+    """Ctrl-C as a shell's foreground has it, here and in what is started: in a background job it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module", autouse=True)

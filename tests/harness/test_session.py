@@ -134,7 +134,7 @@ class Playing:
 
 
 @pytest.fixture
-def playing(tmp_path: Path) -> Iterator[Callable[..., Playing]]:
+def playing(tmp_path: Path, ctrl_c_heard: None) -> Iterator[Callable[..., Playing]]:
     """Starts runs; whatever is left of them ends with the test."""
     begun: list[Playing] = []
 

@@ -59,6 +59,7 @@ def test_what_does_not_run_is_told_for_machines(run: Callable[..., Result]) -> N
 
 
 @pytest.mark.integration
+@pytest.mark.usefixtures("ctrl_c_heard")
 def test_a_log_is_followed_until_interrupted(run: Callable[..., Result], tmp_path: Path) -> None:
     """-f goes on with new lines; Ctrl-C is its usual end, exit code 0."""
     words = ["governor", "logs", "h1", "-f", "-n", "1", "--deployment", "t", "--root", str(tmp_path)]

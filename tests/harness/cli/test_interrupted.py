@@ -18,7 +18,7 @@ from harness.report.folder import RunFolder
 if TYPE_CHECKING:
     from tests.harness.conftest import FakeDriver
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("ctrl_c_heard")]
 
 
 @pytest.fixture
