@@ -98,7 +98,8 @@ class SignalTable:
         process = self._process
         if not process.alive or not number:
             return
-        self._machine.kernel.record("signal", process.name, process.pid, int(number))
+        number = int(number)  # what handlers get, whoever sent it
+        self._machine.kernel.record("signal", process.name, process.pid, number)
         if number == signal.SIGKILL:
             process.kill(-signal.SIGKILL)
         elif number == signal.SIGSTOP:

@@ -257,3 +257,23 @@ def test_interrupt_main(world: object) -> None:
     except ValueError as error:
         print(error)
     """) == (0, ["interrupted True", "signal number out of range"])
+
+
+def test_handlers_get_plain_numbers(world: object) -> None:
+    """Whoever sends a signal, an alarm or the end of a child: its handler gets an int and nothing else."""
+    got: list[str] = []
+
+    def handler(number: int, frame: object) -> None:
+        got.append(repr(number))
+
+    before = {number: signal.signal(number, handler) for number in (signal.SIGALRM, signal.SIGCHLD, signal.SIGUSR1)}
+    try:
+        signal.raise_signal(signal.SIGUSR1)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        signal.pause()
+        subprocess.run([sys.executable, "-c", "pass"], check=True)
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+    assert got == ["10", "14", "17"]
