@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.sim.polling import not_yet
 from harness.sim.thread import LOCAL
 from harness.sim.timers import us
 
@@ -34,8 +35,11 @@ class Sentinel:
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Whether the thread has ended; waits for it when `blocking`. The thread itself "holds" it from its start."""
-        if self._thread.done or not blocking:
-            return self._thread.done
+        if self._thread.done:
+            return True
+        if not blocking:
+            not_yet()
+            return False
         if LOCAL.thread is self._thread:
             return True
         return wait_end(self._thread, None if timeout < 0 else timeout)
@@ -64,7 +68,10 @@ class SimHandle:
 
     def is_done(self) -> bool:
         """It has ended."""
-        return self.thread is not None and self.thread.done
+        if self.thread is not None and self.thread.done:
+            return True
+        not_yet()
+        return False
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for its end, at most `timeout` seconds."""

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from harness.sim.polling import not_yet
 from harness.sim.thread import LOCAL
 from harness.sim.timers import us
 from harness.sim.waiting import Waiter
@@ -69,6 +70,7 @@ class Lock:
 
     def _wait(self, blocking: bool, timeout: float) -> bool:
         if not blocking:
+            not_yet()
             return False
         if self._owner is None or LOCAL.thread is None:
             if not self._acquire(True, timeout):
@@ -88,6 +90,10 @@ class Lock:
 
     def __exit__(self, *exc: object) -> None:
         self.release()
+
+    def _is_owned(self) -> bool:
+        """For `threading.Condition`, which would ask by trying to acquire it: here that is no question of who polls."""
+        return self.locked()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("cannot pickle '_thread.lock' object")
@@ -146,6 +152,7 @@ class RLock:
 
     def _wait(self, blocking: bool, timeout: float) -> bool:
         if not blocking:
+            not_yet()
             return False
         if self._owner is None or LOCAL.thread is None:
             return self._acquire(True, timeout)

@@ -50,6 +50,7 @@ class SimLoop(asyncio.SelectorEventLoop):
     _task_factory: Any
     _check_closed: Callable[[], None]
     _check_signal: Callable[[int], None]
+    _scheduled: list[asyncio.TimerHandle]
     _signal_handlers: dict[int, events.Handle]
     _add_callback_signalsafe: Callable[[events.Handle], None]
     _internal_fds: int
@@ -71,6 +72,7 @@ class SimLoop(asyncio.SelectorEventLoop):
         # Smaller than the grid: asyncio fires timers up to one resolution early, and what anyio then finds not yet
         # due it arms again, for ever, without time passing.
         self._clock_resolution = 1e-9
+        self._sim_selector.armed = self._armed
         self._numbers = itertools.count(1)
         self._make_task = task_factory(self._numbers)
 
@@ -79,6 +81,10 @@ class SimLoop(asyncio.SelectorEventLoop):
         if id(sys._getframe(1).f_globals) not in _ASYNCIO and LOCAL.thread is not None:
             time.monotonic()
         return self._process.clock.monotonic(self._kernel.now)
+
+    def _armed(self) -> list[asyncio.TimerHandle]:
+        """Its timers that are not cancelled."""
+        return [timer for timer in self._scheduled if not timer.cancelled()]
 
     def call_at(  # type: ignore[override] # the stub ties arguments to the callback
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None

@@ -7,6 +7,7 @@ from collections import deque
 from types import GenericAlias
 from typing import Any
 
+from harness.sim.polling import not_yet
 from harness.sim.thread import LOCAL
 from harness.sim.timers import us
 from harness.sim.waiting import WaitQueue
@@ -56,6 +57,7 @@ class SimpleQueue:
         if items:
             return items.popleft()
         if not block or me is None:
+            not_yet()
             raise Empty
         kernel = me.kernel
         arrived = self._arrived
@@ -80,7 +82,10 @@ class SimpleQueue:
 
     def empty(self) -> bool:
         """It holds nothing."""
-        return not self._items
+        if self._items:
+            return False
+        not_yet()
+        return True
 
     def qsize(self) -> int:
         """How many items it holds."""

@@ -29,11 +29,12 @@ def deadlock(kernel: Scheduler) -> Deadlock:
     )
 
 
-def livelock(kernel: Scheduler) -> Livelock:
+def livelock(kernel: Scheduler, what: str = "") -> Livelock:
     """Threads run and run, no time passes."""
     running = ", ".join(thread.label for thread in kernel.ready) or "timers that set each other"
+    what = what or f"steps were made without time passing, by {running}"
     return Livelock(
-        f"at {_seconds(kernel.now)} {kernel.livelock} steps were made without time passing, by {running}:\n"
+        f"at {_seconds(kernel.now)} {kernel.livelock} {what}:\n"
         f"{describe(kernel)}\n"
         "A loop that polls must sleep; with step_cost=… every step takes time, as it does in reality."
     )

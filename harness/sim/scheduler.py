@@ -9,6 +9,7 @@ from heapq import heappop
 from typing import TYPE_CHECKING
 
 from harness.sim.errors import SimError, ThreadFailed
+from harness.sim.polling import SPINS, Armed, turned
 from harness.sim.reports import deadlock, livelock, stuck
 from harness.sim.tape import Tape
 from harness.sim.thread import Reason, SimThread
@@ -134,11 +135,23 @@ class Scheduler:
             thread.interrupted = True
             thread.lane.append(thread)
 
-    def yield_(self) -> None:
-        """Let other threads go that can; returns when it is this thread's turn again."""
+    def yield_(self, armed: Armed | None = None) -> None:
+        """Let other threads go that can; returns when it is this thread's turn again.
+
+        Who does nothing else at one instant polls, and is let wait, see `polling`.
+
+        :param armed: gives the timers of the caller's event loop.
+        """
         me = self.current or self.running()
         if me.alarm:
             self._alarm(me)
+        if me.instant == self.now:
+            me.turns += 1
+            if me.turns > SPINS and turned(self, me, armed):
+                return
+        else:
+            me.instant = self.now
+            me.turns = me.paid = 0
         heap = self._heap
         if (
             not self.ready
@@ -307,6 +320,15 @@ class Scheduler:
         if self._raise is None:
             self._raise = error
         self.main.alarm = True
+
+    def give_up(self, me: SimThread, what: str) -> None:
+        """A livelock of a thread that has the baton and must not go on with it; `what` happened too often, in words."""
+        self.fail(livelock(self, what))
+        if me is not self.main:
+            me.lane.append(me)
+            self._switch(me)
+        if me.alarm:
+            self._alarm(me)
 
     def _alarm(self, me: SimThread) -> None:
         """Something unusual waits for `me`: its end, the world's failure, or callbacks to run first."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.sim.boundary.fences import refusal
 from harness.sim.kernel import current_thread
+from harness.sim.polling import Armed
 
 _GRAIN = 1e-3
 """Microseconds by which a float of seconds may lie past a grid point and still mean that point."""
@@ -35,6 +36,8 @@ class SimSelector(selectors.BaseSelector):
         """Numbers that may be ready."""
         self._woken = False
         self._parked: Any = None
+        self.armed: Armed | None = None
+        """Gives the timers of the loop that waits here."""
 
     def wake(self) -> None:
         """End the present `select`, or the next one, at once."""
@@ -110,7 +113,7 @@ class SimSelector(selectors.BaseSelector):
         ready = self._ready() if keys else []
         if timeout is not None and timeout <= 0:
             self._woken = False
-            self._kernel.yield_()
+            self._kernel.yield_(self.armed)
             return self._ready() if keys else ready
         if not ready and not self._woken:
             self._park(timeout)

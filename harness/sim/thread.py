@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import _thread
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import threading
@@ -35,6 +35,9 @@ class SimThread:
 
     __slots__ = (
         "alarm",
+        "armed",
+        "asked",
+        "asked_at",
         "baton",
         "daemon",
         "deadline",
@@ -42,6 +45,7 @@ class SimThread:
         "ended",
         "gone",
         "ident",
+        "instant",
         "interrupted",
         "interrupts",
         "kernel",
@@ -51,13 +55,16 @@ class SimThread:
         "lane",
         "name",
         "number",
+        "paid",
         "parked",
         "pass_on",
+        "paying",
         "process",
         "reason",
         "since",
         "take",
         "thread",
+        "turns",
         "woken",
     )
 
@@ -91,6 +98,20 @@ class SimThread:
         self.daemon = False
         self.thread: threading.Thread | None = None
         self.ident = 0
+        # What `polling` counts:
+        self.asked = 0
+        """Calls in this turn that answered "not yet"."""
+        self.asked_at = -1
+        """The kernel's step at which that turn began."""
+        self.turns = 0
+        """Turns at this instant that waited for nothing."""
+        self.instant = -1
+        self.paid = 0
+        """How often time was let pass for such turns, in a row."""
+        self.paying = False
+        """It sleeps because it polls: nothing comes of that by itself."""
+        self.armed: Sequence[Any] = ()
+        """Timers of its event loop when it was last looked at."""
         self.ended: WaitQueue
 
     def why(self) -> str:

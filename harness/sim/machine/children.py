@@ -17,6 +17,7 @@ from harness.sim.machine.files import REAL_CLOSE, REAL_DUP, RealFile
 from harness.sim.machine.pipes import NullFile, PipeWriter
 from harness.sim.machine.programs import Program
 from harness.sim.machine.startup import Start, run
+from harness.sim.polling import not_yet
 from harness.sim.process import SimProcess
 from harness.sim.threads import process_main
 
@@ -183,6 +184,7 @@ class ChildCalls:
             if dead is not None:
                 return self._take(state, dead)
             if options & os.WNOHANG:
+                not_yet()
                 return (0, 0)
             if len(wanted) == 1:
                 wanted[0].exited.wait()

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
+from harness.sim.polling import not_yet
 from harness.sim.waiting import WaitQueue
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ POLL_WRITE: Final = select.POLLOUT | select.POLLERR
 def failure(code: int, what: object = None) -> OSError:
     """The exception that the operating system would cause, for example ``failure(errno.EBADF)``."""
     return OSError(code, os.strerror(code)) if what is None else OSError(code, os.strerror(code), what)
+
+
+def would_block(code: int = errno.EAGAIN) -> OSError:
+    """`failure` of a call that does not wait: who makes it over and over polls."""
+    not_yet()
+    return failure(code)
 
 
 class OpenFile:

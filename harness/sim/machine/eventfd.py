@@ -9,7 +9,7 @@ import struct
 import sys
 from typing import TYPE_CHECKING, Final
 
-from harness.sim.machine.descriptors import OpenFile, failure
+from harness.sim.machine.descriptors import OpenFile, failure, would_block
 
 if TYPE_CHECKING:
     from harness.sim.kernel import Kernel
@@ -39,7 +39,7 @@ class EventCounter(OpenFile):
             raise failure(errno.EINVAL)
         if not self.count:
             if self.nonblocking:
-                raise failure(errno.EAGAIN)
+                raise would_block()
             self.block(self.readers, lambda: self.count > 0)
         taken = 1 if self._by_one else self.count
         self.count -= taken
@@ -55,7 +55,7 @@ class EventCounter(OpenFile):
             raise failure(errno.EINVAL)
         if self.count + more > _MOST:
             if self.nonblocking:
-                raise failure(errno.EAGAIN)
+                raise would_block()
             self.block(self.writers, lambda: self.count + more <= _MOST)
         self.count += more
         if more:

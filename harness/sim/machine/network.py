@@ -8,7 +8,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from harness.sim.errors import NotSimulated
-from harness.sim.machine.descriptors import failure
+from harness.sim.machine.descriptors import failure, would_block
 from harness.sim.machine.ports import BoundPorts
 from harness.sim.machine.roads import StreamRoad
 from harness.sim.machine.streams import GIVE_UP, RETRY, Endpoint, State
@@ -117,7 +117,7 @@ class Network:
     def connect(self, endpoint: Endpoint, address: Any) -> bool:
         """Begin to connect; True when that is done already. Raises OSError."""
         if endpoint.state is State.CONNECTING:
-            raise failure(errno.EALREADY)
+            raise would_block(errno.EALREADY)
         if endpoint.state is State.CONNECTED:
             raise failure(errno.EISCONN)
         if endpoint.state is State.LISTENING:
@@ -189,7 +189,7 @@ class Network:
         if listener is None or listener.dead or not listener.listening:
             raise failure(errno.ECONNREFUSED)
         if len(listener.queue) > listener.backlog:
-            raise failure(errno.EAGAIN)
+            raise would_block()
         endpoint.peer_name = path
         self.pair_up(endpoint, self._accepted(listener, endpoint, None, None))
         assert endpoint.peer is not None

@@ -8,7 +8,7 @@ import select
 import stat
 from typing import TYPE_CHECKING, Final
 
-from harness.sim.machine.descriptors import OpenFile, failure
+from harness.sim.machine.descriptors import OpenFile, failure, would_block
 
 if TYPE_CHECKING:
     from harness.sim.kernel import Kernel
@@ -38,7 +38,7 @@ class PipeReader(OpenFile):
         """Up to `size` bytes; none at the end. Raises BlockingIOError."""
         if not self.data and self.writer is not None and size:
             if self.nonblocking:
-                raise failure(errno.EAGAIN)
+                raise would_block()
             self.block(self.readers, lambda: bool(self.data) or self.writer is None)
         taken = bytes(self.data[:size])
         del self.data[:size]
@@ -86,7 +86,7 @@ class PipeWriter(OpenFile):
             if self.nonblocking:
                 if done:
                     return done
-                raise failure(errno.EAGAIN)
+                raise would_block()
             missing = len(data) - done
             self.block(self.writers, lambda missing=missing: self.reader is None or self._share(missing) > 0)  # type: ignore[misc]
 

@@ -18,6 +18,7 @@ from harness.sim.errors import NotSimulated
 from harness.sim.kernel import current_thread
 from harness.sim.machine.files import RealFile
 from harness.sim.machine.streams import Endpoint, State
+from harness.sim.polling import not_yet
 from harness.sim.process import ProcessState, SimProcess
 
 if TYPE_CHECKING:
@@ -87,7 +88,10 @@ class PsProcess(metaclass=_Kind):
 
     def is_running(self) -> bool:
         """Whether it exists; a zombie does."""
-        return self._process.state is not ProcessState.DEAD
+        if self._process.state is ProcessState.DEAD:
+            return False
+        not_yet()
+        return True
 
     def create_time(self) -> float:
         """Seconds since 1970, in whole ticks."""
@@ -334,7 +338,10 @@ class PsutilCalls:
 
     def pid_exists(self, pid: int) -> bool:
         """Whether there is such a process, be it a zombie."""
-        return pid >= 0 and self._machine.lookup(pid) is not None
+        if pid < 0 or self._machine.lookup(pid) is None:
+            return False
+        not_yet()
+        return True
 
     def process_iter(self, attrs: Any = None, ad_value: Any = None) -> Iterator[Any]:
         """All processes, by number."""

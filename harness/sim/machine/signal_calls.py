@@ -12,6 +12,7 @@ from harness.sim.errors import NotSimulated
 from harness.sim.kernel import current_thread
 from harness.sim.machine.descriptors import failure
 from harness.sim.machine.signals import Signalled, SignalTable
+from harness.sim.polling import not_yet
 
 if TYPE_CHECKING:
     from harness.sim.machine.machine import Machine
@@ -178,7 +179,11 @@ class SignalCalls:
         if pid <= 0:
             self.killpg(machine.kernel.current_process.group if pid == 0 else -pid, number)
             return
-        machine.state(machine.find(pid)).signals.deliver(_valid(number), here=True)
+        process = machine.find(pid)
+        if _valid(number) == 0:
+            not_yet()  # who asks whether it still exists
+            return
+        machine.state(process).signals.deliver(_valid(number), here=True)
 
     def killpg(self, group: int, number: int) -> None:
         """Send a signal to every member of a group, the caller last."""

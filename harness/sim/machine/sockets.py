@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from harness.sim.errors import NotSimulated
 from harness.sim.kernel import current_thread
 from harness.sim.machine import socket_options
-from harness.sim.machine.descriptors import Descriptor, failure
+from harness.sim.machine.descriptors import Descriptor, failure, would_block
 from harness.sim.machine.fileobjects import socket_file
 from harness.sim.machine.streams import Endpoint, State
 
@@ -154,7 +154,7 @@ class SimSocket(socket.socket, metaclass=SocketKind):
         if ready():
             return
         if self._time_out == 0 or flags & int(getattr(socket, "MSG_DONTWAIT", 0)):
-            raise failure(errno.EAGAIN)
+            raise would_block()
         limit = None if self._time_out is None else self.machine.us(self._time_out)
         with self.machine.state().table.holding(self._endpoint):
             if not self._endpoint.block(queue, ready, limit):

@@ -14,7 +14,7 @@ import stat
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.sim.machine.descriptors import OpenFile, failure
+from harness.sim.machine.descriptors import OpenFile, failure, would_block
 from harness.sim.machine.roads import StreamRoad
 from harness.sim.waiting import WaitQueue
 
@@ -140,7 +140,7 @@ class Endpoint(OpenFile):
         """As ``os.read`` on the socket's number."""
         while (data := self.receive(size)) is None:
             if self.nonblocking:
-                raise failure(errno.EAGAIN)
+                raise would_block()
             self.block(self.readers, lambda: bool(self.events() & selectors.EVENT_READ))
         return data
 
@@ -154,7 +154,7 @@ class Endpoint(OpenFile):
                 return done
             if taken is None:
                 if self.nonblocking:
-                    raise failure(errno.EAGAIN)
+                    raise would_block()
                 self.block(self.writers, lambda: bool(self.events() & selectors.EVENT_WRITE))
 
     def _taken(self, count: int) -> None:

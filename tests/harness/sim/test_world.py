@@ -94,6 +94,7 @@ def test_everything_is_put_back() -> None:
 
     assert world.elapsed == 2
 
+
 def test_everything_is_put_back_after_an_error() -> None:
     """The same when the block ends with an error while threads still wait."""
 

@@ -78,9 +78,7 @@ def test_wildcard_addresses_collide(world: object) -> None:
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
 
 
-def test_accept_times_out_and_is_woken_by_a_shutdown(
-    world: object, in_thread: Callable[..., threading.Thread]
-) -> None:
+def test_accept_times_out_and_is_woken_by_a_shutdown(world: object, in_thread: Callable[..., threading.Thread]) -> None:
     """TimeoutError, and EINVAL when another thread shuts the listener down: how an accept loop is ended."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0.05)

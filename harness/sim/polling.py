@@ -1,0 +1,101 @@
+"""Loops that look again and again without waiting: they are let wait, as the processor's time lets them in reality.
+
+Time stands still while code computes. So ``while process.poll() is None: pass`` would keep the baton for ever, and
+``while not done: time.sleep(0)`` would turn for ever at one instant. Both pay: calls that answer "not yet" beyond
+`ASKS` in one turn of a thread, turns that wait for nothing beyond `SPINS` at one instant. The time that they pay is
+their own; meanwhile others go, and what is due comes.
+
+Nobody pays when nothing could ever change: then it is a livelock.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.sim.thread import LOCAL, SimThread
+
+if TYPE_CHECKING:
+    from harness.sim.scheduler import Scheduler
+
+ASKS: Final = 1_000
+"""Calls in one turn of a thread that may answer "not yet" for nothing: who looks at each of many queues polls none."""
+SPINS: Final = 20_000
+"""Turns of a thread at one instant that wait for nothing, after which every `POLLS` of them cost time."""
+POLLS: Final = 100
+DOUBLES: Final = 10
+"""Payments of one price; the next ones are of twice as much, so that who polls for a second is not at it for hours."""
+DEAREST: Final = 1_000
+"""Microseconds that a call costs at most."""
+DEAREST_TURNS: Final = 10_000
+"""Microseconds that `POLLS` turns cost at most: for each a tenth of a millisecond, which a loop's turn may take."""
+TIDY: Final = 100
+"""Payments after which is collected what lies in cycles. The collector is off inside a world."""
+MIDDLE: Final = 1
+"""The generation that is collected then."""
+
+Armed = Callable[[], Sequence[Any]]
+"""Timers of an event loop, of which the kernel does not know while the loop turns: those not cancelled."""
+
+
+def not_yet() -> None:
+    """A simulated call that does not wait is about to answer "not yet". Outside of worlds: nothing.
+
+    Call it where no lock is held: others may go before it returns.
+    """
+    me = LOCAL.thread
+    if me is None:
+        return
+    kernel = me.kernel
+    if me.asked_at != kernel.steps:
+        me.asked_at = kernel.steps
+        me.asked = 0
+    me.asked += 1
+    if me.asked > ASKS and kernel.current is me and not kernel.unwinding:
+        if _hope(kernel, me, None):
+            _pay(kernel, me, me.asked - ASKS, DEAREST)
+            me.asked_at = kernel.steps  # its next question, a turn later, costs again: it is the same loop
+        elif me.asked > kernel.livelock:
+            me.asked = 0
+            kernel.give_up(me, f"questions of {me.label} were answered with 'not yet'")
+
+
+def turned(kernel: Scheduler, me: SimThread, armed: Armed | None) -> bool:
+    """One turn more of a thread that waits for nothing, far too many at one instant; whether it was let wait."""
+    if me.turns % POLLS or not _hope(kernel, me, armed):
+        return False
+    me.paid += 1
+    _pay(kernel, me, me.paid, DEAREST_TURNS)
+    me.instant = kernel.now  # it is the same loop
+    return True
+
+
+def _pay(kernel: Scheduler, me: SimThread, paid: int, dearest: int) -> None:
+    """Let time pass for this thread, the `paid`th time in a row, ever more of it."""
+    me.paying = True
+    try:
+        kernel.sleep(min(2 ** min((paid - 1) // DOUBLES, 14), dearest))
+    finally:
+        me.paying = False
+    if paid % TIDY == 0:  # counted, hence at the same point of every run
+        gc.collect(MIDDLE)
+
+
+def _hope(kernel: Scheduler, me: SimThread, armed: Armed | None) -> bool:
+    """Somebody else can go on who does not poll, or something is due later but the next look of who polls."""
+    now = kernel.now
+    for thread in kernel.ready:
+        if thread is not me and not thread.paying and not (thread.instant == now and thread.turns > SPINS):
+            return True
+    for _, number, who in kernel.timers.heap:
+        if who.deadline == number and not (isinstance(who, SimThread) and who.paying):
+            return True
+    return armed is not None and _waits_on(me, armed())
+
+
+def _waits_on(me: SimThread, armed: Sequence[Any]) -> bool:
+    """A timer of its loop has been armed since it was last asked: those that each turn arms anew are never due."""
+    before = {id(timer) for timer in me.armed}
+    me.armed = armed
+    return any(id(timer) in before for timer in armed)

@@ -1,0 +1,245 @@
+"""Loops that look again and again end in a world at the moment at which they end in reality."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import queue
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from harness.sim import Livelock, World, check_determinism
+
+LATER = 0.3
+"""Seconds after which what is polled for comes."""
+
+
+def _after(callback: Callable[[], object]) -> None:
+    threading.Timer(LATER, callback).start()
+
+
+def _child() -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({LATER})"])
+
+
+def _poll_a_child() -> None:
+    with _child() as child:
+        while child.poll() is None:
+            pass
+
+
+def _waitpid() -> None:
+    with _child() as child:
+        while not os.waitpid(child.pid, os.WNOHANG)[0]:
+            pass
+
+
+def _kill_0() -> None:
+    child = _child()
+    threading.Thread(target=child.wait).start()
+    with contextlib.suppress(ProcessLookupError):
+        while True:
+            os.kill(child.pid, 0)
+
+
+def _event() -> None:
+    event = threading.Event()
+    _after(event.set)
+    while not event.is_set():
+        pass
+
+
+def _event_without_waiting() -> None:
+    event = threading.Event()
+    _after(event.set)
+    while not event.wait(0):
+        pass
+
+
+def _queue_empty() -> None:
+    items: queue.Queue[int] = queue.Queue()
+    _after(lambda: items.put(1))
+    while items.empty():
+        pass
+
+
+def _get_nowait() -> None:
+    for items in (queue.Queue[int](), queue.SimpleQueue[int]()):
+        _after(lambda items=items: items.put(1))  # type: ignore[misc]
+        while True:
+            with contextlib.suppress(queue.Empty):
+                items.get_nowait()
+                break
+
+
+def _lock() -> None:
+    lock = threading.Lock()
+    lock.acquire()
+    _after(lock.release)
+    while not lock.acquire(blocking=False):
+        pass
+
+
+def _semaphore() -> None:
+    semaphore = threading.Semaphore(0)
+    _after(semaphore.release)
+    while not semaphore.acquire(blocking=False):
+        pass
+
+
+def _is_alive() -> None:
+    thread = threading.Thread(target=time.sleep, args=(LATER,))
+    thread.start()
+    while thread.is_alive():
+        pass
+
+
+def _future() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(time.sleep, LATER)
+        while not future.done():
+            pass
+
+
+def _socket() -> None:
+    mine, other = socket.socketpair()
+    with mine, other:
+        mine.setblocking(False)
+        _after(lambda: other.send(b"x"))
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                assert mine.recv(1) == b"x"
+                break
+
+
+def _give_way() -> None:
+    found: deque[int] = deque()
+    _after(lambda: found.append(1))
+    while not found:
+        time.sleep(0)
+
+
+def _loop_alone() -> None:
+    async def main() -> None:
+        event = asyncio.Event()
+        asyncio.get_running_loop().call_later(LATER, event.set)
+        while not event.is_set():
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
+def _loop_and_thread() -> None:
+    async def main() -> None:
+        event = threading.Event()
+        _after(event.set)
+        while not event.is_set():
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
+LOOPS = [
+    _poll_a_child,
+    _waitpid,
+    _kill_0,
+    _event,
+    _event_without_waiting,
+    _queue_empty,
+    _get_nowait,
+    _lock,
+    _semaphore,
+    _is_alive,
+    _future,
+    _socket,
+    _give_way,
+    _loop_alone,
+    _loop_and_thread,
+]
+
+
+@pytest.mark.parametrize("poll", LOOPS, ids=lambda poll: poll.__name__.lstrip("_"))
+@pytest.mark.parametrize("inside", [True, False], ids=["sim", "real"])
+def test_a_loop_that_polls_ends_when_it_does_in_reality(poll: Callable[[], None], inside: bool) -> None:
+    """Whatever is asked without waiting: not before it comes, and soon after; in a world within a tenth of a second."""
+    with World(seed=1) if inside else contextlib.nullcontext():
+        begun = time.monotonic()
+        poll()
+        took = time.monotonic() - begun
+
+    times = 2 if poll is _get_nowait else 1
+    start_up = 0.2 if poll in (_poll_a_child, _waitpid, _kill_0) else 0
+    assert times * LATER <= took
+    if inside:
+        assert took < times * LATER + start_up + 0.1
+
+
+@pytest.mark.parametrize("poll", [_poll_a_child, _get_nowait, _loop_alone], ids=["child", "queue", "loop"])
+def test_polling_has_one_history(poll: Callable[[], None]) -> None:
+    """What is paid is counted in calls and turns: the same every time."""
+    check_determinism(poll, seed=3)
+
+
+def test_a_thousand_questions_are_free() -> None:
+    """Who looks at each of its many queues once does not poll: no time passes."""
+    with World() as world:
+        threading.Thread(target=time.sleep, args=(1,)).start()
+        for _ in range(1_000):
+            with contextlib.suppress(queue.Empty):
+                queue.SimpleQueue[int]().get_nowait()
+
+        assert world.elapsed == 0
+
+
+def test_notifying_a_condition_is_no_question() -> None:
+    """A condition asks whether its lock is held by trying to acquire it, a queue at each put: that costs nothing."""
+    with World() as world:
+        threading.Thread(target=time.sleep, args=(1,)).start()
+        items: queue.Queue[int] = queue.Queue()
+        for number in range(5_000):
+            items.put(number)
+
+        assert world.elapsed == 0
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_who_polls_for_what_nobody_can_bring_is_told(threads: int) -> None:
+    """Nothing is due, nobody else can run but who polls as well: a livelock, as no time could ever change it."""
+    with World(livelock=20_000) as world:
+        lock = threading.Lock()
+        lock.acquire()
+
+        def poll() -> None:
+            while not lock.acquire(blocking=False):
+                pass
+
+        for number in range(1, threads):
+            threading.Thread(target=poll, name=f"poll-{number}").start()
+        with pytest.raises(Livelock, match=r"20000 questions of harness/.* were answered with 'not yet'"):
+            poll()
+
+        assert world.elapsed < 1
+
+
+def test_turns_that_nothing_can_end_are_told() -> None:
+    """Two threads that give way to each other, and nothing is due: time does not pass for them without end."""
+    with World(livelock=50_000) as world:
+
+        def turn() -> None:
+            while True:
+                time.sleep(0)
+
+        threading.Thread(target=turn).start()
+        with pytest.raises(Livelock, match="50000 steps were made without time passing"):
+            turn()
+
+        assert world.elapsed < 0.001
