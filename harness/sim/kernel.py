@@ -6,7 +6,7 @@ import _thread
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.sim.errors import Killed, ReplayDiverged, SimError
+from harness.sim.errors import Killed, Livelock, ReplayDiverged, SimError
 from harness.sim.own import OwnNames
 from harness.sim.process import FIRST_PID, SimProcess
 from harness.sim.scheduler import Scheduler
@@ -51,7 +51,8 @@ class Kernel(Scheduler):
     :param trace: takes in what happens; default: one that keeps the hash only.
     :param epoch: wall time at the start, microseconds since 1970.
     :param deviate: per cent of lock hand-overs that do not go to the thread that waited longest.
-    :param patience: real seconds without any step after which the watchdog says who holds the baton; 0: none.
+    :param patience: real seconds without any step after which the watchdog says who holds the baton; after as many of
+        processor time it is ended; 0: none.
     :ivar on_leave: called with the process whose threads stop running, before `on_enter`.
     :ivar on_enter: called with the process whose threads run from now on.
     :ivar on_close: called when the world has ended, every thread being unwound.
@@ -104,6 +105,9 @@ class Kernel(Scheduler):
 
     def unwind(self) -> None:
         """End every thread but the caller, with `Killed`; what they still do on their way has no effect."""
+        if self._raise is not None and isinstance(self._raise, Livelock):
+            # The watchdog raised it in the main thread as well, which need not meet it twice.
+            self._raise, self.main.alarm = None, bool(self.main.interrupts)
         if not self.broken and LOCAL.thread is self.main:
             unwind(self, [thread for thread in self.threads if thread is not self.main and not thread.killed])
 

@@ -49,6 +49,17 @@ def busy(kernel: Scheduler) -> str:
     )
 
 
+def spinning(kernel: Scheduler, thread: SimThread, patience: float) -> str:
+    """A thread computes on and on with the baton, which it never gives back."""
+    where = _where(sys._current_frames().get(thread.ident))
+    return (
+        f"at {_seconds(kernel.now)} {thread.label} has computed for {patience:g} s of processor time without any call "
+        f"that waits{where}; nobody else could run meanwhile, and no time passed.\n"
+        "A loop that polls a variable, a file or a table must wait in each turn, by time.sleep. What does take that "
+        "long to compute needs World(patience=…), real seconds, with 0 for no limit."
+    )
+
+
 def stuck(kernel: Scheduler) -> str:
     """The thread that has the baton does not give it back, in real time; with the stacks of all."""
     holder = kernel.current

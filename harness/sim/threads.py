@@ -197,7 +197,7 @@ def _enumerate(real: Callable[[], list[threading.Thread]]) -> list[threading.Thr
 def _excepthook(real: Callable[[Any], object], args: Any) -> None:
     """Threads that are unwound say nothing."""
     me = LOCAL.thread
-    if me is None or not me.killed:
+    if me is None or not (me.killed or args.exc_type is Killed):  # or ended by the watchdog
         real(args)
 
 

@@ -67,8 +67,8 @@ class World:
     :param step_cost: microseconds of virtual time that each turn of a thread costs.
     :param livelock: turns without time passing that are reported as `Livelock`.
     :param deviate: per cent of locks that are not handed to who waited longest.
-    :param patience: real seconds without a step, or at one instant, after which it is told who holds the world up; 0:
-        never.
+    :param patience: real seconds without a step, or at one instant, after which it is told who holds the world up. A
+        thread that computes for as many seconds of processor time without a step is ended with `Livelock`. 0: never.
     :param trace: keep every event, not only their hash; a number: with that many levels of the stack.
     :param timezone: local time zone inside the world.
     :param zmq: simulate ZeroMQ.
