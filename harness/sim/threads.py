@@ -53,6 +53,8 @@ def install(patcher: Setter, kernel: Kernel) -> None:
     for module, name in ((threading, "_time"), (queue, "time")):
         put(module, name, partial(_monotonic, getattr(module, name)))
     put(threading, "enumerate", partial(_enumerate, threading.enumerate))
+    for module in (_thread, threading):
+        put(module, "get_native_id", partial(_native_id, _thread.get_native_id))
     put(threading, "active_count", lambda: len(threading.enumerate()))
     put(threading, "excepthook", partial(_excepthook, threading.excepthook))
     kernel.on_close.append(partial(_forget, kernel))
@@ -128,6 +130,17 @@ def _names() -> Callable[[], int]:
     numbers = itertools.count()
     next(numbers)
     return numbers.__next__
+
+
+NATIVE = 8_000_000
+"""Beyond the numbers of processes: main threads have those of their processes, as on Linux."""
+
+
+def _native_id(real: Callable[[], int]) -> int:
+    me = LOCAL.thread
+    if me is None:
+        return real()
+    return me.process.pid if me is me.process.main else NATIVE + me.number
 
 
 def _monotonic(real: Callable[[], float]) -> float:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from harness.sim import loop, threads
-from harness.sim.boundary import clock, early_locks, order, pools, questions, registry
+from harness.sim.boundary import clock, early_locks, listing, order, pools, questions, registry
 from harness.sim.boundary.entropy import Entropy
 from harness.sim.boundary.fences import Fences
 from harness.sim.boundary.garbage import Garbage
@@ -222,6 +222,7 @@ class World:
         order.install(patcher)
         pools.install(patcher)
         questions.install(patcher)
+        listing.install(patcher)
         clock.install(patcher, spinning)
         Entropy(self.seed).install(patcher)
         loop.install(patcher)

@@ -7,6 +7,7 @@ view) get the real clock, so a name that outlives its world, as a default argume
 from __future__ import annotations
 
 import gc
+import sched
 import time
 from collections.abc import Callable
 from operator import index
@@ -34,6 +35,7 @@ BOUNDARY = (
     Boundary("time.process_time_ns", How.SIMULATED, _MONOTONIC),
     Boundary("time.thread_time", How.SIMULATED, _MONOTONIC),
     Boundary("time.thread_time_ns", How.SIMULATED, _MONOTONIC),
+    Boundary("sched.scheduler", How.SIMULATED, "made inside the world, its clock and its delay are the world's"),
 )
 
 SPINS = 20_000
@@ -112,6 +114,7 @@ def install(patcher: Patcher, spinning: Spinning) -> None:
     patcher.replace(time, "clock_gettime", _gettime(time.clock_gettime, time.monotonic))
     patcher.replace(time, "clock_gettime_ns", _gettime(time.clock_gettime_ns, time.monotonic_ns))
     patcher.replace(time, "sleep", _sleep(time.sleep))
+    patcher.set(sched.scheduler, "__init__", _scheduling(sched.scheduler.__init__))
 
 
 def _seconds(real: Callable[[], float], spinning: Spinning) -> Callable[[], float]:
@@ -168,6 +171,15 @@ def _sleep(real: Callable[[float], None]) -> Callable[[float], None]:
         return None
 
     return _named(sleep, real)
+
+
+def _scheduling(real: Callable[..., None]) -> Callable[..., None]:
+    """The constructor of `sched.scheduler` bound its clock and its delay when the class was made."""
+
+    def init(self: Any, timefunc: Any = time.monotonic, delayfunc: Any = time.sleep) -> None:
+        real(self, timefunc, delayfunc)
+
+    return _named(init, real)
 
 
 def _named(function: Callable[..., Any], real: Callable[..., Any]) -> Callable[..., Any]:

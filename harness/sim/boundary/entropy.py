@@ -27,6 +27,7 @@ BOUNDARY = (
     Boundary("os.getrandom", How.SIMULATED, _STREAM),
     Boundary("random", How.SIMULATED, "the functions of the module draw from a stream of the calling process"),
     Boundary("random.Random", How.SIMULATED, "without a seed it is seeded from os.urandom, which is simulated"),
+    Boundary("_random.Random", How.PASSED, "seeded by the real system unless given a seed; use random.Random"),
     Boundary("random.SystemRandom", How.SIMULATED, _STREAM),
     Boundary("secrets", How.SIMULATED, _STREAM),
     Boundary("uuid.uuid1", How.SIMULATED, "simulated wall clock, a fixed node"),

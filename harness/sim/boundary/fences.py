@@ -58,6 +58,7 @@ FENCES = (
     Boundary("os.openpty", How.FENCED, f"{_WAITS}; use os.pipe or socket.socketpair, which are simulated"),
     Boundary("os.posix_openpt", How.FENCED, f"{_WAITS}; use os.pipe or socket.socketpair, which are simulated"),
     Boundary("os.timerfd_create", How.FENCED, _TIMER),
+    Boundary("os.splice", How.FENCED, "the kernel knows no simulated pipe; use os.read with os.write, or os.sendfile"),
     Boundary(
         "_xxsubinterpreters.create", How.FENCED, "an interpreter of its own would have real time and real threads"
     ),
@@ -76,7 +77,9 @@ BOUNDARY = (
     Boundary("ctypes.CDLL", How.FENCED, "what a C library does cannot be seen; load it before the world begins"),
     Boundary("open", How.PASSED, "files are real, so that a run can be looked at; simulated disks lie above"),
     Boundary(
-        "io.FileIO", How.PASSED, "files are real; made of /dev/urandom, whose chance would be real, it is refused"
+        "io.FileIO",
+        How.PASSED,
+        "files are real; of /dev/urandom or the kernel's random/uuid, which are real chance, refused",
     ),
     Boundary("os.statvfs", How.PASSED, _FIGURES),
     Boundary("shutil.disk_usage", How.PASSED, _FIGURES),
@@ -110,7 +113,11 @@ _AUDITED = {
     "ctypes.dlopen": "what a C library does cannot be seen; load it before the world begins",
     "open": "its chance is real; use open(), os.urandom or secrets, which are simulated",
 }
-_CHANCE = ("/dev/urandom", "/dev/random", "/dev/hwrng", b"/dev/urandom", b"/dev/random", b"/dev/hwrng")
+_CHANCE = frozenset(
+    name
+    for path in ("/dev/urandom", "/dev/random", "/dev/hwrng", "/proc/sys/kernel/random/uuid")
+    for name in (path, path.encode())
+)
 """Of real files only these are refused."""
 
 
@@ -154,7 +161,7 @@ class Fences:
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Refuse a real effect that a simulated thread is about to have."""
         if not self._permissions.depth and current_thread() is not None:
-            if event == "open" and arguments[0] not in _CHANCE:
+            if event == "open" and (not isinstance(arguments[0], str | bytes) or arguments[0] not in _CHANCE):
                 return
             advice = _AUDITED[event]
             if advice is _NETWORK and self._simulated_sockets:

@@ -20,6 +20,7 @@ MODULES = (
     "harness.sim.boundary.wall",
     "harness.sim.boundary.entropy",
     "harness.sim.boundary.order",
+    "harness.sim.boundary.listing",
     "harness.sim.boundary.pools",
     "harness.sim.boundary.process_state",
     "harness.sim.boundary.garbage",

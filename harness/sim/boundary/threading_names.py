@@ -24,6 +24,7 @@ BOUNDARY = (
     Boundary(
         "threading.get_ident", How.PASSED, "real numbers, which differ from run to run: do not print or sort by them"
     ),
+    Boundary("threading.get_native_id", How.SIMULATED, "the number of a main thread is its process's, as on Linux"),
     *(
         Boundary(name, How.SIMULATED, _BUILT)
         for name in (

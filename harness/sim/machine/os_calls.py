@@ -20,6 +20,9 @@ _REAL_GET_INHERITABLE = os.get_inheritable
 _REAL_SET_BLOCKING = os.set_blocking
 _REAL_GET_BLOCKING = os.get_blocking
 _REAL_ISATTY = os.isatty
+_REAL_SENDFILE = os.sendfile
+_AT_ONCE = 1 << 20
+"""Bytes that one call of ``sendfile`` sends at most."""
 
 
 class OsCalls:
@@ -87,6 +90,23 @@ class OsCalls:
             view[: len(part)] = part
             left = left[len(part) :]
         return len(data)
+
+    def sendfile(self, out_fd: int, in_fd: int, offset: int | None, count: int) -> int:
+        """Write what is read of a file; `offset` None: from its position, which goes on by what was written."""
+        entry, source = self._entry(out_fd), self._entry(in_fd)
+        if source is not None and isinstance(source.file, RealFile):
+            in_fd = source.file.real
+        elif source is not None:
+            raise failure(errno.EINVAL)  # as of a pipe, which cannot be mapped
+        if entry is None or isinstance(entry.file, RealFile):
+            target = entry.file.real if entry is not None and isinstance(entry.file, RealFile) else out_fd
+            return _REAL_SENDFILE(target, in_fd, offset, count)
+        start = os.lseek(in_fd, 0, os.SEEK_CUR) if offset is None else offset
+        data = os.pread(in_fd, min(count, _AT_ONCE), start)
+        sent = self.write(out_fd, data) if data else 0
+        if offset is None:
+            os.lseek(in_fd, start + sent, os.SEEK_SET)
+        return sent
 
     def fstat(self, number: int) -> os.stat_result:
         """The status of the open file."""

@@ -67,7 +67,7 @@ _READY = "readiness of simulated pipes and sockets"
 
 _OS_NUMBERS = (
     *("pipe", "pipe2", "read", "write", "fstat", "set_inheritable", "get_inheritable"),
-    *("set_blocking", "get_blocking", "isatty", "fsync", "fdatasync", "readv", "writev"),
+    *("set_blocking", "get_blocking", "isatty", "fsync", "fdatasync", "readv", "writev", "sendfile"),
 )
 _OS_FILES = ("close", "closerange", "dup", "dup2")
 _OS_CHILDREN = (

@@ -8,8 +8,11 @@ import stat
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
+from harness.sim import NotSimulated, World
 
 pytestmark = pytest.mark.sim
 
@@ -152,3 +155,31 @@ def test_two_threads_share_a_buffered_file(world: object) -> None:
     thread.join()
     into.close()
     out.close()
+
+
+def test_sendfile_into_a_pipe(world: object, tmp_path: Path) -> None:
+    """os.sendfile writes what it reads of a file: from an offset, or from the position, which goes on."""
+    path = tmp_path / "file"
+    path.write_bytes(b"abcdef")
+    reading, writing = os.pipe()
+    source = os.open(path, os.O_RDONLY)
+    try:
+        assert os.sendfile(writing, source, 1, 2) == 2
+        assert os.sendfile(writing, source, None, 3) == 3
+        assert os.sendfile(writing, source, None, 99) == 3
+        assert os.sendfile(writing, source, None, 99) == 0
+        assert os.read(reading, 99) == b"bcabcdef"
+    finally:
+        for number in (reading, writing, source):
+            os.close(number)
+
+
+@pytest.mark.skipif(not hasattr(os, "splice"), reason="Linux has it")
+def test_splice_is_refused_with_the_line() -> None:
+    """It moves bytes inside the real kernel, which knows no simulated pipe: said so, not EBADF."""
+    with World():
+        (reading, writing), (other, end) = os.pipe(), os.pipe()
+        with pytest.raises(NotSimulated, match=r"os\.splice at .*test_pipes\.py:\d+ in .* is not simulated"):
+            os.splice(reading, end, 3)
+        for number in (reading, writing, other, end):
+            os.close(number)
