@@ -149,6 +149,15 @@ def _forget_delimiter(original: Original) -> Any:
     return flush
 
 
+def _keep_the_name(original: Original) -> Any:
+    def attach(self: Any, pipe_: Any) -> None:
+        name = self.connect_id
+        original(self, pipe_)
+        self.connect_id = name
+
+    return attach
+
+
 MUTANTS = (
     Mutant("a receive that times out resets the REQ", core.SocketCore, "recv", _recv_resets,
            "req_rep:test_req_after_a_time_out"),
@@ -249,6 +258,22 @@ MUTANTS = (
            "pub_sub:test_which_parts_of_a_message_subscribe:none-after-another-with-the-option"),
     Mutant("an XPUB takes messages apart", publisher.XPubCore, "_tell",
            lambda old: lambda self, frame, more=False: old(self, frame), "pub_sub:test_what_goes_up_stays_one_message"),
+    Mutant("VERBOSE tells every cancellation", publisher.XPubCore, "x_set",
+           _then(lambda self, *_: setattr(self, "verbose_cancels", self.verbose)),
+           "pub_sub:test_who_hears_of_each_cancellation:xpub_verbose-False"),
+    Mutant("VERBOSER does not tell of who leaves", publisher.XPubCore, "x_terminated",
+           _first(lambda self, p: setattr(self, "verbose_cancels", False)),
+           "pub_sub:test_who_hears_of_each_cancellation:xpub_verboser-True"),
+    Mutant("a SUB filters part by part", subscriber.XSubCore, "_next",
+           _instead(lambda self: next((got for got in iter(self.queue.receive, None) if self._wanted(got[0])), None)),
+           "pub_sub:test_the_rest_of_an_unwanted_message_is_unwanted"),
+    Mutant("a PAIR keeps to the gone", pair.PairCore, "x_terminated", _instead(lambda self, p: None),
+           "push_pull_pair:test_another_pair_may_come_when_the_first_is_gone"),
+    Mutant("a name is given to every connection", router.RouterCore, "x_attach", _keep_the_name,
+           "router_dealer:test_a_name_is_given_to_one_connection"),
+    Mutant("the rest of a message goes to the next peer", balancer.Balancer, "remove",
+           _then(lambda self, p: setattr(self, "dropping", False)),
+           "router_dealer:test_half_a_message_does_not_change_its_peer"),
     Mutant("a second PAIR peer is heard", pair.PairCore, "x_attach",
            lambda old: lambda self, p: setattr(self, "peer", p), "push_pull_pair:test_second_pair_is_ignored"),
     Mutant("messages overtake each other", wire.Wire, "_fly", _no_order, "push_pull_pair:test_order_is_kept"),

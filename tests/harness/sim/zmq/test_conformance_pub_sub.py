@@ -249,3 +249,30 @@ def test_what_goes_up_stays_one_message(world: Any) -> None:
     xsub.send_multipart([b"one", b"two", b""])
     xsub.send(b"next")
     assert [world.receive(xpub) for _ in range(2)] == [[b"one", b"two", b""], [b"next"]]
+
+
+@pytest.mark.parametrize(("option", "heard"), [("xpub_verbose", False), ("xpub_verboser", True)])
+def test_who_hears_of_each_cancellation(world: Any, option: str, heard: bool) -> None:
+    """With XPUB_VERBOSER each is told, also of who leaves; with XPUB_VERBOSE the last one is."""
+    xpub, address = world.bound(zmq.XPUB, **{option: 1})
+    subs = [world.connected(zmq.SUB, address) for _ in range(3)]
+    for sub in subs:
+        sub.subscribe(b"a")
+        assert world.receive(xpub) == [b"\x01a"]
+    subs[0].unsubscribe(b"a")
+    assert (world.receive(xpub) == [b"\x00a"]) if heard else world.quiet(xpub)
+    subs[1].close()
+    assert (world.receive(xpub) == [b"\x00a"]) if heard else world.quiet(xpub)
+    subs[2].close()
+    assert world.receive(xpub) == [b"\x00a"]
+
+
+def test_the_rest_of_an_unwanted_message_is_unwanted(world: Any) -> None:
+    """A SUB drops it whole, although a later part begins with a topic of its own."""
+    pub, sub = subscribed(world, b"a", b"b")
+    pub.send_multipart([b"a1", b"b2"])
+    world.settle()
+    sub.unsubscribe(b"a")
+    assert world.quiet(sub)
+    pub.send(b"b3")
+    assert world.receive(sub) == [b"b3"]

@@ -230,3 +230,19 @@ def test_push_spreads_by_room(world: Any) -> None:
     assert [full.recv(NOW) for _ in range(2)] == [b"0", b"2"]
     assert world.outcome(lambda: full.recv(NOW)) == "EAGAIN"
     assert [empty.recv(NOW) for _ in range(8)] == [b"%d" % n for n in (1, 3, 4, 5, 6, 7, 8, 9)]
+
+
+def test_another_pair_may_come_when_the_first_is_gone(world: Any) -> None:
+    """A PAIR whose peer has left talks with the next one that connects."""
+    one, first = world.pair(zmq.PAIR, zmq.PAIR)
+    first.send(b"1")
+    assert world.receive(one) == [b"1"]
+    first.close()
+    world.stir(one)
+    one.poll(0)
+    world.settle()
+    second = world.connected(zmq.PAIR, one.last_endpoint.decode())
+    second.send(b"2")
+    assert world.receive(one) == [b"2"]
+    one.send(b"3")
+    assert world.receive(second) == [b"3"]

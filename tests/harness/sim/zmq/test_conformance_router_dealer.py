@@ -221,3 +221,32 @@ def test_probe_introduces_a_router(world: Any) -> None:
     assert world.receive(peer) == [b"me", b""]
     peer.send_multipart([b"me", b"hello"])
     assert world.receive(router)[1:] == [b"hello"]
+
+
+def test_a_name_is_given_to_one_connection(world: Any) -> None:
+    """CONNECT_ROUTING_ID is for the next connection, not for those that follow."""
+    one, first = world.bound(zmq.DEALER)
+    two, second = world.bound(zmq.DEALER)
+    router = world.socket(zmq.ROUTER)
+    router.setsockopt(zmq.CONNECT_ROUTING_ID, b"there")
+    router.connect(first)
+    router.connect(second)
+    world.stir(router, one, two)
+    router.send_multipart([b"there", b"x"])
+    assert world.receive(one) == [b"x"]
+    assert world.quiet(two)
+
+
+def test_half_a_message_does_not_change_its_peer(world: Any) -> None:
+    """When the connection is given up between its parts the rest is dropped; the next message goes to another peer."""
+    _, first = world.bound(zmq.DEALER)
+    two, second = world.bound(zmq.DEALER)
+    dealer = world.connected(zmq.DEALER, first)
+    world.settle()
+    dealer.send(b"1", zmq.SNDMORE)
+    dealer.connect(second)
+    dealer.disconnect(first)
+    world.stir(dealer, two)
+    dealer.send(b"2")
+    dealer.send(b"3")
+    assert world.receive(two) == [b"3"]
