@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from harness import sim
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -298,14 +303,29 @@ def test_the_boundary_is_listed(harness: Harness) -> None:
     assert "time.sleep" in harness("boundary").output
 
 
+STEPS = 2_000
+"""Without time passing, of a world here; by default a hundred times as many."""
+
+
 def test_a_world_that_comes_to_its_end_is_a_verdict(
-    harness: Harness, both: Path, fake_installed: FakeDriver, reports: Path
+    harness: Harness, both: Path, fake_installed: FakeDriver, reports: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A loop that never lets time pass fails the run, which is torn down, reported, and replayed like any other."""
+    """Threads that never let time pass fail the run, which is torn down, reported, and replayed like any other.
+
+    A loop alone that polls would be let wait, until the limit of the set-up.
+    """
+    monkeypatch.setattr(sim, "World", functools.partial(sim.World, livelock=STEPS))
+
+    def hand_over(mine: Queue[None], other: Queue[None]) -> None:
+        while True:
+            other.put(mine.get())
 
     async def spin() -> None:
-        while True:
-            await asyncio.sleep(0)
+        one, two = Queue[None](), Queue[None]()
+        for queues in ((one, two), (two, one)):
+            threading.Thread(target=hand_over, args=queues, daemon=True).start()
+        one.put(None)
+        await asyncio.sleep(1)
 
     fake_installed.script["start"] = spin
 
@@ -313,7 +333,7 @@ def test_a_world_that_comes_to_its_end_is_a_verdict(
 
     assert found.exit_code == 1
     assert "FAIL" in found.output
-    assert "Livelock: at 0.000000 s 200000 steps were made without time passing" in found.output
+    assert "Livelock: at 0.000000 s 2000 steps were made without time passing" in found.output
     assert "close" in fake_installed.told
     (folder,) = reports.iterdir()
     replayed = harness("replay", folder)
