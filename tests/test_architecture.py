@@ -163,6 +163,7 @@ def test_modules_are_small() -> None:
     assert {name: size for name, size in sizes.items() if size > LONGEST} == {}
 
 
+@pytest.mark.slow
 def test_public_names_are_documented() -> None:
     """Every module that is not empty, every public class, function and method says what it is for."""
     silent = []
@@ -193,6 +194,7 @@ def _is_protocol(tree: ast.Module | ast.ClassDef) -> bool:
     return any(isinstance(base, ast.Name) and base.id == "Protocol" for base in bases)
 
 
+@pytest.mark.slow
 def test_tools_of_developers_are_not_needed_to_run() -> None:
     """`pip install -e .` is enough for `harness run`: only the pytest face imports pytest, nothing hypothesis."""
     tools = ("pytest", "_pytest", "hypothesis", "xdist", "coverage")

@@ -61,11 +61,11 @@ NONSENSE = [
     b"version: 1\nversion: 1\nhandlers: []",
     b"version: 1\nhandlers: [{id: h, address: 'tcp://h:1', methods: [" + b"m, " * 1001 + b"]}]",
     b"a: " * 1000,
-    b"[" * 2_000,
 ]
+DEEP = b"[" * 2_000
 
 
-@pytest.mark.parametrize("content", NONSENSE)
+@pytest.mark.parametrize("content", [*NONSENSE, pytest.param(DEEP, marks=pytest.mark.slow)])
 def test_a_file_of_somebody_else_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
     """A mistaken setting may name any file: what the server has not written is an error, and not a byte is moved."""
     path = tmp_path / "orders.csv"
@@ -89,6 +89,7 @@ def test_a_file_of_somebody_else_is_refused_and_left_as_it_is(tmp_path: Path, co
         b"\0" * 64 + LINE.encode(),
         b"\0" * 200 + LINE.encode() * 2,
         *(HEADER.encode() + nonsense for nonsense in NONSENSE),
+        pytest.param(HEADER.encode() + DEEP, marks=pytest.mark.slow),
     ],
 )
 def test_corrupt_file_is_set_aside(tmp_path: Path, content: bytes) -> None:

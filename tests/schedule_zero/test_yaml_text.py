@@ -75,6 +75,7 @@ READERS: dict[str, Callable[[Section], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings(f"ignore::{ReusedAnchorWarning.__module__}.{ReusedAnchorWarning.__name__}")
 @settings(max_examples=300, deadline=None)
 @given(st.lists(PIECES, max_size=30))

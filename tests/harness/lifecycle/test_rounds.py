@@ -109,6 +109,7 @@ def hanging(governor: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[threadin
     over.set()
 
 
+@pytest.mark.slow
 def test_a_governor_that_hangs_after_its_stop_fails_the_stop(
     governor: Any, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +129,7 @@ def test_a_governor_that_hangs_after_its_stop_fails_the_stop(
     assert time.monotonic() - begin < 20.0
 
 
+@pytest.mark.slow
 def test_a_governor_that_hangs_is_not_waited_for_beyond_the_limit_of_a_wait(
     governor: Any, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
