@@ -250,5 +250,5 @@ def _place(text: str) -> str:
     except json.JSONDecodeError as error:
         return f"{error.msg} in line {error.lineno}, column {error.colno}"
     except RecursionError:
-        pass
+        pass  # nested too deeply, which the reason says already: no line is wrong
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -90,4 +91,7 @@ def test_a_runtime_file_never_replaces_a_file_of_the_deployment(tmp_path: Path) 
 def test_a_file_that_is_nobodys_is_taken(tmp_path: Path) -> None:
     """Without a deployment's own file there is nothing else to compare with."""
     service = load_deployment("d", env={}, root=tmp_path).service
+    service = dataclasses.replace(service, store="sqlite", database=tmp_path / "x.db")
     require_other_file(Place("--runtime-file"), tmp_path / "run.json", service, tmp_path, None)
+    with pytest.raises(ConfigError, match=r"x\.db is the file of"):
+        require_other_file(Place("--runtime-file"), tmp_path / "x.db", service, tmp_path, None)
