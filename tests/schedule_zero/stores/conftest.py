@@ -12,19 +12,25 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from logging import getLogger
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from apscheduler import Job, Schedule
+from apscheduler.abc import Trigger
+from apscheduler.triggers.interval import IntervalTrigger
 
 from schedule_zero.brokers import LastingBroker
-from schedule_zero.scheduler import handler_task
+from schedule_zero.execution_log import ExecutionLog, ExecutionRecord, Outcome
+from schedule_zero.scheduler import handler_task, task_id
 from schedule_zero.store import JobStore
 from schedule_zero.stores import build_store
 
+_NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 _NOBODY = 65534
 #: Durable enough for tests: what the operating system has is not lost by killing processes.
 _SETTINGS = {
@@ -239,3 +245,65 @@ def opened(url_of: Callable[[str], str]) -> Callable[..., AbstractAsyncContextMa
             yield store
 
     return open_store
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def on_store(
+    request: pytest.FixtureRequest, opened: Callable[..., Any], within: Callable[..., None]
+) -> Callable[[Callable[[JobStore, ExecutionLog], Awaitable[None]]], None]:
+    """Plays a scene on a started store with two handlers, at each of which three jobs may run, and on its log."""
+
+    async def play(scene: Callable[[JobStore, ExecutionLog], Awaitable[None]]) -> None:
+        async with opened(request.param, "h", "other") as store:
+            await scene(store, ExecutionLog(store.database))
+
+    return lambda scene: within(lambda: play(scene))
+
+
+@pytest.fixture
+def run() -> Callable[..., Awaitable[None]]:
+    """Does with a statement, and its values, what somebody else does to a store."""
+
+    async def write(store: JobStore, statement: str, *values: Any) -> None:
+        await store.database.write(lambda c: c.execute(statement, values).rowcount)
+
+    return write
+
+
+@pytest.fixture
+def job() -> Callable[..., Job]:
+    """Makes jobs for a handler."""
+
+    def make(handler: str = "h", **fields: Any) -> Job:
+        kwargs = {"handler_id": handler, "method": "m"}
+        values = {"task_id": task_id(handler), "executor": "async", "kwargs": kwargs, **fields}
+        return cast("Job", cast("Any", Job)(**values))
+
+    return make
+
+
+@pytest.fixture
+def schedule() -> Callable[..., Schedule]:
+    """Makes schedules that have been due since the first of January 2026, or as their triggers say."""
+
+    def make(name: str = "s", trigger: Trigger | None = None, **fields: Any) -> Schedule:
+        trigger = trigger or IntervalTrigger(hours=1, start_time=_NEW_YEAR)
+        kwargs = {"handler_id": "h", "method": "m"}
+        values = {"task_id": task_id("h"), "trigger": trigger, "job_executor": "async", "kwargs": kwargs, **fields}
+        made: Schedule = cast("Any", Schedule)(id=name, **values)
+        made.next_fire_time = trigger.next()
+        return made
+
+    return make
+
+
+@pytest.fixture
+def record() -> Callable[..., ExecutionRecord]:
+    """Makes records of executions that ended so many minutes after the new year, or go on."""
+
+    def make(job_id: str, outcome: Outcome | None = Outcome.SUCCESS, minute: int = 0, **fields: Any) -> ExecutionRecord:
+        values: dict[str, Any] = {"handler_id": "h", "method": "m", "started_at": _NEW_YEAR, **fields}
+        ended = None if outcome is None else _NEW_YEAR + timedelta(minutes=minute)
+        return ExecutionRecord(job_id=job_id, outcome=outcome, ended_at=ended, **values)
+
+    return make

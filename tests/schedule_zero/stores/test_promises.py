@@ -20,8 +20,6 @@ from apscheduler import (
     Schedule,
     ScheduleResult,
 )
-from apscheduler.abc import Trigger
-from apscheduler.triggers.interval import IntervalTrigger
 
 from schedule_zero import execution_log
 from schedule_zero.execution_log import Cursor, ExecutionLog, ExecutionRecord, Filters, Outcome
@@ -29,7 +27,6 @@ from schedule_zero.idempotency import forget_old_keys
 from schedule_zero.refusals import IdempotencyConflict
 from schedule_zero.requests import ScheduleChange
 from schedule_zero.rows import SCHEDULE_LIMIT, SEEN
-from schedule_zero.scheduler import task_id
 from schedule_zero.schedules import Schedules
 from schedule_zero.schema import micros
 from schedule_zero.store import JobStore
@@ -42,34 +39,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FAR = datetime(2098, 1, 1, tzinfo=UTC)
 Scene = Callable[[JobStore, ExecutionLog], Awaitable[None]]
 Stores = Callable[[Scene], None]
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-def on_store(request: pytest.FixtureRequest, opened: Callable[..., Any], within: Callable[..., None]) -> Stores:
-    """Plays a scene on a started store with two handlers, at each of which three jobs may run, and on its log."""
-
-    async def play(scene: Scene) -> None:
-        async with opened(request.param, "h", "other") as store:
-            await scene(store, ExecutionLog(store.database))
-
-    return lambda scene: within(lambda: play(scene))
-
-
-def job(handler: str = "h", **fields: Any) -> Job:
-    """A job for a handler."""
-    kwargs = {"handler_id": handler, "method": "m"}
-    values = {"task_id": task_id(handler), "executor": "async", "kwargs": kwargs, **fields}
-    return cast("Job", cast("Any", Job)(**values))
-
-
-def schedule(name: str = "s", trigger: Trigger | None = None, **fields: Any) -> Schedule:
-    """A schedule that has been due since the first of January 2026, or as its trigger says."""
-    trigger = trigger or IntervalTrigger(hours=1, start_time=NOW)
-    kwargs = {"handler_id": "h", "method": "m"}
-    values = {"task_id": task_id("h"), "trigger": trigger, "job_executor": "async", "kwargs": kwargs, **fields}
-    made: Schedule = cast("Any", Schedule)(id=name, **values)
-    made.next_fire_time = trigger.next()
-    return made
+MakeJob = Callable[..., Job]
+MakeSchedule = Callable[..., Schedule]
+MakeRecord = Callable[..., ExecutionRecord]
 
 
 def moved(item: Schedule) -> ScheduleResult:
@@ -84,14 +56,7 @@ def moved(item: Schedule) -> ScheduleResult:
     return made
 
 
-def record(job_id: str, outcome: Outcome | None = Outcome.SUCCESS, minute: int = 0, **fields: Any) -> ExecutionRecord:
-    """An execution that ended `minute` minutes after the new year."""
-    values: dict[str, Any] = {"handler_id": "h", "method": "m", "started_at": NOW, **fields}
-    ended = None if outcome is None else NOW + timedelta(minutes=minute)
-    return ExecutionRecord(job_id=job_id, outcome=outcome, ended_at=ended, **values)
-
-
-def test_a_key_stands_for_one_request(on_store: Stores) -> None:
+def test_a_key_stands_for_one_request(on_store: Stores, job: MakeJob) -> None:
     """The same request again gets the first job; another one under the key is refused; only one job is there."""
 
     async def scene(store: JobStore, log: ExecutionLog) -> None:
@@ -108,7 +73,9 @@ def test_a_key_stands_for_one_request(on_store: Stores) -> None:
     on_store(scene)
 
 
-def test_the_jobs_of_a_dead_incarnation_come_back_under_their_ids(on_store: Stores) -> None:
+def test_the_jobs_of_a_dead_incarnation_come_back_under_their_ids(
+    on_store: Stores, job: MakeJob, record: MakeRecord
+) -> None:
     """What was acquired and not released runs again: it is not dropped as abandoned."""
 
     async def scene(store: JobStore, log: ExecutionLog) -> None:
@@ -123,7 +90,7 @@ def test_the_jobs_of_a_dead_incarnation_come_back_under_their_ids(on_store: Stor
     on_store(scene)
 
 
-def test_a_job_whose_lease_has_run_out_comes_free_and_nobody_elses(on_store: Stores) -> None:
+def test_a_job_whose_lease_has_run_out_comes_free_and_nobody_elses(on_store: Stores, job: MakeJob) -> None:
     """Cleanup gives back what another scheduler let expire, and keeps what this process is running."""
 
     async def scene(store: JobStore, log: ExecutionLog) -> None:
@@ -138,7 +105,7 @@ def test_a_job_whose_lease_has_run_out_comes_free_and_nobody_elses(on_store: Sto
     on_store(scene)
 
 
-def test_a_job_cut_off_by_a_stop_is_given_back(on_store: Stores) -> None:
+def test_a_job_cut_off_by_a_stop_is_given_back(on_store: Stores, job: MakeJob) -> None:
     """What APScheduler calls cancelled has no outcome: it waits for the next start."""
 
     async def scene(store: JobStore, log: ExecutionLog) -> None:
@@ -151,7 +118,7 @@ def test_a_job_cut_off_by_a_stop_is_given_back(on_store: Stores) -> None:
     on_store(scene)
 
 
-def test_a_missed_job_is_in_the_log(on_store: Stores) -> None:
+def test_a_missed_job_is_in_the_log(on_store: Stores, job: MakeJob) -> None:
     """A job dropped after its deadline leaves the store and gets its outcome in one transaction."""
 
     async def scene(store: JobStore, log: ExecutionLog) -> None:
@@ -171,7 +138,7 @@ def test_a_missed_job_is_in_the_log(on_store: Stores) -> None:
     on_store(scene)
 
 
-def test_a_backlog_starves_nobody(on_store: Stores) -> None:
+def test_a_backlog_starves_nobody(on_store: Stores, job: MakeJob) -> None:
     """With older jobs of a saturated handler in front, another handler's job is taken all the same."""
 
     async def scene(store: JobStore, log: ExecutionLog) -> None:
@@ -185,7 +152,7 @@ def test_a_backlog_starves_nobody(on_store: Stores) -> None:
     on_store(scene)
 
 
-def test_a_schedules_own_limit_holds(on_store: Stores) -> None:
+def test_a_schedules_own_limit_holds(on_store: Stores, job: MakeJob) -> None:
     """Of a schedule that may run one job at a time one is taken, and other jobs behind the rest of its backlog."""
 
     async def scene(store: JobStore, log: ExecutionLog) -> None:
@@ -199,7 +166,7 @@ def test_a_schedules_own_limit_holds(on_store: Stores) -> None:
     on_store(scene)
 
 
-def test_a_firing_is_all_or_nothing(on_store: Stores) -> None:
+def test_a_firing_is_all_or_nothing(on_store: Stores, job: MakeJob, schedule: MakeSchedule) -> None:
     """The jobs of a due schedule appear with its next fire time, and not at all if it was removed meanwhile."""
 
     async def scene(store: JobStore, log: ExecutionLog) -> None:
@@ -219,7 +186,9 @@ def test_a_firing_is_all_or_nothing(on_store: Stores) -> None:
     on_store(scene)
 
 
-def test_runs_that_are_left_out_are_told(on_store: Stores, caplog: pytest.LogCaptureFixture) -> None:
+def test_runs_that_are_left_out_are_told(
+    on_store: Stores, caplog: pytest.LogCaptureFixture, schedule: MakeSchedule
+) -> None:
     """Every second of an hour was missed and wanted: the latest thousand are made up for, of the others one line says
     how many they are.
     """
@@ -244,7 +213,7 @@ def test_runs_that_are_left_out_are_told(on_store: Stores, caplog: pytest.LogCap
     ids=["paused with a time that is past", "resumed with a time to come"],
 )
 def test_a_schedule_is_paused_and_rescheduled_at_once(
-    on_store: Stores, before: datetime, pause: bool, after: datetime
+    on_store: Stores, before: datetime, pause: bool, after: datetime, schedule: MakeSchedule
 ) -> None:
     """At no moment is it due by the new trigger and not paused yet, nor resumed and due by the old one."""
 
@@ -273,28 +242,7 @@ def test_a_schedule_is_paused_and_rescheduled_at_once(
     on_store(scene)
 
 
-def test_pages_of_jobs_and_schedules(on_store: Stores) -> None:
-    """Jobs in the order of their arrival and schedules by id, a page at a time, all or of one handler."""
-
-    async def scene(store: JobStore, log: ExecutionLog) -> None:
-        for handler in ("h", "other", "h"):
-            await store.add_job(job(handler))
-        for name in "cab":
-            await store.add_schedule(schedule(name), ConflictPolicy.exception)
-        first = await store.page_jobs(limit=2)
-        assert first.place is not None
-        rest = await store.page_jobs(after=first.place, limit=2)
-        assert [item.kwargs["handler_id"] for item in (*first.items, *rest.items)] == ["h", "other", "h"]
-        assert rest.place is None
-        assert len((await store.page_jobs(task=task_id("h"), acquired=False)).items) == 2
-        assert await store.count_waiting() == 3
-        found = await store.page_schedules(after="a", limit=1)
-        assert ([item.id for item in found.items], found.place) == (["b"], "b")
-
-    on_store(scene)
-
-
-def test_the_first_outcome_stays(on_store: Stores) -> None:
+def test_the_first_outcome_stays(on_store: Stores, record: MakeRecord) -> None:
     """A second one is refused, whoever brings it."""
 
     async def scene(store: JobStore, log: ExecutionLog) -> None:
@@ -309,7 +257,7 @@ def test_the_first_outcome_stays(on_store: Stores) -> None:
     on_store(scene)
 
 
-def test_the_log_is_asked_and_purged(on_store: Stores) -> None:
+def test_the_log_is_asked_and_purged(on_store: Stores, record: MakeRecord) -> None:
     """Filters, pages, counts, statistics and bounds, all the same on every database."""
 
     async def scene(store: JobStore, log: ExecutionLog) -> None:
@@ -334,57 +282,9 @@ def test_the_log_is_asked_and_purged(on_store: Stores) -> None:
     on_store(scene)
 
 
-def test_a_page_of_the_log_ends_when_it_is_large(on_store: Stores) -> None:
-    """At most 4 MiB of results, or one alone that is larger; who follows the cursor meets each once and whole."""
-    sizes = [2_000_000, 2_000_000, 2_000_000, 6_000_000, 10, 10]
-
-    async def scene(store: JobStore, log: ExecutionLog) -> None:
-        for n, size in enumerate(sizes):
-            await log.record_outcome(record(f"job{n}", minute=n, result="x" * size))
-        found, pages, after = [], [], None
-        while True:
-            page = await log.page(Filters(after=after), limit=5)
-            pages.append(len(page.items))
-            found += page.items
-            after = page.place
-            if after is None:
-                break
-        assert pages == [2, 1, 1, 2]
-        assert [len(item.result) for item in found] == sizes
-        newest = await log.page(Filters(newest=True), limit=10)
-        assert ([item.job_id for item in newest.items], newest.place) == (
-            ["job5", "job4"],
-            Cursor(micros(NOW + timedelta(minutes=4)) or 0, "job4"),
-        )
-        brief = await log.page(limit=6, results=False)
-        assert [(item.job_id, item.result) for item in brief.items] == [(f"job{n}", None) for n in range(6)]
-        assert brief.place is None
-
-    on_store(scene)
-
-
-def test_pages_of_jobs_and_schedules_end_when_they_are_large(on_store: Stores) -> None:
-    """Parameters may be as large as results are: two of a megabyte and a half are a page."""
-    large = {"handler_id": "h", "method": "m", "params": {"text": "x" * 1_500_000}}
-
-    async def scene(store: JobStore, log: ExecutionLog) -> None:
-        for name in "abc":
-            there = schedule(name)
-            there.kwargs = large
-            await store.add_schedule(there, ConflictPolicy.exception)
-            await store.add_job(job(kwargs=large))
-        first = await store.page_jobs(limit=3)
-        assert (len(first.items), first.place is None) == (2, False)
-        assert len((await store.page_jobs(after=first.place or 0, limit=3)).items) == 1
-        page = await store.page_schedules(limit=3)
-        assert ([item.id for item in page.items], page.place) == (["a", "b"], "b")
-        assert [item.id for item in (await store.page_schedules(after="b", limit=3)).items] == ["c"]
-        assert len(await store.next_schedules(3)) == 2
-
-    on_store(scene)
-
-
-def test_the_log_is_dropped_in_many_short_transactions(on_store: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_is_dropped_in_many_short_transactions(
+    on_store: Stores, monkeypatch: pytest.MonkeyPatch, record: MakeRecord
+) -> None:
     """Others have their turn between them, and a limit on the time holds for each by itself."""
     monkeypatch.setattr(execution_log, "_MOMENT", 0.0)
 
@@ -409,7 +309,9 @@ def test_the_log_is_dropped_in_many_short_transactions(on_store: Stores, monkeyp
     on_store(scene)
 
 
-def test_an_outcome_stays_in_the_log_while_its_job_is_in_the_store(on_store: Stores) -> None:
+def test_an_outcome_stays_in_the_log_while_its_job_is_in_the_store(
+    on_store: Stores, job: MakeJob, record: MakeRecord
+) -> None:
     """Only the outcome keeps such a job from running again after a crash: purging spares it."""
 
     async def scene(store: JobStore, log: ExecutionLog) -> None:

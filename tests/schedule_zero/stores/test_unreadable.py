@@ -12,12 +12,11 @@ from uuid import UUID, uuid4
 import pytest
 from apscheduler import ConflictPolicy, Job, Schedule, ScheduleResult
 from apscheduler.triggers.interval import IntervalTrigger
-from msgspec.structs import replace
 
 from schedule_zero.brokers import LastingBroker
 from schedule_zero.dialect import select
-from schedule_zero.execution_log import Attempt, ExecutionLog, ExecutionRecord, Outcome
-from schedule_zero.refusals import JobUnderWay, NotFound
+from schedule_zero.execution_log import ExecutionLog, ExecutionRecord, Outcome
+from schedule_zero.refusals import NotFound
 from schedule_zero.requests import JobState
 from schedule_zero.scheduler import handler_task, task_id
 from schedule_zero.schema import micros
@@ -33,6 +32,9 @@ LEASE = timedelta(seconds=30)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 Scene = Callable[[JobStore], Awaitable[None]]
 Stores = Callable[[Scene], None]
+MakeJob = Callable[..., Job]
+Run = Callable[..., Awaitable[None]]
+Break = Callable[[JobStore, int], Awaitable[None]]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -55,25 +57,19 @@ def schedule(name: str, due: datetime) -> Schedule:
     return made
 
 
-def job(**fields: Any) -> Job:
-    """A job of the handler."""
-    kwargs = {"handler_id": "h", "method": "m"}
-    return cast("Job", cast("Any", Job)(task_id=task_id("h"), executor="async", kwargs=kwargs, **fields))
+@pytest.fixture
+def broken_schedules(run: Run) -> Break:
+    """Adds as many schedules that have been due for long, and whose triggers are no triggers."""
+
+    async def add(store: JobStore, count: int) -> None:
+        for n in range(count):
+            await store.add_schedule(schedule(f"bad{n:03}", NOW + timedelta(seconds=n)), ConflictPolicy.exception)
+        await run(store, 'UPDATE schedules SET "trigger" = ?', "no trigger")
+
+    return add
 
 
-async def run(store: JobStore, statement: str, *values: Any) -> None:
-    """What somebody else does to the store."""
-    await store.database.write(lambda c: c.execute(statement, values).rowcount)
-
-
-async def broken_schedules(store: JobStore, count: int) -> None:
-    """As many schedules that have been due for long, and whose triggers are no triggers."""
-    for n in range(count):
-        await store.add_schedule(schedule(f"bad{n:03}", NOW + timedelta(seconds=n)), ConflictPolicy.exception)
-    await run(store, 'UPDATE schedules SET "trigger" = ?', "no trigger")
-
-
-def test_a_hundred_unreadable_schedules_starve_none_behind_them(on_store: Stores) -> None:
+def test_a_hundred_unreadable_schedules_starve_none_behind_them(on_store: Stores, broken_schedules: Break) -> None:
     """APScheduler asks for a hundred at a time: behind 250 that nobody can read, those that can be read are given."""
 
     async def scene(store: JobStore) -> None:
@@ -87,7 +83,7 @@ def test_a_hundred_unreadable_schedules_starve_none_behind_them(on_store: Stores
     on_store(scene)
 
 
-def test_no_more_schedules_are_given_than_asked_for(on_store: Stores) -> None:
+def test_no_more_schedules_are_given_than_asked_for(on_store: Stores, run: Run) -> None:
     """With good and bad ones in turns, the first good ones are given, in their order, and no others claimed."""
 
     async def scene(store: JobStore) -> None:
@@ -100,7 +96,7 @@ def test_no_more_schedules_are_given_than_asked_for(on_store: Stores) -> None:
     on_store(scene)
 
 
-def test_the_wait_is_for_what_can_be_read(on_store: Stores) -> None:
+def test_the_wait_is_for_what_can_be_read(on_store: Stores, run: Run, broken_schedules: Break) -> None:
     """Overdue rows that cannot be read do not keep the scheduler awake, but are looked at again within a minute."""
 
     async def scene(store: JobStore) -> None:
@@ -119,7 +115,7 @@ def test_the_wait_is_for_what_can_be_read(on_store: Stores) -> None:
     on_store(scene)
 
 
-def test_a_mended_schedule_is_given_and_no_longer_told_of(on_store: Stores) -> None:
+def test_a_mended_schedule_is_given_and_no_longer_told_of(on_store: Stores, run: Run, broken_schedules: Break) -> None:
     """What was mended in the store, replaced, or given another trigger, fires again; what was removed is forgotten."""
 
     async def scene(store: JobStore) -> None:
@@ -139,7 +135,9 @@ def test_a_mended_schedule_is_given_and_no_longer_told_of(on_store: Stores) -> N
     on_store(scene)
 
 
-def test_a_server_that_can_read_a_schedule_gets_it_from_one_that_cannot(on_store: Stores) -> None:
+def test_a_server_that_can_read_a_schedule_gets_it_from_one_that_cannot(
+    on_store: Stores, broken_schedules: Break
+) -> None:
     """Who cannot read a row does not claim it: a newer server on the same store is not kept from it."""
 
     async def scene(store: JobStore) -> None:
@@ -163,7 +161,7 @@ def test_a_server_that_can_read_a_schedule_gets_it_from_one_that_cannot(on_store
         "scheduled_fire = 9000000000000000000",
     ],
 )
-def test_an_unreadable_job_stops_nobody(on_store: Stores, damage: str) -> None:
+def test_an_unreadable_job_stops_nobody(on_store: Stores, damage: str, job: MakeJob, run: Run) -> None:
     """In front of the backlog of a handler, overdue, or with its lease run out, it is passed over and kept."""
 
     async def scene(store: JobStore) -> None:
@@ -186,7 +184,9 @@ def test_an_unreadable_job_stops_nobody(on_store: Stores, damage: str) -> None:
     on_store(scene)
 
 
-def test_unreadable_tasks_and_late_jobs_do_not_keep_a_server_from_starting(on_store: Stores) -> None:
+def test_unreadable_tasks_and_late_jobs_do_not_keep_a_server_from_starting(
+    on_store: Stores, job: MakeJob, run: Run
+) -> None:
     """They are passed over when the store starts; the handler's next registration puts the task right."""
 
     async def scene(store: JobStore) -> None:
@@ -208,7 +208,7 @@ def test_unreadable_tasks_and_late_jobs_do_not_keep_a_server_from_starting(on_st
     on_store(scene)
 
 
-def test_a_firing_goes_on_beside_what_cannot_be_read(on_store: Stores) -> None:
+def test_a_firing_goes_on_beside_what_cannot_be_read(on_store: Stores, job: MakeJob, broken_schedules: Break) -> None:
     """A good schedule among bad ones moves on, with its job, as if it were alone."""
 
     async def scene(store: JobStore) -> None:
@@ -230,7 +230,7 @@ def test_a_firing_goes_on_beside_what_cannot_be_read(on_store: Stores) -> None:
     on_store(scene)
 
 
-def test_every_unreadable_row_is_listed_page_by_page(on_store: Stores) -> None:
+def test_every_unreadable_row_is_listed_page_by_page(on_store: Stores, job: MakeJob, run: Run) -> None:
     """Each page says which of its rows cannot be read, and why: all pages together name all of them."""
 
     async def scene(store: JobStore) -> None:
@@ -250,77 +250,12 @@ def test_every_unreadable_row_is_listed_page_by_page(on_store: Stores) -> None:
     on_store(scene)
 
 
-@pytest.mark.parametrize("damage", ["metadata = 'not json'", "id = 'not a uuid'", "job_executor = 'threadpool'"])
-def test_an_unreadable_job_can_be_removed(on_store: Stores, damage: str) -> None:
-    """It has one outcome then, as every job: cancelled, with what its row could still tell."""
-
-    async def scene(store: JobStore) -> None:
-        await store.add_job(job())
-        await run(store, f"UPDATE jobs SET {damage}")
-        [key] = (await store.page_jobs()).wrong
-        removed = await store.remove_job(key)
-        kept = await ExecutionLog(store.database).get(key)
-        assert removed is not None
-        assert kept is not None
-        assert (kept.job_id, kept.handler_id, kept.outcome) == (key, "h", Outcome.CANCELLED)
-        assert (kept.error or "").startswith("removed, as it cannot be read: ")
-        assert await store.count_waiting() == 0
-        assert store.unreadable.counts() == {}
-        assert await store.remove_job(key) is None
-
-    on_store(scene)
-
-
-def test_a_job_that_runs_is_not_removed(on_store: Stores) -> None:
-    """Here or at another server, as long as its lease lasts; who has died loses it to whoever removes it."""
-
-    async def scene(store: JobStore) -> None:
-        held = job()
-        await store.add_job(held)
-        assert len(await store.acquire_jobs("me", LEASE, 9)) == 1
-        await run(store, "UPDATE jobs SET acquired_until = 5")
-        with pytest.raises(JobUnderWay, match="is running, and ends by itself"):
-            await store.remove_job(str(held.id))
-        other = job()
-        await store.add_job(other)
-        await run(store, "UPDATE jobs SET acquired_by = 'you', acquired_until = ? WHERE id = ?", 2**62, str(other.id))
-        with pytest.raises(JobUnderWay, match="is running, and ends by itself"):
-            await store.remove_job(str(other.id))
-        await run(store, "UPDATE jobs SET acquired_until = 5")
-        assert await store.remove_job(str(other.id)) is not None
-
-    on_store(scene)
-
-
-def test_what_the_log_knows_of_a_removed_job_stays(on_store: Stores) -> None:
-    """Attempts that were made are kept beside the outcome, and an outcome that is there is not overwritten."""
-
-    async def scene(store: JobStore) -> None:
-        log = ExecutionLog(store.database)
-        begun, done = job(), job()
-        tried = (Attempt(number=1, started_at=NOW, duration=0.5, error="gone"),)
-        for each, outcome in ((begun, None), (done, Outcome.SUCCESS)):
-            await store.add_job(each)
-            made = ExecutionRecord(job_id=str(each.id), handler_id="h", method="m", attempts=tried, outcome=outcome)
-            await (log.record_attempt(made) if outcome is None else log.record_outcome(replace(made, ended_at=NOW)))
-            await store.remove_job(str(each.id))
-        first, second = await log.get(str(begun.id)), await log.get(str(done.id))
-        assert first is not None
-        assert second is not None
-        assert (first.attempts, first.outcome) == (tried, Outcome.CANCELLED)
-        assert first.error == "removed before it had its outcome; it has been begun"
-        assert (second.outcome, second.ended_at, second.error) == (Outcome.SUCCESS, NOW, None)
-        assert await store.count_waiting() == 0
-
-    on_store(scene)
-
-
 @pytest.mark.parametrize(
     ("damage", "key"), [("kwargs = CAST(x'7b22ff' AS TEXT)", None), ("id = CAST(x'61ff' AS TEXT)", "a\\xff"),
                         ("id = x'ff'", "b'\\xff'")],
 )  # fmt: skip
 def test_bytes_that_are_no_text_concern_their_row_alone(
-    tmp_path: Any, within: Callable[..., None], damage: str, key: str | None
+    tmp_path: Any, within: Callable[..., None], damage: str, key: str | None, job: MakeJob, run: Run
 ) -> None:
     """A file with a damaged byte in one row is served but for that, which can be removed by what it is shown as."""
 
@@ -351,7 +286,7 @@ def test_bytes_that_are_no_text_concern_their_row_alone(
         "scheduled_for = 9000000000000000000",
     ],
 )
-def test_a_record_that_cannot_be_read_is_shown_as_far_as_it_can(on_store: Stores, damage: str) -> None:
+def test_a_record_that_cannot_be_read_is_shown_as_far_as_it_can(on_store: Stores, damage: str, run: Run) -> None:
     """The log goes on to answer, page by page; the damaged record is among the others and says what it is."""
 
     async def scene(store: JobStore) -> None:
@@ -376,7 +311,9 @@ def test_a_record_that_cannot_be_read_is_shown_as_far_as_it_can(on_store: Stores
     on_store(scene)
 
 
-def test_the_service_tells_of_what_it_cannot_read(tmp_path: Any, within: Callable[..., None]) -> None:
+def test_the_service_tells_of_what_it_cannot_read(
+    tmp_path: Any, within: Callable[..., None], job: MakeJob, run: Run, broken_schedules: Break
+) -> None:
     """Health names the rows and stays well, asking for one says why it is not shown, and a replacement helps."""
 
     async def scene() -> None:
@@ -412,7 +349,9 @@ def test_the_service_tells_of_what_it_cannot_read(tmp_path: Any, within: Callabl
     within(scene)
 
 
-def test_each_is_logged_once(on_store: Stores, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_is_logged_once(
+    on_store: Stores, caplog: pytest.LogCaptureFixture, run: Run, broken_schedules: Break
+) -> None:
     """However often it is met, and once more if it is damaged again after it was put right."""
 
     async def scene(store: JobStore) -> None:
