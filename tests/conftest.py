@@ -26,7 +26,7 @@ _LONG = "test_docs.py"
 
 _LEAVES = {
     "tests/schedule_zero/test_database.py": "a database that cannot be closed in time keeps its files",
-    "tests/schedule_zero/test_job_executor.py": "calls that never end keep their threads",
+    "tests/schedule_zero/executor/test_job_executor.py": "calls that never end keep their threads",
     "tests/schedule_zero/test_lifeline.py": "a lost lifeline keeps its pipe: its process is about to end",
 }
 """Modules whose tests cannot but leave something, and why."""
