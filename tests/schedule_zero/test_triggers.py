@@ -110,6 +110,7 @@ def test_what_makes_no_sense_is_refused_by_field(spec: dict[str, Any], field: st
 
 
 IN_SPRING, IN_AUTUMN = "2027-03-28T00:00:00+01:00", "2027-10-31T00:00:00+02:00"
+HALF_PAST_TWO = {"hour": 2, "minute": 30, "timezone": "Europe/Berlin"}
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ IN_SPRING, IN_AUTUMN = "2027-03-28T00:00:00+01:00", "2027-10-31T00:00:00+02:00"
     [
         # 02:00 to 03:00 of 2027-03-28 are skipped.
         (
-            {"type": "cron", "hour": 2, "minute": 30, "timezone": "Europe/Berlin", "start_time": IN_SPRING},
+            {"type": "cron", **HALF_PAST_TWO, "start_time": IN_SPRING},
             ["2027-03-28T03:30:00+02:00", "2027-03-29T02:30:00+02:00"],
         ),
         (
@@ -135,25 +136,11 @@ IN_SPRING, IN_AUTUMN = "2027-03-28T00:00:00+01:00", "2027-10-31T00:00:00+02:00"
             ],
         ),
         (
-            {
-                "type": "calendar",
-                "days": 1,
-                "hour": 2,
-                "minute": 30,
-                "timezone": "Europe/Berlin",
-                "start_date": "2027-03-27",
-            },
+            {"type": "calendar", "days": 1, **HALF_PAST_TWO, "start_date": "2027-03-27"},
             ["2027-03-27T02:30:00+01:00", "2027-03-29T02:30:00+02:00"],
         ),
         (
-            {
-                "type": "calendar",
-                "months": 1,
-                "hour": 2,
-                "minute": 30,
-                "timezone": "Europe/Berlin",
-                "start_date": "2027-02-28",
-            },
+            {"type": "calendar", "months": 1, **HALF_PAST_TWO, "start_date": "2027-02-28"},
             ["2027-02-28T02:30:00+01:00", "2027-04-28T02:30:00+02:00"],
         ),
         (
@@ -162,18 +149,11 @@ IN_SPRING, IN_AUTUMN = "2027-03-28T00:00:00+01:00", "2027-10-31T00:00:00+02:00"
         ),
         # 02:00 to 03:00 of 2027-10-31 come twice.
         (
-            {"type": "cron", "hour": 2, "minute": 30, "timezone": "Europe/Berlin", "start_time": IN_AUTUMN},
+            {"type": "cron", **HALF_PAST_TWO, "start_time": IN_AUTUMN},
             ["2027-10-31T02:30:00+02:00", "2027-10-31T02:30:00+01:00", "2027-11-01T02:30:00+01:00"],
         ),
         (
-            {
-                "type": "calendar",
-                "days": 1,
-                "hour": 2,
-                "minute": 30,
-                "timezone": "Europe/Berlin",
-                "start_date": "2027-10-31",
-            },
+            {"type": "calendar", "days": 1, **HALF_PAST_TWO, "start_date": "2027-10-31"},
             ["2027-10-31T02:30:00+02:00", "2027-11-01T02:30:00+01:00"],
         ),
         (
