@@ -6,7 +6,7 @@ from schedule_zero.api.answers import ExecutionPage, ExecutionStats, Removed
 from schedule_zero.api.base import ApiHandler
 from schedule_zero.api.examples import EXECUTION, FAILURE, STATS
 from schedule_zero.api.operations import Returns, Scope, operation
-from schedule_zero.api.queries import MOST, ExecutionsQuery, FailuresQuery, cursor_of, cursor_text, instant_of
+from schedule_zero.api.queries import MOST, ExecutionsQuery, FailuresQuery, cursor_of, instant_of, next_cursor
 from schedule_zero.execution_log import Cursor, ExecutionRecord, Filters
 from schedule_zero.refusals import InvalidRequest
 from schedule_zero.unreadable import Page
@@ -86,7 +86,7 @@ class ExecutionErrorsHandler(ApiHandler):
 
 
 def _shown(page: Page[ExecutionRecord, Cursor]) -> ExecutionPage:
-    return ExecutionPage(page.items, None if page.place is None else cursor_text(page.place))
+    return ExecutionPage(page.items, next_cursor(page))
 
 
 def _filters(query: ExecutionsQuery) -> Filters:

@@ -6,7 +6,7 @@ from schedule_zero.api.answers import JobAccepted, JobPage
 from schedule_zero.api.base import ApiHandler
 from schedule_zero.api.examples import ACCEPTED_JOB, JOB, RUN_NOW, WAITING_JOB
 from schedule_zero.api.operations import Returns, Scope, operation
-from schedule_zero.api.queries import MOST, JobsQuery, cursor_of, cursor_text
+from schedule_zero.api.queries import MOST, JobsQuery, cursor_of, next_cursor
 from schedule_zero.refusals import InvalidRequest
 from schedule_zero.requests import RunNow
 from schedule_zero.views import JobView, unreadable_views
@@ -71,8 +71,7 @@ class JobsHandler(ApiHandler):
             after=after,
             limit=query.limit,
         )
-        place = None if page.place is None else cursor_text(page.place)
-        self.answer(JobPage(page.items, place, unreadable_views(page.wrong)))
+        self.answer(JobPage(page.items, next_cursor(page), unreadable_views(page.wrong)))
 
 
 class JobHandler(ApiHandler):

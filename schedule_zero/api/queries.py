@@ -14,6 +14,7 @@ from msgspec import Meta
 from schedule_zero.execution_log import MAX_LIMIT, Outcome
 from schedule_zero.refusals import InvalidRequest
 from schedule_zero.requests import Id
+from schedule_zero.unreadable import Page
 
 T = TypeVar("T")
 #: The largest whole number that a store can hold.
@@ -127,6 +128,11 @@ def instant_of(text: str, field: str) -> datetime:
 def cursor_text(place: Any) -> str:
     """A place in a list as text that means nothing to clients."""
     return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode("ascii")
+
+
+def next_cursor(page: Page[Any, Any]) -> str | None:
+    """What leads from a page to the next one; None at the end of the list."""
+    return None if page.place is None else cursor_text(page.place)
 
 
 def cursor_of(text: str, kind: type[T]) -> T:

@@ -8,7 +8,7 @@ from schedule_zero.api.answers import ScheduleAccepted, SchedulePage
 from schedule_zero.api.base import ApiHandler
 from schedule_zero.api.examples import ACCEPTED_SCHEDULE, CHANGE, NEW_SCHEDULE, SCHEDULE, UNREADABLE
 from schedule_zero.api.operations import Returns, Scope, operation
-from schedule_zero.api.queries import SchedulesQuery, cursor_of, cursor_text
+from schedule_zero.api.queries import SchedulesQuery, cursor_of, next_cursor
 from schedule_zero.api.trigger_bodies import check_trigger
 from schedule_zero.requests import NewSchedule, ScheduleChange
 from schedule_zero.views import ScheduleView, unreadable_views
@@ -73,8 +73,7 @@ class SchedulesHandler(ApiHandler):
             after="" if query.cursor is None else cursor_of(query.cursor, str),
             limit=query.limit,
         )
-        place = None if page.place is None else cursor_text(page.place)
-        self.answer(SchedulePage(page.items, place, unreadable_views(page.wrong)))
+        self.answer(SchedulePage(page.items, next_cursor(page), unreadable_views(page.wrong)))
 
 
 class ScheduleHandler(ApiHandler):
