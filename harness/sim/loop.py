@@ -17,7 +17,7 @@ from contextvars import Context
 from typing import Any, cast
 
 from harness.sim.boundary.fences import refusal
-from harness.sim.boundary.order import SimFuture, task_factory
+from harness.sim.boundary.order import SimFuture, numbered_task
 from harness.sim.boundary.patcher import Patcher
 from harness.sim.boundary.registry import Boundary, How
 from harness.sim.errors import Killed, NotSimulated
@@ -36,7 +36,8 @@ BOUNDARY = (
 
 _ASYNCIO = frozenset(id(vars(module)) for name, module in sorted(sys.modules.items()) if name.startswith("asyncio."))
 """The globals of asyncio's own modules, which read the loop's clock in every turn, and do not wait by it."""
-
+READS = 1_000
+"""Readings of a loop's clock at one instant after which is looked who reads."""
 
 _CALL_AT = asyncio.SelectorEventLoop.call_at
 
@@ -67,6 +68,9 @@ class SimLoop(asyncio.SelectorEventLoop):
             )
         self._process = me.process
         self._kernel = me.process.kernel
+        self._read_at = -1
+        self._reads = 0
+        """Of its clock, at the instant of the last one."""
         self._sim_selector = SimSelector(self._kernel, self._process)
         super().__init__(self._sim_selector)
         # Smaller than the grid: asyncio fires timers up to one resolution early, and what anyio then finds not yet
@@ -74,13 +78,19 @@ class SimLoop(asyncio.SelectorEventLoop):
         self._clock_resolution = 1e-9
         self._sim_selector.armed = self._armed
         self._numbers = itertools.count(1)
-        self._make_task = task_factory(self._numbers)
 
     def time(self) -> float:
         """Seconds of the process's monotonic clock. Who reads it over and over pays, as for ``time.monotonic()``."""
-        if id(sys._getframe(1).f_globals) not in _ASYNCIO and LOCAL.thread is not None:
+        kernel = self._kernel
+        if kernel.now != self._read_at:
+            self._read_at = kernel.now
+            self._reads = 0
+        self._reads += 1
+        # Only now, because looking at a frame costs more than all the rest.
+        if self._reads > READS and id(sys._getframe(1).f_globals) not in _ASYNCIO:
             time.monotonic()
-        return self._process.clock.monotonic(self._kernel.now)
+            self._read_at = kernel.now  # time that passed meanwhile was let pass for this loop
+        return self._process.clock.monotonic(kernel.now)
 
     def _armed(self) -> list[asyncio.TimerHandle]:
         """Its timers that are not cancelled."""
@@ -104,7 +114,7 @@ class SimLoop(asyncio.SelectorEventLoop):
         if self._task_factory is not None:
             return super().create_task(coro, **options)
         self._check_closed()
-        return self._make_task(self, coro, **options)
+        return numbered_task(next(self._numbers), self, coro, options)
 
     def create_future(self) -> asyncio.Future[Any]:
         """As asyncio's, numbered as tasks are: `asyncio.wait` keeps futures in sets."""

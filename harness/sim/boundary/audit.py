@@ -16,12 +16,13 @@ Watcher = Callable[[str, tuple[Any, ...]], None]
 class AuditHook:
     """Hands events to whoever watches for them."""
 
-    __slots__ = ("_added", "_table", "_watched")
+    __slots__ = ("_added", "_watched", "table")
 
     def __init__(self) -> None:
         self._added = False
         self._watched: dict[Watcher, frozenset[str]] = {}
-        self._table: dict[str, tuple[Watcher, ...]] = {}
+        self.table: dict[str, tuple[Watcher, ...]] = {}
+        """Who watches for which event."""
 
     def watch(self, events: Iterable[str], watcher: Watcher) -> None:
         """Call ``watcher(event, arguments)`` for these events until `rest`; what it raises stops the effect."""
@@ -29,7 +30,7 @@ class AuditHook:
         self._arrange()
         if not self._added:
             self._added = True
-            sys.addaudithook(self._hear)
+            sys.addaudithook(_listener(self))
 
     def rest(self, watcher: Watcher) -> None:
         """Let `watcher` watch nothing any more; harmless when it does not."""
@@ -39,13 +40,25 @@ class AuditHook:
     def _arrange(self) -> None:
         events = {event for wanted in self._watched.values() for event in wanted}
         # Replaced whole: the hook may be called at any moment, by any thread.
-        self._table = {
+        self.table = {
             event: tuple(watcher for watcher, wanted in self._watched.items() if event in wanted) for event in events
         }
 
-    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        for watcher in self._table.get(event, ()):
-            watcher(event, arguments)
+
+def _listener(hook: AuditHook) -> Watcher:
+    """What CPython calls, for every ``id()`` and ``sys._getframe()`` too.
+
+    A function, no method: a method is asked for ``__cantrace__`` by way of an AttributeError, which costs more than
+    all the rest.
+    """
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        table = hook.table
+        if event in table:
+            for watcher in table[event]:
+                watcher(event, arguments)
+
+    return hear
 
 
 HOOK = AuditHook()

@@ -13,7 +13,6 @@ import concurrent.futures
 import importlib
 import itertools
 import threading
-from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from harness.sim.boundary.patcher import Patcher
@@ -38,6 +37,7 @@ BOUNDARY = (
 class SimTask(asyncio.Task[Any]):
     """A task whose hash is its number in the loop."""
 
+    __slots__ = ("number",)
     number: int
 
     def __hash__(self) -> int:
@@ -47,26 +47,27 @@ class SimTask(asyncio.Task[Any]):
 class SimFuture(asyncio.Future[Any]):
     """A future whose hash is its number in the loop."""
 
+    __slots__ = ("number",)
     number: int
 
     def __hash__(self) -> int:
         return self.number
 
 
-def task_factory(count: Iterator[int]) -> Callable[..., SimTask]:
-    """What `SimLoop` makes tasks with; numbers are taken from `count`."""
+_NEW: Any = SimTask.__new__
+_MAKE: Any = SimTask.__init__
 
-    def make(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> SimTask:
-        # Registered in a WeakSet by its constructor already: the number must be there before.
-        task = cast(Any, SimTask).__new__(SimTask)
-        task.number = next(count)
-        if options.get("name") is None:
-            # asyncio counts names through all loops of the interpreter, the ones before this world, too.
-            options["name"] = f"Task-{task.number}"
-        task.__init__(coroutine, loop=loop, **options)
-        return cast(SimTask, task)
 
-    return make
+def numbered_task(number: int, loop: asyncio.AbstractEventLoop, coroutine: Any, options: dict[str, Any]) -> SimTask:
+    """What `SimLoop` makes of a coroutine; `options` are those of `asyncio.Task`."""
+    # Registered in a WeakSet by its constructor already: the number must be there before.
+    task: SimTask = _NEW(SimTask)
+    task.number = number
+    if options.get("name") is None:
+        # asyncio counts names through all loops of the interpreter, the ones before this world, too.
+        options["name"] = f"Task-{number}"
+    _MAKE(task, coroutine, loop=loop, **options)
+    return task
 
 
 def install(patcher: Patcher) -> None:
