@@ -141,8 +141,13 @@ class SimLoop(asyncio.SelectorEventLoop):
         return True
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """As asyncio's; who was killed says nothing, not even when its tasks are collected, after its world's end."""
-        if not self._process.cut and not _is_killed(context.get("exception")):
+        """As asyncio's; who was killed says nothing, not even when its tasks are collected, after its world's end.
+
+        Nor is what ended the world said twice.
+        """
+        error = context.get("exception")
+        ended = error is not None and type(error) is type(self._kernel.failure)
+        if not self._process.cut and not ended and not _is_killed(error):
             super().call_exception_handler(context)
 
     def _signalled(self, handle: events.Handle) -> None:

@@ -70,22 +70,28 @@ def test_a_re_entrant_lock_counts(world: object) -> None:
 
 
 def test_a_semaphore_lets_so_many_in(world: object) -> None:
-    """Three threads, two places: the third waits for the first to leave."""
+    """Two places, both taken: the third waits until one of them leaves."""
     places = multiprocessing.BoundedSemaphore(2)
-    waited: list[float] = []
+    assert places.acquire()
+    assert places.acquire()
+    assert not places.acquire(block=False)
+    entered: list[float] = []
+    begin = time.monotonic()
 
     def work() -> None:
-        begin = time.monotonic()
         with places:
-            waited.append(time.monotonic() - begin)
-            time.sleep(0.2)
+            entered.append(time.monotonic() - begin)
 
-    threads = [threading.Thread(target=work) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [round(seconds, 1) for seconds in sorted(waited)] == [0.0, 0.0, 0.2]
+    third = threading.Thread(target=work)
+    third.start()
+    time.sleep(0.2)
+    assert entered == []
+    places.release()
+    third.join(10)
+    assert 0.19 <= entered[0] < 10
+    places.release()
+    with pytest.raises(ValueError, match="too many times"):
+        places.release()
 
 
 def test_a_queue_waits_for_its_items(world: object) -> None:

@@ -83,7 +83,7 @@ def test_the_time_out_ends_the_wait(world: object, tmp_path: Path) -> None:
         assert error.value.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
         waits.append(time.monotonic() - begin)
         assert other.execute("PRAGMA busy_timeout = 200").fetchone() == (200,)
-    assert waits[0] < 0.1
+    assert waits[0] < waits[1]
     assert 0.15 < waits[1] < 2
     assert other.execute("PRAGMA busy_timeout").fetchone() == (200,)
     holder.close()
@@ -353,7 +353,7 @@ def test_who_holds_a_lock_and_wants_more_does_not_wait(world: object, tmp_path: 
     The other one's commit waits for the reader as long as its time-out says.
     """
     path = tmp_path / "db"
-    first, second = (sqlite3.connect(path, timeout=1, isolation_level=None) for _ in range(2))
+    first, second = (sqlite3.connect(path, timeout=each, isolation_level=None) for each in (1, 20))
     first.execute("CREATE TABLE t (x)")
     for connection in (first, second):
         connection.execute("BEGIN")
@@ -363,7 +363,7 @@ def test_who_holds_a_lock_and_wants_more_does_not_wait(world: object, tmp_path: 
     begin = time.monotonic()
     with pytest.raises(sqlite3.OperationalError, match="database is locked"):
         second.execute("INSERT INTO t VALUES (2)")
-    assert time.monotonic() - begin < 0.5
+    assert time.monotonic() - begin < 10
     begin = time.monotonic()
     with pytest.raises(sqlite3.OperationalError, match="database is locked"):
         first.execute("COMMIT")
@@ -378,7 +378,7 @@ def test_who_holds_a_lock_and_wants_more_does_not_wait(world: object, tmp_path: 
 def test_who_read_something_old_does_not_wait(world: object, tmp_path: Path) -> None:
     """In WAL mode a reader whose snapshot is outdated cannot write, however long it waits: it is told at once."""
     path = database(tmp_path / "db")
-    first, second = (sqlite3.connect(path, timeout=1, isolation_level=None) for _ in range(2))
+    first, second = (sqlite3.connect(path, timeout=20, isolation_level=None) for _ in range(2))
     second.execute("BEGIN")
     second.execute("SELECT * FROM t").fetchall()
     first.execute("INSERT INTO t VALUES (1)")
@@ -386,6 +386,6 @@ def test_who_read_something_old_does_not_wait(world: object, tmp_path: Path) -> 
     with pytest.raises(sqlite3.OperationalError, match="database is locked") as caught:
         second.execute("INSERT INTO t VALUES (2)")
     assert caught.value.sqlite_errorname == "SQLITE_BUSY_SNAPSHOT"
-    assert time.monotonic() - begin < 0.5
+    assert time.monotonic() - begin < 10
     first.close()
     second.close()

@@ -33,7 +33,7 @@ def test_poll_times_out(world: Any) -> None:
     pull, _ = world.bound(zmq.PULL)
     begin = time.monotonic()
     assert pull.poll(120) == 0
-    assert 0.12 <= time.monotonic() - begin < 1.0
+    assert 0.12 <= time.monotonic() - begin < 10
 
 
 def test_recv_times_out(world: Any) -> None:
@@ -43,8 +43,8 @@ def test_recv_times_out(world: Any) -> None:
     assert world.outcome(socket.recv) == "EAGAIN"
     middle = time.monotonic()
     assert world.outcome(lambda: socket.send(b"")) == "EAGAIN"
-    assert 0.12 <= middle - begin < 1.0
-    assert 0.07 <= time.monotonic() - middle < 1.0
+    assert 0.12 <= middle - begin < 10
+    assert 0.07 <= time.monotonic() - middle < 10
 
 
 def test_poller_is_woken(world: Any) -> None:
