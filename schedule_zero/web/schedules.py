@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from schedule_zero.api.queries import cursor_of, cursor_text
+from schedule_zero.api.queries import cursor_of, next_cursor
 from schedule_zero.execution_log import Filters
 from schedule_zero.refusals import InvalidRequest
 from schedule_zero.web.page import Page, link, quiet
@@ -26,7 +26,7 @@ class SchedulesPage(Page):
         page = await self.service.schedules_page(
             handler_id=handler_id or None, after=cursor_of(cursor, str) if cursor else "", limit=_ROWS
         )
-        place = None if page.place is None else cursor_text(page.place)
+        place = next_cursor(page)
         more = None if place is None else link("/schedules", handler=handler_id, cursor=place)
         self.show(
             "schedules.html",
