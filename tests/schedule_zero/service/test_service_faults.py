@@ -134,10 +134,9 @@ def test_a_stop_is_bounded_and_what_was_cut_off_runs_again_once(kit: Any, tmp_pa
 
 
 def test_a_locked_store_is_survived(kit: Any, tmp_path: Path) -> None:
-    """While another program holds the lock: health says so at once, requests are refused in bounded time and
-    withdrawn,
+    """While another program holds the lock: health says so at once, requests are refused in bounded time, reads answer.
 
-    reads answer. When the lock goes everything accepted before runs, and what was refused does not.
+    When the lock goes everything accepted before runs, and what was refused does not.
     """
 
     async def scene() -> None:
