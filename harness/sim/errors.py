@@ -47,6 +47,14 @@ class Misuse(SimError):
     exit_code = ExitCode.FAIL
 
 
+class BadFault(SimError, ValueError):
+    """A fault that a test asks for would do nothing, or cannot be: a rule that returned something else than a verdict,
+    a negative delay, a process nobody has started. Names what was given, and what was expected.
+    """
+
+    exit_code = ExitCode.USAGE
+
+
 class ThreadFailed(SimError):
     """A simulated thread or a timer's callback ended with an error nobody caught; that error is the ``__cause__``."""
 

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
+from harness.sim.errors import BadFault
+from harness.sim.fault_arguments import check_process, check_seconds, check_whole
 from harness.sim.links import EVERYBODY, Links
 from harness.sim.ports import PortTable
 from harness.sim.rules import Decision, Message, Rule, decide
@@ -60,7 +62,19 @@ class Fabric:
 
     @contextlib.contextmanager
     def rule(self, decision: Decision) -> Iterator[None]:
-        """Have `decision` decide before all others, for as long as the block lasts."""
+        """Have `decision`, a function of a `Message`, decide before all others, for as long as the block lasts.
+
+        A rule sees what ZeroMQ sends over ``tcp`` and ``ipc``, at the moment at which it is put on the wire. What it
+        returns is looked at then: anything but a verdict ends the world with `BadFault`, even if the program that was
+        sending catches every error.
+
+        >>> with world.fabric.rule(lambda message: Drop() if message.pattern == "REP" else None):  # doctest: +SKIP
+        ...     ask()
+
+        :raises BadFault: `decision` is no function.
+        """
+        if not callable(decision):
+            raise BadFault(f"fabric.rule was given {decision!r}: expected a function of a Message")
         self.rules.insert(0, decision)
         try:
             yield
@@ -68,7 +82,15 @@ class Fabric:
             self.rules.remove(decision)
 
     def partition(self, a: str, b: str = EVERYBODY, *, one_way: bool = False) -> None:
-        """Let nothing pass from process `a` to `b`, nor back unless `one_way`. ``"*"`` is everybody."""
+        """Let nothing pass from process `a` to `b`, nor back unless `one_way`. ``"*"`` is everybody.
+
+        As with a cut cable, nothing is lost by it: what is sent meanwhile arrives after `heal`, unless somebody
+        gives up. A process that is started again has another name (``server#2``), and is reached.
+
+        :raises BadFault: no process of such a name is alive.
+        """
+        for name in (a, b):
+            self._check(name, "fabric.partition")
         self.kernel.record("net.partition", a, b, int(one_way))
         self.links.cut(a, b)
         if not one_way:
@@ -76,7 +98,13 @@ class Fabric:
         self._changed()
 
     def heal(self, a: str | None = None, b: str | None = None) -> None:
-        """End the partition between `a` and `b`; without arguments, all of them. What waited arrives now."""
+        """End the partition between `a` and `b`; without arguments, all of them. What waited arrives now.
+
+        :raises BadFault: there has never been a process of such a name.
+        """
+        for name in (a, b):
+            if name is not None:
+                self._check(name, "fabric.heal", living=False)
         self.kernel.record("net.heal", a or EVERYBODY, b or EVERYBODY)
         if a is None and b is None:
             self.links.heal()
@@ -86,7 +114,17 @@ class Fabric:
         self._changed()
 
     def set_latency(self, source: str, target: str, low: float, high: float | None = None) -> None:
-        """Latency from `source` to `target` in seconds, drawn between `low` and `high`."""
+        """Latency from process `source` to `target` (``"*"``: everybody) in seconds, drawn between `low` and `high`.
+
+        Without `high` it is always `low`. The most particular pair counts.
+
+        :raises BadFault: no process of such a name is alive, or the seconds are negative or not in this order.
+        """
+        for name in (source, target):
+            self._check(name, "fabric.set_latency")
+        check_seconds("fabric.set_latency(low=...)", low)
+        if high is not None:
+            check_seconds("fabric.set_latency(high=...)", high, least=low)
         self.links.set_latency(source, target, (us(low), us(low if high is None else high)))
 
     @property
@@ -95,7 +133,12 @@ class Fabric:
         return len(self._held)
 
     def release(self, count: int | None = None) -> int:
-        """Let the first `count` held messages (default: all) arrive now, in the order in which they were sent."""
+        """Let the first `count` held messages (default: all) arrive now, in the order in which they were sent.
+
+        Returns how many those were.
+        """
+        if count is not None:
+            check_whole("fabric.release(count=...)", count, 0)
         n = len(self._held) if count is None else min(count, len(self._held))
         for _ in range(n):
             self._held.popleft()()
@@ -104,8 +147,16 @@ class Fabric:
     # -- what transports do -------------------------------------------------------------------------------------------
 
     def verdict(self, message: Message) -> Rule:
-        """What the rules say of one message."""
-        return decide(self.rules, message)
+        """What the rules say of one message.
+
+        :raises BadFault: one of them is mistaken. It is raised in the world's main thread as well: whoever sends may
+            catch every error, or have it logged by an event loop.
+        """
+        try:
+            return decide(self.rules, message)
+        except BadFault as error:
+            self.kernel.fail(error)
+            raise
 
     def hold(self, deliver: Callable[[], None]) -> None:
         """Keep a message until `release`."""
@@ -127,6 +178,10 @@ class Fabric:
     def part(self, road: Road) -> None:
         """Tell `road` nothing any more."""
         self._roads.pop(road, None)
+
+    def _check(self, name: str, what: str, *, living: bool = True) -> None:
+        there = [process.name for process in self.kernel.processes if process.alive or not living]
+        check_process(what, name, [EVERYBODY, *there])
 
     def _changed(self) -> None:
         for road in list(self._roads):

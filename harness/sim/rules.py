@@ -12,6 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
+
+from harness.sim.errors import BadFault
+from harness.sim.fault_arguments import check_seconds, check_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,15 @@ class Deliver:
     """Let the message arrive `delay` seconds after it was sent.
 
     With `in_order` (TCP) whatever was sent later on this connection waits behind it; without, the rest overtakes it.
+
+    :raises BadFault: the delay is no number, negative or endless.
     """
 
     delay: float
     in_order: bool = True
+
+    def __post_init__(self) -> None:
+        check_seconds("Deliver(delay=...)", self.delay)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +63,15 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """The message arrives `copies` times, one behind the other."""
+    """The message arrives `copies` times, one behind the other.
+
+    :raises BadFault: fewer than two copies, which would not be a duplicate (see `Pass`, `Drop`).
+    """
 
     copies: int = 2
+
+    def __post_init__(self) -> None:
+        check_whole("Duplicate(copies=...)", self.copies, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +87,36 @@ PASS = Pass()
 
 
 def decide(rules: Iterable[Decision], message: Message) -> Rule:
-    """The verdict of the first rule that does not pass."""
+    """The verdict of the first rule that does not pass.
+
+    :raises BadFault: a rule returned something that is no verdict, for example the class `Drop` instead of ``Drop()``.
+    """
     for rule in rules:
-        verdict = rule(message)
-        if verdict is not None and not isinstance(verdict, Pass):
-            return verdict
+        try:
+            verdict = rule(message)
+        except BadFault as error:
+            raise BadFault(f"the rule {_name(rule)} of the fabric: {error}") from error
+        if verdict is None or isinstance(verdict, Pass):
+            continue
+        if not isinstance(verdict, Rule):
+            raise BadFault(_no_verdict(rule, verdict))
+        return verdict
     return PASS
+
+
+def _no_verdict(rule: Decision, verdict: Any) -> str:
+    """What is wrong with it; the parentheses are what is most often forgotten."""
+    kind = isinstance(verdict, type)
+    given = f"the class {verdict.__name__}" if kind else f"{verdict!r:.100}"
+    hint = f"; did you mean {verdict.__name__}()?" if kind and issubclass(verdict, Rule) else ""
+    return (
+        f"the rule {_name(rule)} of the fabric returned {given}: expected Deliver(seconds), Drop(), Duplicate(), "
+        f"Hold(), or Pass() or None for no opinion{hint}"
+    )
+
+
+def _name(rule: Decision) -> str:
+    """What the function is called, and where it is written: most of them are lambdas."""
+    code = getattr(rule, "__code__", None)
+    name = getattr(rule, "__qualname__", type(rule).__qualname__)
+    return name if code is None else f"{name} ({code.co_filename}:{code.co_firstlineno})"

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.sim.errors import SimError
+from harness.sim.errors import BadFault, SimError
+from harness.sim.fault_arguments import check_seconds, check_whole
 from harness.sim.machine.descriptors import failure
 from harness.sim.thread import current_thread
 from harness.sim.timers import us
@@ -93,8 +94,13 @@ class Disk:
     # -- what tests do
 
     def begin(self, fault: DiskFault, place: Path | str, *, seconds: float = 0.0) -> Trouble:
-        """Let something be wrong at a file or under a folder until `end`; `seconds` is how slow SLOW is."""
-        trouble = Trouble(fault, Path(place).resolve(), us(seconds))
+        """Let something be wrong at a file or under a folder until `end`; `seconds` is how slow SLOW is.
+
+        :raises BadFault: `fault` is no `DiskFault`, `place` is neither there nor in a folder that is, or `seconds` do
+            not fit: SLOW needs some, the others take none.
+        """
+        _check(fault, seconds)
+        trouble = Trouble(fault, _place("disk.trouble", place), us(seconds))
         self._machine.kernel.record("disk.fault", fault.value)
         self._troubles.append(trouble)
         return trouble
@@ -107,7 +113,11 @@ class Disk:
 
     @contextlib.contextmanager
     def trouble(self, fault: DiskFault, place: Path | str, *, seconds: float = 0.0) -> Iterator[Trouble]:
-        """`begin`, and `end` at the end of the block."""
+        """`begin`, and `end` at the end of the block.
+
+        >>> with world.machine.disk.trouble(DiskFault.FULL, "data"):  # doctest: +SKIP
+        ...     ask()
+        """
         begun = self.begin(fault, place, seconds=seconds)
         try:
             yield begun
@@ -115,11 +125,15 @@ class Disk:
             self.end(begun)
 
     def corrupt(self, path: Path | str, *, flips: int = 16) -> list[int]:
-        """Flip bits of a file, at places drawn from the world's "disk" stream; the offsets of the bytes."""
+        """Flip bits of a file, at places drawn from the world's "disk" stream; the offsets of the bytes.
+
+        :raises BadFault: fewer than one flip, or an empty file, which has no bits.
+        """
+        check_whole("disk.corrupt(flips=...)", flips, 1)
         target, kernel = Path(path), self._machine.kernel
         data = bytearray(target.read_bytes())
         if not data:
-            return []
+            raise BadFault(f"disk.corrupt was given {str(path)!r}, which is empty: expected a file with bytes to flip")
         offsets = [kernel.draw("disk", 0, len(data) - 1, "flip") for _ in range(flips)]
         for offset in offsets:
             data[offset] ^= 1 << kernel.draw("disk", 0, 7, "bit")
@@ -127,8 +141,11 @@ class Disk:
         return offsets
 
     def track(self, folder: Path | str) -> None:
-        """Remember from now on what of this folder is durable; what lies there is."""
-        place = Path(folder).resolve()
+        """Remember from now on what of this folder is durable; what lies there is. See `power_cut`.
+
+        :raises BadFault: the folder is neither there nor in one that is.
+        """
+        place = _place("disk.track", folder)
         self._tracked.append(place)
         for path in self._files(place):
             self._save(path)
@@ -137,8 +154,12 @@ class Disk:
         """Bring a tracked folder back to what was durable; the files that changed. Its processes must be dead.
 
         What was never synced is empty, as on a file system that orders data behind its journal.
+
+        :raises BadFault: nobody has called `track` for this folder, so that nothing in it is known to be durable.
         """
-        place, changed = Path(folder).resolve(), []
+        place, changed = Path(folder).resolve(), list[Path]()
+        if not self._is_tracked(place):
+            raise BadFault(f"disk.power_cut was given {str(folder)!r}: expected a folder given to disk.track before")
         for path in sorted({*self._files(place), *(one for one in self._saved if place in one.parents)}):
             kept = self._durable(path)
             before = path.read_bytes() if path.exists() else None
@@ -246,6 +267,24 @@ class Disk:
         if self._vault is not None:
             shutil.rmtree(self._vault, ignore_errors=True)
             self._vault = None
+
+
+def _check(fault: Any, seconds: Any) -> None:
+    if not isinstance(fault, DiskFault):
+        known = ", ".join(f"DiskFault.{one.name}" for one in DiskFault)
+        raise BadFault(f"disk.trouble was given {fault!r}: expected one of {known}")
+    check_seconds("disk.trouble(seconds=...)", seconds)
+    if bool(seconds) is not (fault is DiskFault.SLOW):
+        expected = "seconds above 0, how slow it is" if fault is DiskFault.SLOW else "no seconds: only SLOW takes them"
+        raise BadFault(f"disk.trouble was given {fault} with seconds={seconds!r}: expected {expected}")
+
+
+def _place(what: str, place: Path | str) -> Path:
+    """Where it is; files that are still to be made have a folder that is there."""
+    found = Path(place).resolve()
+    if not found.exists() and not found.parent.exists():
+        raise BadFault(f"{what} was given {str(place)!r}: expected a file or folder that is there, or its folder is")
+    return found
 
 
 def _sqlite_error(fault: DiskFault) -> sqlite3.OperationalError:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
+from harness.sim.errors import BadFault
 from harness.sim.rules import Deliver, Drop, Duplicate, Hold, Message, Pass, decide
 
 pytestmark = [pytest.mark.sim, pytest.mark.unit]
@@ -36,3 +39,53 @@ def test_verdicts_are_values() -> None:
     """Verdicts compare by what they say."""
     assert Deliver(0.5) == Deliver(0.5, in_order=True) != Deliver(0.5, in_order=False)
     assert (Duplicate().copies, Duplicate(3).copies) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        (Drop, r"returned the class Drop: expected .*; did you mean Drop\(\)\?$"),
+        (Hold, r"returned the class Hold: expected .*; did you mean Hold\(\)\?$"),
+        (Message, r"returned the class Message: expected .* no opinion$"),
+        ("drop", r"returned 'drop': expected Deliver\(seconds\), Drop\(\), Duplicate\(\), Hold\(\), or Pass"),
+        (True, r"returned True: expected"),
+        (False, r"returned False: expected"),
+    ],
+)  # fmt: skip
+def test_what_is_no_verdict_is_refused(returned: Any, words: str) -> None:
+    """Anything but a verdict is an error that names the rule, where it is written, and what it returned."""
+
+    def mistaken(message: Message) -> Any:
+        return returned
+
+    with pytest.raises(BadFault, match=r"mistaken \(.*test_rules\.py:\d+\) of the fabric " + words):
+        decide([mistaken], MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Deliver(-5), r"Deliver\(delay=\.\.\.\) was given -5: expected seconds, 0 or more"),
+        (lambda: Deliver(cast(float, "x")), r"Deliver\(delay=\.\.\.\) was given 'x'"),
+        (lambda: Duplicate(1), r"Duplicate\(copies=\.\.\.\) was given 1: expected a whole number, 2 or more"),
+        (lambda: Duplicate(0), r"Duplicate\(copies=\.\.\.\) was given 0"),
+        (lambda: Duplicate(-1), r"Duplicate\(copies=\.\.\.\) was given -1"),
+    ],
+)
+def test_a_verdict_that_cannot_be_is_refused(make: Any, words: str) -> None:
+    """A delay is a number of seconds, a duplicate has two copies at least; made by a rule, the error names it."""
+    with pytest.raises(BadFault, match=f"^{words}"):
+        make()
+    with pytest.raises(BadFault, match=rf"^the rule .*<lambda> \(.*\) of the fabric: {words}"):
+        decide([lambda message: make()], MESSAGE)
+
+
+def test_an_object_may_be_a_rule() -> None:
+    """What can be called decides; a mistake of it is told by the name of its class."""
+
+    class Mistaken:
+        def __call__(self, message: Message) -> Any:
+            return 1
+
+    with pytest.raises(BadFault, match=r"^the rule .*Mistaken of the fabric returned 1: "):
+        decide([Mistaken()], MESSAGE)

@@ -10,7 +10,7 @@ import pytest
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from harness.sim.errors import Deadlock, NotSimulated
+from harness.sim.errors import BadFault, Deadlock, NotSimulated
 from harness.sim.rules import Deliver, Drop, Duplicate, Hold, Message
 from harness.sim.world import World
 
@@ -94,6 +94,34 @@ def test_rule_ends_with_its_block(sim: Any) -> None:
         push.send(b"1")
     push.send(b"2")
     assert numbers(sim, pull) == [2]
+
+
+def test_a_mistaken_rule_ends_the_world_whoever_catches_errors() -> None:
+    """The program that sends may catch every error: the world's main thread is told which rule returned what."""
+    caught: list[str] = []
+
+    def careless(push: Any) -> None:
+        try:
+            push.send(b"1")
+        except Exception as error:  # noqa: BLE001 - what a careless program does
+            caught.append(type(error).__name__)
+
+    def play() -> None:
+        with World(seed=1) as world, zmq.Context() as context:
+            pull, push = context.socket(zmq.PULL), context.socket(zmq.PUSH)
+            pull.linger = push.linger = 0
+            push.connect(f"tcp://127.0.0.1:{pull.bind_to_random_port('tcp://127.0.0.1')}")
+            time.sleep(1)
+            mistaken: Any = lambda message: Drop  # noqa: E731
+            with world.fabric.rule(mistaken):
+                thread = threading.Thread(target=careless, args=(push,))
+                thread.start()
+                thread.join()
+            time.sleep(1)
+
+    with pytest.raises(BadFault, match=r"returned the class Drop: .*did you mean Drop\(\)\?"):
+        play()
+    assert caught == ["BadFault"]
 
 
 def test_latency() -> None:
