@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from harness.errors import UsageError
-from harness.reference import commands, http_api, registries, scheduler, types
+from harness.reference import commands, http_api, registries, scheduler, simulation, types
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "scenario": types.scenario,
@@ -34,6 +34,14 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "http-operations": http_api.operations,
     "http-bodies": http_api.bodies,
     "http-problems": http_api.problems,
+    "sim-world": simulation.world,
+    "sim-fabric": simulation.fabric,
+    "sim-rules": simulation.rules,
+    "sim-processes": simulation.processes,
+    "sim-disk": simulation.disk,
+    "sim-functions": simulation.functions,
+    "sim-errors": simulation.errors,
+    "sim-fixture": simulation.fixture,
     "scheduler-commands": scheduler.commands,
     "scheduler-exit-codes": scheduler.exit_codes,
     "scheduler-metrics": scheduler.metric_table,

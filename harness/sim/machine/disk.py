@@ -32,7 +32,7 @@ _SIDE_FILES: Final = ("-wal", "-journal", "-shm")
 
 
 class DiskFault(enum.Enum):
-    """What can be wrong with a place."""
+    """What can be wrong with a file, or with all files under a folder."""
 
     FULL = "full"
     """Nothing can be written any more: ENOSPC, SQLITE_FULL."""
