@@ -13,6 +13,8 @@ __all__ = ["Bar", "Lane", "Timeline", "strip", "timeline"]
 
 #: Lanes that are drawn; beyond that a picture is no help.
 MOST_LANES = 12
+#: Per cent that a bar is wide at least, some three pixels: a job of milliseconds in an hour would not be seen, nor hit.
+LEAST_WIDTH = 0.4
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,9 @@ def timeline(records: Sequence[ExecutionRecord]) -> Timeline | None:
     whole = (end - begin).total_seconds() or 1.0
     lanes: dict[str, list[Bar]] = {}
     for record in reversed(records):
-        x = 100.0 * (_begin(record) - begin).total_seconds() / whole
-        bar = _bar(record, x, 100.0 * _seconds(record) / whole)
+        width = max(LEAST_WIDTH, 100.0 * _seconds(record) / whole)
+        x = min(100.0 * (_begin(record) - begin).total_seconds() / whole, 100.0 - width)
+        bar = _bar(record, x, width)
         lanes.setdefault(record.handler_id, []).append(bar)
     shown = [Lane(handler_id, lanes[handler_id]) for handler_id in sorted(lanes)[:MOST_LANES]]
     return Timeline(begin, end, shown, len(lanes) - len(shown))

@@ -101,7 +101,7 @@ def test_the_strip_has_the_latest_at_the_right() -> None:
 
 
 def test_the_timeline_has_a_lane_for_each_handler() -> None:
-    """Bars stand where they ran; one moment alone is drawn too; many handlers are cut off, and it says so."""
+    """Bars stand where they ran, and are wide enough to be seen however short; many handlers are cut off, and it says so."""
     drawn = timeline([executed(10, "b"), executed(6, "a", seconds=5.0)])
     assert drawn is not None
     assert (drawn.begin, drawn.seconds) == (NOON + timedelta(seconds=1), 9.0)
@@ -109,7 +109,10 @@ def test_the_timeline_has_a_lane_for_each_handler() -> None:
     assert places == {"a": [(0.0, 55.556)], "b": [(88.889, 11.111)]}
     moment_alone = timeline([executed(1, seconds=0.0)])
     assert moment_alone is not None
-    assert [(bar.x, bar.width) for bar in moment_alone.lanes[0].bars] == [(0.0, 0.0)]
+    assert [(bar.x, bar.width) for bar in moment_alone.lanes[0].bars] == [(0.0, 0.4)]
+    short = timeline([executed(3600, seconds=0.002), executed(1, seconds=0.002)])
+    assert short is not None
+    assert [(bar.x, bar.width) for bar in short.lanes[0].bars] == [(0.0, 0.4), (99.6, 0.4)]
     crowd = timeline([executed(n, f"h{n:02d}") for n in range(20)])
     assert crowd is not None
     assert (len(crowd.lanes), crowd.hidden) == (12, 8)
