@@ -7,7 +7,7 @@ from typing import Any
 
 from schedule_zero.deployment import Deployment
 from schedule_zero.deployment_lock import holder, is_locked
-from schedule_zero.errors import ScheduleZeroError
+from schedule_zero.errors import CallTimeout, ScheduleZeroError
 from schedule_zero.governor_runtime import GovernorRuntime, read_governor
 from schedule_zero.pidfile import is_alive
 from schedule_zero.zmq_client import ZMQClient
@@ -16,6 +16,7 @@ __all__ = ["GovernorOutOfReach", "find_governor", "order", "stop_governor"]
 
 _TICK = 0.02  # seconds between two looks whether a governor has ended
 _ORDER_MS = 90_000  # a restart stops and starts everything
+_STOP_MS = 2_000  # a stop is acknowledged at once, or by nobody: another's stop may have closed the address meanwhile
 
 
 class GovernorOutOfReach(ScheduleZeroError):
@@ -46,9 +47,13 @@ def find_governor(deployment: Deployment) -> GovernorRuntime | None:
     return running
 
 
-def order(running: GovernorRuntime, method: str, params: dict[str, Any] | None = None) -> Any:
-    """The governor's answer to an order. Raises RemoteError when it refuses, CallTimeout when none comes in 90 s."""
-    client = ZMQClient(running.control, timeout=_ORDER_MS, secure=running.secure())
+def order(
+    running: GovernorRuntime, method: str, params: dict[str, Any] | None = None, *, timeout: int = _ORDER_MS
+) -> Any:
+    """The governor's answer to an order. Raises RemoteError when it refuses, CallTimeout when none comes within
+    ``timeout`` milliseconds.
+    """
+    client = ZMQClient(running.control, timeout=timeout, secure=running.secure())
     try:
         return client.call(method, params)
     finally:
@@ -59,7 +64,8 @@ def stop_governor(deployment: Deployment, timeout: float) -> bool:
     """Stop the governor, and wait ``timeout`` seconds until it has ended; False when none ran.
 
     One that is starting is stopped when it can be asked, one that is stopping already is waited for. Raises
-    GovernorOutOfReach when it could not be asked in time, ScheduleZeroError when it has not ended in time.
+    GovernorOutOfReach or CallTimeout when it could not be asked in time, ScheduleZeroError when it has not ended in
+    time.
     """
     deadline = time.monotonic() + timeout
     found = False
@@ -74,7 +80,13 @@ def stop_governor(deployment: Deployment, timeout: float) -> bool:
             continue
         if running is None:
             return found
-        order(running, "stop")
+        try:
+            order(running, "stop", timeout=_STOP_MS)
+        except CallTimeout:
+            found = True
+            if time.monotonic() >= deadline:
+                raise
+            continue  # to be told to stop once more changes nothing
         _await_end(running, deadline, timeout)
         return True
 

@@ -32,7 +32,8 @@ _log = logging.getLogger(__name__)
 
 
 class ForegroundGovernor:
-    """A governor with its signals: the first of them stops all, the second uses force. It tells systemd how it is.
+    """A governor with its signals: the first of them stops all, the second uses force. Orders, and the lifeline's end,
+    stop all as well, and never hurry, however many they are. It tells systemd how it is.
 
     :meth:`install_signal_handlers` has to be called in the main thread, and undoes itself.
     """
@@ -41,20 +42,27 @@ class ForegroundGovernor:
         self.governor = governor
         self._notifier = notifier or Notifier(None)
         self.stopping = False
+        self._signalled = False
 
     def request_stop(self) -> None:
-        """Stop soon; the second time: now. May be called by any thread and by signal handlers."""
-        if self.stopping:
-            self.governor.hurry()
+        """Stop in good order; again changes nothing. May be called by any thread and by signal handlers."""
         self.stopping = True
         self.governor.interrupt()
+
+    def request_stop_by_signal(self) -> None:
+        """The same; the second time services get no more time to end. May be called by signal handlers."""
+        # Two who run `governor stop` at once do not know of each other; who sends a second signal is impatient.
+        if self._signalled:
+            self.governor.hurry()
+        self._signalled = True
+        self.request_stop()
 
     @contextmanager
     def install_signal_handlers(self) -> Iterator[None]:
         """SIGTERM, SIGINT and SIGQUIT stop everything while the block runs."""
 
         def on_signal(number: int, frame: FrameType | None) -> None:
-            self.request_stop()
+            self.request_stop_by_signal()
 
         earlier = {number: signal.signal(number, on_signal) for number in _SIGNALS}
         try:

@@ -42,7 +42,7 @@ class Ending:
 
     ``code`` is its exit code (negative: the signal that ended it; None: nobody saw it). ``forced`` is empty when it
     ended by itself, else what had to be done, see `Forced`. ``hurried`` says that it got
-    less than its time, because the stop was asked for a second time. ``ready`` is whether it had answered before, and
+    less than its time, because a second signal came. ``ready`` is whether it had answered before, and
     so listened to signals. ``after`` is the seconds from the request until its end was seen.
     """
 

@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zmq
 from click.testing import CliRunner
 
 from schedule_zero.cli import main
 from schedule_zero.deployment import Deployment, load_deployment
 from schedule_zero.deployment_lock import DeploymentLock
+from schedule_zero.errors import CallTimeout
 from schedule_zero.governor_client import GovernorOutOfReach, find_governor, stop_governor
 from schedule_zero.governor_control import ControlServer
+from schedule_zero.governor_runtime import write_governor
 from schedule_zero.process_governor import ProcessGovernor
 
 pytestmark = [pytest.mark.unit, pytest.mark.governor]
@@ -91,6 +94,33 @@ def test_a_stop_waits_for_a_governor_that_stops_already(deployment: Deployment, 
     lock.release()
     thread.join(20.0)
     assert stopped == [True]
+
+
+def test_a_stop_whose_order_nobody_takes_any_more_waits_for_the_end(
+    deployment: Deployment, lock: DeploymentLock
+) -> None:
+    """Who read the address just before another's stop closed it is told of the end, not after 90 s of its silence."""
+    stopped: list[bool] = []
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as silent:
+        port = silent.bind_to_random_port("tcp://127.0.0.1")
+        path = deployment.directory / "governor.json"
+        write_governor(path, "t", f"tcp://127.0.0.1:{port}", None)
+        thread = threading.Thread(target=lambda: stopped.append(stop_governor(deployment, 40.0)))
+        thread.start()
+        assert silent.poll(10_000) == zmq.POLLIN
+        path.unlink()
+        lock.release()
+        thread.join(30.0)
+    assert stopped == [True]
+
+
+def test_a_stop_that_is_never_acknowledged_is_told_of(deployment: Deployment, lock: DeploymentLock) -> None:
+    """The governor's process is there and says nothing: that is no stop."""
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as silent:
+        port = silent.bind_to_random_port("tcp://127.0.0.1")
+        write_governor(deployment.directory / "governor.json", "t", f"tcp://127.0.0.1:{port}", None)
+        with pytest.raises(CallTimeout, match="stop to tcp"):
+            stop_governor(deployment, 0.5)
 
 
 def test_a_look_at_the_lock_keeps_nobody_from_taking_it(deployment: Deployment) -> None:

@@ -21,8 +21,11 @@ from schedule_zero.cli import main as command_line
 from schedule_zero.errors import ConfigError
 from schedule_zero.exits import ExitCode
 from schedule_zero.governor_base import GovernorKind
+from schedule_zero.governor_client import find_governor, order
 from schedule_zero.governor_run import ForegroundGovernor
 from schedule_zero.governor_run import govern as govern_in_foreground
+from schedule_zero.sd_notify import Notifier
+from schedule_zero.stop_report import read_stop_report
 from schedule_zero.thread_governor import ThreadGovernor
 
 pytestmark = [pytest.mark.integration, pytest.mark.governor]
@@ -77,6 +80,27 @@ def test_a_second_interrupt_does_not_wait(
     assert (world.processes(), world.pid_files()) == ([], [])
 
 
+def test_stops_ordered_at_once_are_one_stop_with_all_its_time(govern: Any, echo: Any) -> None:
+    """Several orders that are there before the governor looks whether to stop hurry nobody: only signals do."""
+    one = govern(echo())
+
+    class Told(Notifier):
+        """When all is up, and nobody looks yet whether to stop, three stops are ordered."""
+
+        def ready(self, status: str = "") -> bool:
+            running = find_governor(one.deployment)
+            assert running is not None
+            assert [order(running, "stop") for _ in range(3)] == [True, True, True]
+            return True
+
+    assert ForegroundGovernor(one, Told(None)).run(None, 20.0) == ExitCode.OK
+
+    report = read_stop_report(one.deployment.directory)
+    assert report is not None
+    ends = {name: (end.code, end.forced, end.hurried) for name, end in report.services.items()}
+    assert ends == {"server": (0, "", False), "h1": (0, "", False)}
+
+
 def test_asking_for_a_stop_waits_for_no_lock(world: Any, govern: Any, echo: Any) -> None:
     """A signal handler interrupts the main thread, whatever lock that holds; so asking to stop takes none.
 
@@ -88,7 +112,8 @@ def test_asking_for_a_stop_waits_for_no_lock(world: Any, govern: Any, echo: Any)
 
     def ask() -> None:
         foreground.request_stop()
-        foreground.request_stop()
+        foreground.request_stop_by_signal()
+        foreground.request_stop_by_signal()
         asked.set()
 
     locks = [one._lifecycle, *(service.busy for service in one._services.values())]

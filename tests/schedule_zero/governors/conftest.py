@@ -40,6 +40,11 @@ class Slow(BaseHandler):
     def __init__(self, *args, **kwargs):
         time.sleep(600)
 
+class Late(BaseHandler):
+    def stop(self, timeout=5.0):
+        time.sleep(2)
+        return super().stop(timeout)
+
 class Deaf(BaseHandler):
     def stop(self, timeout=5.0):
         time.sleep(60)

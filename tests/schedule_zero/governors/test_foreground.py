@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,9 @@ import pytest
 
 from schedule_zero.deployment_dump import write_deployment
 from schedule_zero.governor_client import find_governor, order, stop_governor
+from schedule_zero.governor_run import ForegroundGovernor
+from schedule_zero.sd_notify import Notifier
+from schedule_zero.stop_report import read_stop_report
 
 pytestmark = pytest.mark.governor
 
@@ -52,6 +55,55 @@ def foreground(stage: Any, *handlers: Any) -> Iterator[subprocess.Popen[bytes]]:
         )
         assert process.poll() is None, (stage.folder / "out").read_text()
         yield process
+
+
+class Told(Notifier):
+    """Calls `act` when all is up: orders are taken then, and nobody looks yet whether to stop."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        super().__init__(None)
+        self._act = act
+
+    def ready(self, status: str = "") -> bool:
+        """The moment between."""
+        self._act()
+        return True
+
+
+@pytest.mark.parametrize(
+    ("asked", "hurried"),
+    [
+        (["order", "order", "order"], False),
+        (["lifeline", "order"], False),
+        (["order", "signal"], False),
+        (["signal", "order"], False),
+        (["signal", "signal"], True),
+    ],
+)
+def test_only_a_second_signal_hurries(sim_world: Any, stage: Any, asked: list[str], hurried: bool) -> None:
+    """However many ask for a stop at once by orders, a handler that needs two seconds to end gets them."""
+    with stage.governor(stage.echo("late", "Late")) as one:
+
+        def ask() -> None:
+            for how in asked:
+                if how == "order":
+                    running = find_governor(one.deployment)
+                    assert running is not None
+                    assert order(running, "stop") is True
+                elif how == "signal":
+                    told.request_stop_by_signal()
+                else:
+                    told.request_stop()
+
+        told = ForegroundGovernor(one, Told(ask))
+        assert told.run(None, 20.0) == 0
+
+    report = read_stop_report(one.deployment.directory)
+    assert report is not None
+    ends = report.services
+    assert {name: end.hurried for name, end in ends.items()} == {"server": hurried, "late": hurried}
+    assert (ends["late"].forced != "", ends["late"].after >= 2.0) == (hurried, not hurried)
+    assert hurried or {name: end.code for name, end in ends.items()} == {"server": 0, "late": 0}
 
 
 def others() -> list[int]:
