@@ -11,6 +11,7 @@ import pytest
 from harness.sim.errors import SimError, ThreadFailed
 from harness.sim.kernel import Kernel
 from harness.sim.process import ProcessState, SimProcess
+from harness.sim.trace import Trace
 from harness.sim.waiting import WaitQueue
 
 Opened = Callable[..., AbstractContextManager[Kernel]]
@@ -158,6 +159,22 @@ def test_a_pause_stops_all_threads(kernel: Kernel) -> None:
     assert ticks == [10, 20, 55]
     kernel.sleep(20)
     assert ticks == [10, 20, 55, 65, 75]
+
+
+def test_a_pause_is_part_of_the_history(opened: Opened) -> None:
+    """Pausing and resuming are events, each once: a second call of either changes nothing and is none."""
+    with opened(trace=Trace(keep=True)) as kernel:
+        process = kernel.new_process("sleepy")
+        ticker(kernel, process, [])
+        kernel.sleep(5)
+        process.pause()
+        process.pause()
+        kernel.sleep(10)
+        process.resume()
+        process.resume()
+    events = [event for event in kernel.trace.events if event.kind in ("paused", "resumed")]
+    told = [(event.now, event.kind, event.detail) for event in events]
+    assert told == [(5, "paused", ("sleepy", process.pid)), (15, "resumed", ("sleepy", process.pid))]
 
 
 def test_a_wake_reaches_a_paused_process_late(kernel: Kernel) -> None:

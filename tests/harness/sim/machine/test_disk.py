@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -56,3 +57,20 @@ def test_nothing_to_corrupt_is_refused(sim: World, tmp_path: Path) -> None:
         sim.machine.disk.corrupt(tmp_path / "empty")
     with pytest.raises(BadFault, match=r"flips=\.\.\.\) was given 0"):
         sim.machine.disk.corrupt(tmp_path / "empty", flips=0)
+
+
+@pytest.mark.parametrize("mode", ["PERSIST", "DELETE"])
+def test_the_journal_of_a_database_is_durable_with_it(sim: World, tmp_path: Path, mode: str) -> None:
+    """After a commit the file of the rollback journal is as the commit left it: there, with its bytes, or gone."""
+    path = tmp_path / "db"
+    sim.machine.disk.track(tmp_path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(f"PRAGMA journal_mode = {mode}")
+    connection.execute("CREATE TABLE t (x)")
+    connection.execute("INSERT INTO t VALUES (1)")
+    journal = tmp_path / "db-journal"
+    before = journal.read_bytes() if journal.exists() else None
+    assert (before is None) is (mode == "DELETE")
+    assert sim.machine.disk.power_cut(tmp_path) == []
+    assert (journal.read_bytes() if journal.exists() else None) == before
+    connection.close()

@@ -124,6 +124,36 @@ def test_a_mistaken_rule_ends_the_world_whoever_catches_errors() -> None:
     assert caught == ["BadFault"]
 
 
+def test_the_latest_rule_decides_before_all_others(sim: Any) -> None:
+    """A rule of an inner block is asked first: its verdict counts, and where it has none, that of the outer block."""
+    pull, push = sim.pair(zmq.PULL, zmq.PUSH)
+    with sim.sim.fabric.rule(lambda message: Drop()):
+        with sim.sim.fabric.rule(only(2, Duplicate())):
+            for n in (1, 2, 3):
+                push.send(b"%d" % n)
+            assert numbers(sim, pull) == [2, 2]
+        push.send(b"4")
+        assert numbers(sim, pull) == []
+
+
+def test_latency_is_drawn_between_low_and_high(sim: Any) -> None:
+    """With two numbers each message takes a time of its own between them; with one it is always that."""
+    pull, push = sim.pair(zmq.PULL, zmq.PUSH)
+    taken: dict[tuple[float, ...], list[float]] = {}
+    for seconds in ((0.1,), (0.1, 0.3)):
+        sim.sim.fabric.set_latency("*", "*", *seconds)
+        for _ in range(20):
+            begin = time.monotonic()
+            push.send(b"1")
+            pull.recv()
+            taken.setdefault(seconds, []).append(time.monotonic() - begin)
+    assert {round(time_, 6) for time_ in taken[0.1,]} == {0.1}
+    drawn = taken[0.1, 0.3]
+    assert len(set(drawn)) > 10
+    assert min(drawn) >= 0.1
+    assert 0.2 < max(drawn) <= 0.3 + 1e-6
+
+
 def test_latency() -> None:
     """A message takes as long as the link says; both ways of a question add up."""
     with World(seed=1, latency=(5_000, 5_000)), zmq.Context() as context:
