@@ -23,7 +23,7 @@ class Fire(NamedTuple):
     """One time at which a trigger fires, in µs since 1970.
 
     It is not ``sure`` when it names a local time that the clocks skip: whether that is left out or made up for a
-    little later is nowhere promised.
+    little later APScheduler promises nowhere (who does promise it: see `Cron`).
     """
 
     at: int
@@ -65,15 +65,34 @@ class Interval:
 
 @dataclass(frozen=True)
 class Cron:
-    """Whenever the wall clock in `zone` shows a time that all fields allow: twice where an hour is repeated."""
+    """Whenever the wall clock in `zone` shows a time that all fields allow: twice where an hour is repeated.
+
+    With `makes_up` a time that clocks skip is owed: as much later as they jump, unless another comes by then.
+    """
 
     fields: cron_fields.Fields
     zone: ZoneInfo
     start: int
     end: int | None = None
+    makes_up: bool = False
 
     def fires(self, until: int) -> Iterator[Fire]:
-        """Day by day, since the order of local times is not that of instants where clocks are put back."""
+        """All times; with `makes_up` every one of them is sure."""
+        return self._made_up(self._named(until)) if self.makes_up else self._named(until)
+
+    def _made_up(self, named: Iterator[Fire]) -> Iterator[Fire]:
+        before = None
+        for fire in named:
+            if fire.sure:
+                yield fire
+            else:
+                shift = zones.last_change(fire.at, self.zone)
+                if self.start < shift and (before is None or before < shift):
+                    yield Fire(fire.at)
+            before = fire.at
+
+    def _named(self, until: int) -> Iterator[Fire]:
+        # Day by day, since the order of local times is not that of instants where clocks are put back.
         last = until if self.end is None else min(until, self.end)
         day, last_day = (zones.local(at, self.zone).date() for at in (self.start, max(last, self.start)))
         while day <= last_day and day.year <= self.fields.last_year:
@@ -200,7 +219,8 @@ def _interval(data: Mapping[str, Any]) -> Trigger:
 
 def _cron(data: Mapping[str, Any]) -> Trigger:
     where = zones.zone(data.get("zone", "UTC"))
-    return Cron(cron_fields.parse(data["fields"]), where, int(data["start"]), data.get("end"))
+    fields, makes_up = cron_fields.parse(data["fields"]), bool(data.get("makes_up", False))
+    return Cron(fields, where, int(data["start"]), data.get("end"), makes_up)
 
 
 def _calendar(data: Mapping[str, Any]) -> Trigger:
@@ -235,9 +255,9 @@ _PARSERS: Mapping[str, Callable[[Mapping[str, Any]], Trigger]] = {
 def parse(data: Mapping[str, Any]) -> Trigger:
     """The trigger that plain data describe; raises `ValueError` for data that describe none.
 
-    ``kind`` is one of ``date`` (at), ``interval`` (every, start, end), ``cron`` (fields, zone, start, end),
-    ``calendar`` (years, months, weeks, days, time, zone, start_date, end_date), ``or`` (of), ``and`` (of, threshold);
-    instants and lengths are µs.
+    ``kind`` is one of ``date`` (at), ``interval`` (every, start, end), ``cron`` (fields, zone, start, end,
+    makes_up), ``calendar`` (years, months, weeks, days, time, zone, start_date, end_date), ``or`` (of), ``and`` (of,
+    threshold); instants and lengths are µs.
     """
     parser = _PARSERS.get(str(data.get("kind")))
     if parser is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -68,6 +69,17 @@ def instants(shown: datetime, where: ZoneInfo) -> Instants:
     both = [micros(shown.replace(tzinfo=where, fold=fold)) for fold in (0, 1)]
     real = sorted({at for at in both if local(at, where) == shown.replace(fold=0)})
     return Instants(tuple(real), None if real else both[0])
+
+
+def last_change(at: int, where: ZoneInfo) -> int:
+    """The instant at which the clocks were changed that show this one; a day before it if they were not since then.
+
+    >>> moment(last_change(micros(datetime(2026, 3, 29, 1, 30, tzinfo=UTC)), zone("Europe/Berlin"))).isoformat()
+    '2026-03-29T01:00:00+00:00'
+    """
+    day = range(at - 86_400 * SECOND, at + 1, SECOND)
+    now = moment(at).astimezone(where).utcoffset()
+    return day[bisect_left(day, True, key=lambda then: moment(then).astimezone(where).utcoffset() == now)]
 
 
 @lru_cache(maxsize=4096)

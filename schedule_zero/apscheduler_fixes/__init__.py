@@ -7,6 +7,7 @@ without it. What a newer APScheduler has mended can be removed file by file.
 | module | defect | public |
 |---|---|---|
 | `cron_day_after_shift` | times before 01:00 on the day after the clocks went forward are lost | #606 |
+| `cron_day_after_shift` | a day's or an hour's times are lost where the clocks skip its beginning (00:00 in Cairo) | |
 | `cron_missing_times` | a time that the clocks skip is named as if it existed, and may hide one that does | #1059 |
 | `cron_never` | a day that never comes is searched for up to the year 9999, on the event loop | |
 | `cron_start_zone` | a start given in another zone, or between two seconds, shifts the times | |

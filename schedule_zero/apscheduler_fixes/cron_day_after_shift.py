@@ -1,12 +1,14 @@
-"""Times before 01:00 on the day after the clocks went forward are lost (agronholm/apscheduler#606).
+"""Times are lost where the clocks went forward in the night (agronholm/apscheduler#606), or skip a field's first time.
 
 `CronTrigger` moves on to the next day by the hours that lie between in local time, and adds those to an instant: on a
-day of 23 hours it arrives at 01:00, and passes over everything before.
+day of 23 hours it arrives at 01:00, and passes over everything before. Where the clocks skip the time that it moves on
+to (midnight in Cairo, for a day; 02:00 in Berlin, for the hour after one) it goes on from what they show instead, and
+never looks at the rest of what they skip.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,17 +18,16 @@ else:
 
 
 class DayAfterShift(Base):
-    """Begins each day at its midnight, or at the first time there is of it."""
+    """Begins each day at its midnight and each hour at its first minute, if the clocks skip them, too.
+
+    A time that is named so and does not exist is made up for by `cron_missing_times`.
+    """
 
     def _increment_field_value(self, dateval: datetime, fieldnum: int) -> tuple[datetime, int]:
         moved, fieldnum = super()._increment_field_value(dateval, fieldnum)
         aimed = dateval.replace(tzinfo=None) + timedelta(seconds=moved.timestamp() - dateval.timestamp())
-        if aimed.date() != dateval.date():
+        if aimed.date() != dateval.date() or aimed != moved.replace(tzinfo=None):
+            named = aimed.replace(tzinfo=self.timezone, fold=0)
             # The earlier: where clocks go back over midnight the evening comes again first.
-            moved = min(moved, as_shown(aimed, self.timezone), key=datetime.timestamp)
+            moved = min(named, moved, key=datetime.timestamp)
         return moved, fieldnum
-
-
-def as_shown(naive: datetime, zone: tzinfo) -> datetime:
-    """The first instant at which clocks in `zone` show that time; if they never do, as much later as they skip."""
-    return datetime.fromtimestamp(naive.replace(tzinfo=zone, fold=0).timestamp(), zone)

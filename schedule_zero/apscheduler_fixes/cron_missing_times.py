@@ -23,7 +23,8 @@ class MissingTimes(Base):
         found = super().next()
         if found is None or _shown(found):
             return found
-        made_up = datetime.fromtimestamp(found.timestamp(), self.timezone)
+        # Whatever it was set from: a start in an hour that came twice leaves its mark on months to come.
+        made_up = datetime.fromtimestamp(found.replace(fold=0).timestamp(), self.timezone)
         self._last_fire_time = datetime.fromtimestamp(_shift_near(found) - 1, self.timezone)
         other = super().next()
         if other is None or other.timestamp() > made_up.timestamp():

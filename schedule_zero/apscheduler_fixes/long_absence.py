@@ -29,6 +29,7 @@ MOST_MISSED: Final = 1000
 SHORT: Final = timedelta(seconds=60)
 """An absence for which it is not worth the trouble."""
 _WIDER: Final = 4
+_NONE: Final = timedelta()
 
 
 class IntervalSkips(IntervalBase):
@@ -48,10 +49,18 @@ class CronSkips(CronBase):
     """Cron times that can go on at any moment."""
 
     def skip_to(self, moment: datetime) -> None:
-        """Let the next time be the first at or after `moment`."""
+        """Let the next time be the first at or after `moment`, or some before."""
+        moment = self._before_shift(moment.astimezone(self.timezone).replace(microsecond=0))
         self._last_fire_time = None
         if moment > self.start_time:
-            self._last_fire_time = (moment - timedelta(seconds=1)).astimezone(self.timezone).replace(microsecond=0)
+            self._last_fire_time = (moment - timedelta(seconds=1)).astimezone(self.timezone)
+
+    def _before_shift(self, moment: datetime) -> datetime:
+        """As much earlier as clocks have just been put forward: a time that is made up for is found from there only."""
+        day_before = datetime.fromtimestamp(moment.timestamp() - 86_400, self.timezone)
+        jump = ((moment.utcoffset() or _NONE) - (day_before.utcoffset() or _NONE)).total_seconds()
+        earlier = datetime.fromtimestamp(moment.timestamp() - max(jump, 0), self.timezone)
+        return earlier if earlier.utcoffset() != moment.utcoffset() else moment
 
 
 class CalendarSkips(CalendarBase):

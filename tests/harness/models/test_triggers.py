@@ -75,6 +75,24 @@ def test_a_time_in_the_gap_is_owed_to_nobody() -> None:
     assert told(data, at("2026-03-30T12:00")) == ["03-28 01:30", "(03-29 01:30)", "03-30 00:30"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "start", "times"),
+    [
+        ({"hour": 2, "minute": 30}, "2026-03-29T00:00", ["03-29 01:30", "03-30 00:30"]),
+        ({"hour": 2, "minute": "10,40"}, "2026-03-29T00:00", ["03-29 01:10", "03-30 00:10"]),
+        ({"hour": "2,3", "minute": "10,40"}, "2026-03-29T00:00", ["03-29 01:10", "03-29 01:40", "03-30 00:10"]),
+        ({"hour": 2, "minute": 30, "day": 29}, "2026-03-29T01:00", []),
+    ],
+)
+def test_a_time_in_the_gap_is_owed_by_who_promises_it(
+    fields: dict[str, str | int], start: str, times: list[str]
+) -> None:
+    """An hour later in Berlin, the first of several, none where another comes by then; none with a start after it."""
+    data = cron(fields, start) | {"makes_up": True}
+
+    assert told(data, at("2026-03-30T00:30")) == times
+
+
 def test_a_time_in_the_fold_comes_twice() -> None:
     """Half past two is shown twice on 2026-10-25 in Berlin."""
     data = cron({"hour": 2, "minute": 30}, "2026-10-24T12:00")

@@ -70,6 +70,36 @@ def test_what_is_caught_up_fires_as_without(spec: dict[str, Any], coalesce: str,
     assert (found, after) == (kept[-MOST_MISSED:], following)
 
 
+SKIPPED, NEXT = "2026-03-29T03:30:00+02:00", "2026-03-30T02:30:00+02:00"
+
+
+@pytest.mark.parametrize(
+    ("coalesce", "due", "now", "fired", "following"),
+    [
+        ("latest", "2026-03-20T02:30:00+01:00", "2026-03-29T12:00:00+02:00", [SKIPPED], NEXT),
+        ("latest", SKIPPED, "2026-03-29T12:00:00+02:00", [SKIPPED], NEXT),
+        ("all", SKIPPED, "2026-03-30T12:00:00+02:00", [SKIPPED, NEXT], "2026-03-31T02:30:00+02:00"),
+        ("earliest", SKIPPED, "2026-03-30T12:00:00+02:00", [SKIPPED], "2026-03-31T02:30:00+02:00"),
+    ],
+)
+def test_a_time_that_was_made_up_for_is_caught_up_like_any_other(
+    coalesce: str, due: str, now: str, fired: list[str], following: str
+) -> None:
+    """02:30 in Berlin on the day without it: it is neither left out, nor is the run of the day after."""
+    spec = {"type": "cron", "hour": 2, "minute": 30, "timezone": "Europe/Berlin", "start_time": "2026-03-20T00:00:00Z"}
+    trigger = build_trigger(spec)
+    policy = CoalescePolicy[coalesce]
+    made: Any = Schedule(id="s", task_id="t", trigger=trigger, coalesce=policy, job_executor="async")
+    made.next_fire_time = next(time for time in iter(trigger.next, None) if time.isoformat() == due)
+    left_out: list[int] = []
+
+    ready = caught_up(made, datetime.fromisoformat(now), tell=lambda count, exact: left_out.append(count))
+    kept, after, _ = fires(ready, datetime.fromisoformat(now))
+
+    assert ([time.isoformat() for time in kept], left_out) == (fired, [])
+    assert after == datetime.fromisoformat(following)
+
+
 @pytest.mark.parametrize(
     ("coalesce", "fired"),
     [

@@ -27,7 +27,9 @@ from schedule_zero.triggers import build_trigger
 pytestmark = pytest.mark.unit
 
 BERLIN = ZoneInfo("Europe/Berlin")
-ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Beirut", "America/Havana")
+ZONES = (
+    "UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Beirut", "America/Havana", "Africa/Cairo",
+)  # fmt: skip
 DAY = 86_400 * zones.SECOND
 ENOUGH = 300
 """Times of one trigger to compare."""
@@ -36,6 +38,11 @@ ENOUGH = 300
 def times(trigger: Trigger, count: int) -> list[str]:
     """The first times, as the trigger names them."""
     return [fire.isoformat() for fire in islice(iter(trigger.next, None), count)]
+
+
+def utc(text: str) -> str:
+    """A time as clocks in UTC show it, to the minute."""
+    return datetime.fromisoformat(text).astimezone(UTC).isoformat()[:16]
 
 
 def fired(trigger: Trigger, until: int) -> Iterator[int]:
@@ -88,6 +95,65 @@ def test_a_time_that_the_clocks_skip_hides_no_other() -> None:
 
     assert [text[11:16] for text in times(CronTrigger(**given), 2)] == ["02:10", "02:10"]
     assert [text[8:16] for text in times(Cron(**given), 3)] == ["04T02:35", "05T02:10", "05T02:35"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "begin", "first", "skipped", "following"),
+    [
+        ("Africa/Cairo", "2027-04-28T23:00+02:00", "2027-04-28T22", "2027-04-29T22", "2027-04-30T21"),
+        ("Asia/Beirut", "2027-03-26T23:00+02:00", "2027-03-26T22", "2027-03-27T22", "2027-03-28T21"),
+        ("America/Santiago", "2027-09-03T23:00-04:00", "2027-09-04T04", "2027-09-05T04", "2027-09-06T03"),
+        ("America/Havana", "2027-03-12T23:00-05:00", "2027-03-13T05", "2027-03-14T05", "2027-03-15T04"),
+        ("Atlantic/Azores", "2027-03-26T23:00-01:00", "2027-03-27T01", "2027-03-28T01", "2027-03-29T00"),
+    ],
+)
+@pytest.mark.parametrize("minute", [0, 15, 30])
+def test_a_day_whose_midnight_the_clocks_skip_has_its_run(
+    zone: str, begin: str, first: str, skipped: str, following: str, minute: int
+) -> None:
+    """00:00, 00:15 and 00:30 are made up for an hour later by the clocks; APScheduler loses the whole day."""
+    given: dict[str, Any] = {"hour": 0, "minute": minute, "start_time": datetime.fromisoformat(begin), "timezone": zone}
+    crontab = {"type": "cron", "crontab": f"{minute} 0 * * *", "start_time": begin, "timezone": zone}
+    owed = [f"{hour}:{minute:02}" for hour in (first, skipped, following)]
+
+    assert [utc(text) for text in times(Cron(**given), 3)] == owed
+    assert [utc(text) for text in times(build_trigger(crontab), 3)] == owed
+    assert owed[1] not in [utc(text) for text in times(CronTrigger(**given), 3)]
+
+
+@pytest.mark.parametrize(
+    ("zone", "begin", "fields", "owed"),
+    [
+        # 02:30 after 01:30, which is the step of an hour; 02:10 on Lord Howe, where clocks go from 02:00 to 02:30.
+        ("Europe/Berlin", "2027-03-28T00:00+01:00", {"hour": "1-2", "minute": 30},
+         ["28T00:30", "28T01:30", "28T23:30"]),
+        ("Australia/Lord_Howe", "2026-10-04T00:00+10:30", {"hour": "1-2", "minute": 10},
+         ["03T14:40", "03T15:40", "04T14:10"]),
+        # The step from the day before, from an hour before, of a month, of a year, of a week.
+        ("Africa/Cairo", "2027-04-29T22:30+02:00", {"hour": "23,0", "minute": 10},
+         ["29T21:10", "29T22:10", "30T20:10"]),
+        ("Africa/Cairo", "2027-04-29T22:30+02:00", {"minute": 40}, ["29T20:40", "29T21:40", "29T22:40"]),
+        ("Africa/Cairo", "2027-03-30T12:00+02:00", {"day": 30, "minute": 40, "hour": 0}, ["29T22:40", "29T21:40"]),
+        ("Africa/Cairo", "2026-05-01T12:00+02:00", {"month": 4, "day": "last fri"}, ["29T22:00", "27T22:00"]),
+        ("Africa/Cairo", "2027-04-29T12:00+02:00", {"day_of_week": "fri"}, ["29T22:00", "06T21:00"]),
+        # Only the first of what is skipped, and none if another comes by then.
+        ("Africa/Cairo", "2027-04-29T12:00+02:00", {"hour": 0, "minute": "5,50"}, ["29T22:05", "30T21:05", "30T21:50"]),
+        ("Africa/Cairo", "2027-04-29T12:00+02:00", {"hour": "0,1", "minute": "10,40"},
+         ["29T22:10", "29T22:40", "30T21:10"]),
+        # In Nuuk 23:00 to 24:00 are skipped; in Apia the 30th was.
+        ("America/Nuuk", "2024-03-30T12:00-02:00", {"hour": 23, "minute": 30}, ["31T01:30", "01T00:30"]),
+        ("Pacific/Apia", "2011-12-29T00:00-10:00", {"hour": 10}, ["29T20:00", "30T20:00", "31T20:00"]),
+        # A start in an hour that comes twice, and a time that is skipped in the same year.
+        ("America/Santiago", "2027-04-03T23:30-04:00", {"month": 9, "day": 5, "minute": 30, "hour": 0}, ["05T04:30"]),
+    ],
+)  # fmt: skip
+def test_what_the_clocks_skip_is_made_up_for_whichever_step_leads_there(
+    zone: str, begin: str, fields: dict[str, Any], owed: list[str]
+) -> None:
+    """As the reference has it: later by as much as the clocks jump; instants in UTC."""
+    trigger = Cron(**fields, start_time=datetime.fromisoformat(begin), timezone=zone)
+
+    assert [utc(text)[8:] for text in times(trigger, len(owed))] == owed
 
 
 def test_a_cron_trigger_begins_at_its_start_whatever_zone_that_is_given_in() -> None:
@@ -232,7 +298,8 @@ FIELDS = st.fixed_dictionaries(
 )
 CHANGES = [
     "2026-03-29T01:00", "2026-10-25T01:00", "2026-03-08T07:00", "2026-11-01T06:00", "2026-04-04T15:00",
-    "2026-10-03T15:30", "2026-03-28T22:00", "2026-10-24T21:00", "2026-07-01T12:00",
+    "2026-10-03T15:30", "2026-03-28T22:00", "2026-10-24T21:00", "2026-07-01T12:00", "2026-03-08T05:00",
+    "2026-11-01T05:00", "2026-04-23T22:00", "2026-10-29T21:00",
 ]  # fmt: skip
 """When clocks change in one of the zones, and once when they do not."""
 
@@ -243,15 +310,42 @@ CHANGES = [
 def test_cron_times_are_those_of_the_model(
     fields: dict[str, str], zone: str, other: str, change: str, before: int, hours: int
 ) -> None:
-    """For any fields, through every kind of shift, with a start in any zone and at any fraction of a second."""
+    """For any fields, through every kind of shift, with a start in any zone and at any fraction of a second; what the
+    clocks skip is made up for, and no oftener than the reference has it.
+    """
     assume(fields)
     shift = zones.micros(datetime.fromisoformat(change).replace(tzinfo=UTC))
     start = shift - before * 1000
-    data = {"kind": "cron", "fields": fields, "zone": zone, "start": start}
+    data = {"kind": "cron", "fields": fields, "zone": zone, "start": start, "makes_up": True}
     begin = zones.moment(start).astimezone(ZoneInfo(other)).isoformat()
     trigger = build_trigger({"type": "cron", **fields, "timezone": zone, "start_time": begin})
 
     assert differences(data, trigger, shift + hours * 3600 * zones.SECOND) == {}
+
+
+FORWARD = {
+    "Europe/Berlin": "2027-03-28T01:00", "America/New_York": "2027-03-14T07:00", "Asia/Beirut": "2027-03-27T22:00",
+    "Australia/Lord_Howe": "2026-10-03T15:30", "America/Havana": "2027-03-14T05:00", "Africa/Cairo": "2027-04-29T22:00",
+    "America/Santiago": "2027-09-05T04:00", "Atlantic/Azores": "2027-03-28T01:00",
+}  # fmt: skip
+"""When clocks go forward, in UTC."""
+HOURS = ["*", "0", "1", "2", "3", "0-1", "1-2", "0,2", "23,0", "1-3", "22-23", "*/2"]
+MINUTES = ["*", "0", "5", "15", "30", "45", "10,50", "20-25", "*/15", "59"]
+
+
+@settings(deadline=None, max_examples=60)
+@for_any(
+    st.sampled_from(sorted(FORWARD)), st.sampled_from(HOURS), st.sampled_from(MINUTES), st.integers(1, 30 * 60)
+)  # fmt: skip
+def test_what_the_clocks_skip_is_made_up_for_as_in_the_model(zone: str, hour: str, minute: str, before: int) -> None:
+    """Hours and minutes in and about the gap of any zone, from up to thirty hours before until two days after."""
+    shift = zones.micros(datetime.fromisoformat(FORWARD[zone]).replace(tzinfo=UTC))
+    start = shift - before * 60 * zones.SECOND
+    fields = {"hour": hour, "minute": minute}
+    data = {"kind": "cron", "fields": fields, "zone": zone, "start": start, "makes_up": True}
+    trigger = build_trigger({"type": "cron", **fields, "timezone": zone, "start_time": zones.moment(start).isoformat()})
+
+    assert differences(data, trigger, shift + 2 * DAY) == {}
 
 
 @settings(deadline=None, max_examples=15)
