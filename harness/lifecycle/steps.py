@@ -82,14 +82,14 @@ class Steps:
         return {}
 
     async def stop(self, step: StopStep | None = None) -> Detail:
-        """Stop by a signal drawn from the step's mix."""
+        """Stop by a signal or order drawn from the step's mix."""
         step = step or StopStep()
         how = StopHow(self._rng.choices(step.how, step.mix or None)[0])
         return await self.stop_by(how, step.timeout, step.times)
 
     async def stop_by(self, how: StopHow, timeout: float, times: int = 1) -> Detail:
-        """Stop by this signal, sent `times` times; force after `timeout` seconds is a failure, told by ``forced``; that
-        nothing ran which could be stopped, by ``idle``.
+        """Stop by this signal or order, sent `times` times (told where that is more than once); force after `timeout`
+        seconds is a failure, told by ``forced``; that nothing ran which could be stopped, by ``idle``.
         """
         stop = self._lifecycle.stop(how, timeout=timeout, times=times)
         result = await _within(timeout + GRACE, stop, f"the stop by {how.value}")
@@ -97,6 +97,7 @@ class Steps:
         self.up = False
         detail = {"how": how.value, "took": round(result.took, 6), "code": result.code, "forced": result.forced}
         parts = {name: asdict(end) for name, end in result.parts.items()}
+        detail |= {"times": times} if times > 1 else {}
         return {**detail, **({"parts": parts} if parts else {}), **({"idle": True} if idle else {})}
 
     async def restart(self) -> Detail:

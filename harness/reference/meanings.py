@@ -162,7 +162,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "timeout": "how long one call may take",
     },
     "StopStep": {
-        "how": "the signals to draw from",
+        "how": "what to draw from: signals, or an order to the governor (TERM where none takes orders)",
         "mix": "a weight for each of them; all alike when left out",
         "times": "how often the signal is sent in a row",
         "timeout": "after this long it is ended by force",

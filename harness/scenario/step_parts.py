@@ -19,9 +19,10 @@ class Wait(Model):
 
 
 class StopStep(Model):
-    """Stop by a signal drawn from ``how`` with the weights ``mix``, sent ``times`` times in a row."""
+    """Stop by a signal drawn from ``how`` with the weights ``mix``, sent ``times`` times in a row; or by ``order``, as
+    ``governor stop`` does, ``times`` of them at once."""
 
-    how: tuple[Literal["term", "int", "quit", "kill"], ...] = ("term",)
+    how: tuple[Literal["term", "int", "quit", "kill", "order"], ...] = ("term",)
     mix: tuple[Annotated[Whole, Field(ge=0)], ...] = ()
     times: Annotated[Whole, Field(gt=0, le=10)] = 1
     timeout: PositiveLength = 30.0

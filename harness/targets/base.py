@@ -33,12 +33,15 @@ class PlaceKind(StrEnum):
 
 
 class StopHow(StrEnum):
-    """By which signal a target is told to end."""
+    """How a target is told to end: by which signal, or by an order to whoever takes orders there. What takes none
+    gets TERM instead.
+    """
 
     TERM = "term"
     INT = "int"
     QUIT = "quit"
     KILL = "kill"
+    ORDER = "order"
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,8 @@ class Target(Protocol):
     async def stop(self, how: StopHow = StopHow.TERM, *, timeout: float = 30.0, times: int = 1) -> StopResult:
         """Tell it to end and wait, `timeout` seconds at most, then force it. Stopping what is stopped does nothing.
 
-        The signal is sent `times` times in quick succession, as impatient operators and supervisors do.
+        The signal is sent `times` times in quick succession, as impatient operators and supervisors do; orders come at
+        once, as from people who do not know of each other.
         """
 
     async def call(self, op: str, args: Mapping[str, Any], *, timeout: float) -> Reply:

@@ -170,6 +170,7 @@ BROKEN = (
     Broken("cycles/governor", "outcome-written-twice", "history-explainable", "is recorded as error"),
     Broken("cycles/handlers", "outcome-written-twice", "history-explainable", "is recorded as error"),
     Broken("regression/hanging_after_timeout", "mostly-refused", "jobs.unknowns ratio < 1%", "503"),
+    Broken("regression/concurrent_stops", "orders-hurry", "stopped-cleanly", "hurried without a second signal"),
     Broken("cycles/threads", "governor-file-kept", "no-stale-pidfile", "governor.json", ("cycles.count=1",)),
     Broken(
         "cycles/handlers",

@@ -22,7 +22,9 @@ from harness import descent
 from harness.errors import NeverReady, TargetError
 from harness.faults.base import RUN_TAG
 from harness.targets.base import PartEnd, Place, PlaceKind, StopHow, StopResult
+from harness.targets.schedule_zero.control import Control
 from harness.targets.schedule_zero.deployment import Configured
+from schedule_zero.governor_runtime import read_governor
 from schedule_zero.pidfile import PidFile, is_alive
 from schedule_zero.stop_report import read_stop_report
 
@@ -34,6 +36,8 @@ _SIGNALS = {
     StopHow.QUIT: signal.SIGQUIT,
     StopHow.KILL: signal.SIGKILL,
 }
+_ORDERED = 2.0
+"""Seconds within which an order to stop is acknowledged."""
 _TICK = 0.02
 """Seconds between two looks at a process or a file; both are cheap."""
 
@@ -160,16 +164,21 @@ class GovernorProcess:
         return "\n".join(f"  {line}" for line in text.splitlines()[-lines:]) or "  (it wrote nothing)"
 
     async def stop(self, how: StopHow, timeout: float, times: int = 1) -> StopResult:
-        """Send the signal `times` times and wait; after `timeout` seconds kill the process."""
+        """Send the signal `times` times, or as many orders at once, and wait; after `timeout` seconds kill the process.
+        Raises `TargetError` when it takes no order.
+        """
         if self._process is None:
             return StopResult(0.0, None, forced=False)
         if self._process.returncode is not None:
             return StopResult(0.0, self._process.returncode, forced=False)
         begin = time.monotonic()
         kept = [name for name, process in self.processes() if process.pid != self.pid]
-        for _ in range(times):
-            self._process.send_signal(_SIGNALS[how])
-            await asyncio.sleep(_TICK)
+        if how is StopHow.ORDER:
+            await self._order_stop(times)
+        else:
+            for _ in range(times):
+                self._process.send_signal(_SIGNALS[how])
+                await asyncio.sleep(_TICK)
         while self._process.poll() is None and time.monotonic() - begin < timeout:
             await asyncio.sleep(_TICK)
         forced = self._process.poll() is None
@@ -179,6 +188,17 @@ class GovernorProcess:
         took = time.monotonic() - begin
         parts = {} if forced or how is StopHow.KILL else self._ends(kept)
         return StopResult(took, self._process.returncode, forced, parts)
+
+    async def _order_stop(self, times: int) -> None:
+        running = await asyncio.to_thread(read_governor, self._runtime_file)
+        if running is None:
+            raise TargetError(f"{self.name} cannot be ordered to stop: {self._runtime_file} names none that lives")
+        control = Control(running.control, timeout=_ORDERED, secure=running.secure())
+        # Those that come too late are answered by nobody, since the first order closes the address.
+        answers = await asyncio.gather(*(control.ask("stop") for _ in range(times)), return_exceptions=True)
+        refusals = [answer for answer in answers if isinstance(answer, BaseException)]
+        if len(refusals) == times:
+            raise refusals[0]
 
     def _ends(self, kept: Iterable[str]) -> dict[str, PartEnd]:
         """How each process ended, as the governor reports; of one that it does not tell of, nobody saw the end."""

@@ -61,6 +61,21 @@ def _handler_ends_with_9() -> None:
     BaseHandler.stop = fail  # type: ignore[method-assign]
 
 
+@mutant("orders-hurry")
+def _orders_hurry() -> None:
+    """A stop that is ordered twice uses force like one with a second signal."""
+    from schedule_zero.governor_run import ForegroundGovernor
+
+    request_stop = ForegroundGovernor.request_stop
+
+    def hurry(self: Any) -> None:
+        if self.stopping:
+            self.governor.hurry()
+        request_stop(self)
+
+    ForegroundGovernor.request_stop = hurry  # type: ignore[method-assign]
+
+
 @mutant("stop-without-bound")
 def _stop_without_bound() -> None:
     """A stop waits for running calls however long they take."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from harness.checks.verdict import Outcome
 from harness.history.records import Status
 
@@ -85,12 +87,22 @@ def test_a_second_signal_asks_for_force_and_a_process_that_is_not_up_yet_ends_by
     killed = {"h1": {"code": -9, "forced": "killed", "hurried": False, "ready": True, "after": 0.1}}
     found = result(
         CHECK,
-        write.step(1, "stop", how="term", code=0, parts=parts),
+        write.step(1, "stop", how="term", times=2, code=0, parts=parts),
         write.step(2, "stop", how="kill", code=-9, parts=killed),
         section="each",
     )
 
     assert (found.outcome, found.samples) == (Outcome.PASS, 2)
+
+
+@pytest.mark.parametrize("asked", [{"how": "term"}, {"how": "order", "times": 3}])
+def test_force_for_which_no_second_signal_asked_fails_a_stop(result: Any, write: Any, asked: dict[str, Any]) -> None:
+    """Whoever says that it was hurried by one signal, or by orders, however many, has done wrong."""
+    parts = {"h1": {"code": -9, "forced": "killed", "hurried": True, "ready": True, "after": 0.1}}
+    found = result(CHECK, write.step(1, "stop", code=0, parts=parts, **asked), section="each")
+
+    assert found.outcome is Outcome.FAIL
+    assert found.evidence[0].text.endswith(": h1 had to be killed after 0.1 s, hurried without a second signal")
 
 
 def test_a_process_whose_end_nobody_saw_leaves_it_unknown(result: Any, write: Any) -> None:
