@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from harness.leaks import guarded
 
@@ -32,6 +32,9 @@ _LEAVES = {
 """Modules whose tests cannot but leave something, and why."""
 
 
+# That a busy machine draws slowly is no fault of a test.
+settings.register_profile("patient", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 settings.register_profile("quick", max_examples=settings().max_examples // 4)
 """For the quick suite: a search that has to be longer is made by all others."""
 settings.register_profile("long", max_examples=4 * settings().max_examples)

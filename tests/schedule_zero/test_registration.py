@@ -102,6 +102,43 @@ def test_handler_registers_reports_and_leaves(
     assert registry.get("h1").status is HandlerStatus.DISCONNECTED
 
 
+def test_a_handler_that_stops_says_so_before_its_calls_have_ended(
+    server: RegistrationServer, registry: RegistryManager, until: Any
+) -> None:
+    """Else the server would go on sending it work, for as long as the longest call takes."""
+    begun, gate = threading.Event(), threading.Event()
+
+    class Slow(BaseHandler):
+        def slow(self) -> str:
+            begun.set()
+            assert gate.wait(20)
+            return "done"
+
+    answers: list[Any] = []
+    handler = Slow("h1", 0, server.address, timing=FAST)
+    handler.start()
+    until(lambda: handler.is_registered, what="the registration")
+    call = threading.Thread(target=lambda: answers.append(ask(handler.address)))
+    call.start()
+    assert begun.wait(10)
+    stop = threading.Thread(target=handler.stop, args=(20.0,))
+    stop.start()
+    try:
+        until(lambda: registry.get("h1").status is HandlerStatus.DISCONNECTED, what="the farewell")
+        assert answers == []
+    finally:
+        gate.set()
+        stop.join(20)
+        call.join(20)
+    assert answers == ["done"]
+
+
+def ask(address: str) -> Any:
+    """What the method `slow` of the handler at that address returns."""
+    with ZMQClient(address, timeout=20_000) as client:
+        return client.call("slow", {})
+
+
 def test_handler_started_before_the_server(registry: RegistryManager, until: Any) -> None:
     """A handler that finds no server keeps trying, and is registered soon after the server is there."""
     placeholder = ServerThread(registry)
@@ -230,7 +267,12 @@ def test_answers(client: ZMQClient, server: RegistrationServer) -> None:
     [
         ("register", {}, "bad_params", "missing required field `handler_id`"),
         ("register", {"handler_id": "", "address": "tcp://h:1"}, "bad_params", "length >= 1"),
-        ("register", {"handler_id": "h", "address": "http://h:1"}, "bad_params", ": Expected an address such as tcp://192"),
+        (
+            "register",
+            {"handler_id": "h", "address": "http://h:1"},
+            "bad_params",
+            ": Expected an address such as tcp://192",
+        ),
         ("register", {"handler_id": "h\n1", "address": "tcp://h:1"}, "bad_params", "none of them a control"),
         ("report_status", {"handler_id": "h\x00"}, "bad_params", "Expected a text of 1 to 200 characters, none of"),
         ("unregister", {"handler_id": "h\x7f"}, "bad_params", "unregister: Expected a text of 1 to 200 char"),
@@ -250,9 +292,7 @@ def test_refusals(client: ZMQClient, method: str, params: dict[str, Any], code: 
     assert "regex" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "frames", [[b"", b"\xff"], [b"no delimiter"], [b"", b"a", b"b"], [b"", b'{"method": []}']]
-)
+@pytest.mark.parametrize("frames", [[b"", b"\xff"], [b"no delimiter"], [b"", b"a", b"b"], [b"", b'{"method": []}']])
 def test_malformed_requests_are_answered_and_survived(
     client: ZMQClient, server: RegistrationServer, frames: list[bytes]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -163,6 +164,22 @@ def test_a_damaged_backup_is_not_restored(tmp_path: Path, damage: str) -> None:
     with pytest.raises(StoreCorrupt, match=r"backup\.db"):
         restore_backup(backup, target)
     assert keys(target) == ["now"]
+
+
+def test_an_index_that_lacks_a_row_is_found(tmp_path: Path) -> None:
+    """Every page can be read and every row be counted; only a check from end to end sees it."""
+    backup = made(tmp_path, "backup.db", "then")
+    index = "FROM sqlite_master WHERE name = 'idempotency_age'"
+    with contextlib.closing(sqlite3.connect(backup, isolation_level=None)) as connection:
+        kept = connection.execute(f"SELECT * {index}").fetchone()
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(f"DELETE {index}")
+    with contextlib.closing(sqlite3.connect(backup, isolation_level=None)) as connection:
+        connection.execute(_PAIR, ("unindexed",))
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", kept)
+    with pytest.raises(StoreCorrupt, match=r"is damaged: row 2 missing from index idempotency_age"):
+        inspect_store(backup)
 
 
 def test_a_damaged_store_can_be_replaced(tmp_path: Path) -> None:

@@ -123,14 +123,14 @@ def test_one_seed_is_one_order_also_under_xdist(project: Project) -> None:
 @pytest.mark.parametrize("method", ["signal", "thread"])
 def test_a_time_out_shows_what_simulated_threads_wait_for(project: Project, method: str) -> None:
     """By either method of pytest-timeout: each thread with its process and what it waits for."""
-    result = project({"test_stuck.py": STUCK}, "-q", "--timeout=2", f"--timeout-method={method}")
+    result = project({"test_stuck.py": STUCK}, "-q", "--timeout=4", f"--timeout-method={method}")
 
     assert result.ret != 0
     said = "\n".join((*result.outlines, *result.errlines))
     assert "process harness" in said
     assert "idler: waits for" in said
     if method == "signal":
-        assert "Timeout (>2.0s) from pytest-timeout" in said
+        assert "Timeout (>4.0s) from pytest-timeout" in said
         assert "seed " in said
 
 

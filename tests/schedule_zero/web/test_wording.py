@@ -101,7 +101,7 @@ def test_the_strip_has_the_latest_at_the_right() -> None:
 
 
 def test_the_timeline_has_a_lane_for_each_handler() -> None:
-    """Bars stand where they ran, and are wide enough to be seen however short; many handlers are cut off, and it says so."""
+    """Bars stand where they ran, and can be seen however short; many handlers are cut off, and it says so."""
     drawn = timeline([executed(10, "b"), executed(6, "a", seconds=5.0)])
     assert drawn is not None
     assert (drawn.begin, drawn.seconds) == (NOON + timedelta(seconds=1), 9.0)
