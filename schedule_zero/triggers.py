@@ -29,6 +29,8 @@ _FIELDS = {
     "cron": (*_CRON, "crontab", "start_time", "end_time", "timezone"),
     "calendar": (*_CALENDAR, "start_date", "end_date", "timezone"),
 }
+#: Files that lie beside the zones of the database on some machines: the machine's own zone, variants of the others.
+_OF_THE_MACHINE = ("localtime", "posixrules", "posix/", "right/")
 #: A calendar date that does not exist in any year must not be searched for ever.
 _MOST_CALENDAR_UNITS = 10_000
 
@@ -92,7 +94,8 @@ def _date(name: str, value: Any) -> date:
 
 def _zone(name: str, value: Any) -> ZoneInfo:
     try:
-        return ZoneInfo(value)
+        # Not even looked at: on most machines there is such a file.
+        return ZoneInfo("" if str(value).startswith(_OF_THE_MACHINE) else value)
     except (KeyError, ValueError, TypeError, OSError):
         _refuse(name, "expected a time zone of the IANA database such as Europe/Berlin", value)
 

@@ -3,8 +3,8 @@
 Request: `{"method": str, "params": object, "request_id": str, "patience": int}`; all but the first may be missing or
 null. Reply: `{"success": true, "result": any, "request_id": str}` or `{"success": false, "error": str, "code": str,
 "request_id": str}`, and `incarnation` where a handler of ours ran the call. What JSON lacks (NaN, bytes, keys that are
-not text) is refused in parameters and in what a method returns, see `require_json`. Unknown fields of a request are
-ignored, those of a reply are kept in `Reply.extra`.
+not text) is refused in parameters and in what a method returns, and so is what is nested too deeply, see
+`require_json`. Unknown fields of a request are ignored, those of a reply are kept in `Reply.extra`.
 
 Example:
     >>> decode_request(encode_request("echo", {"n": 1}, "r-1"))
@@ -25,7 +25,7 @@ MAX_BYTES: Final = 8 * 1024 * 1024
 """The largest message, in bytes, that is sent or accepted."""
 
 MAX_DEPTH: Final = 64
-"""How deeply objects and arrays may be nested in a message that is accepted."""
+"""How deeply objects and arrays may be nested in parameters or a result; what is deeper is not sent, nor accepted."""
 
 
 MAX_ID: Final = 200
@@ -44,7 +44,7 @@ class ErrorCode(enum.StrEnum):
     CALL_FAILED = "call_failed"
     """The method raised; `error` holds the exception's type, then its message."""
     BAD_RESULT = "bad_result"
-    """The method ran, and what it returned is not JSON or too large."""
+    """The method ran, and what it returned is not JSON, too large or nested too deeply."""
     UNAVAILABLE = "unavailable"
     """Stopping, full, or busy for as long as the caller waits; the call did not run."""
     ID_REUSED = "request_id_reused"
@@ -112,8 +112,8 @@ def encode_request(
     """The bytes of a request.
 
     Raises:
-        ProtocolError: the parameters hold something that JSON cannot, or are larger than `limit` bytes, or the
-            request id is too long.
+        ProtocolError: the parameters hold something that JSON cannot, are larger than `limit` bytes or nested deeper
+            than `MAX_DEPTH`, or the request id is too long.
     """
     if request_id is not None and len(request_id) > MAX_ID:
         raise ProtocolError(f"a request id has at most {MAX_ID} characters, found {len(request_id)}")
@@ -207,7 +207,7 @@ def failure(error: str, code: ErrorCode, request_id: str | None = None) -> Reply
 
 def require_json(value: Any, what: str) -> None:
     """Raise `ProtocolError` if a value is made of anything else than JSON has: dicts with text as keys, lists (and
-    tuples), text, finite numbers, booleans, None.
+    tuples), text, finite numbers, booleans, None, or is nested deeper than is accepted on the other side.
 
     The encoder would take more, and the other side would get something else: null for NaN, base64 for bytes.
 
@@ -217,8 +217,13 @@ def require_json(value: Any, what: str) -> None:
     schedule_zero.errors.ProtocolError: result holds nan, which JSON cannot say
     """
     level = [value]
+    depth = 1
     while level:
         below: list[Any] = []
+        # Only where it is that deep: nothing is spent on what is flat.
+        if depth > MAX_DEPTH and any(isinstance(item, (dict, list, tuple)) for item in level):
+            raise ProtocolError(f"{what} is nested deeper than {MAX_DEPTH} levels")
+        depth += 1
         for item in level:
             if isinstance(item, dict):
                 for key in item:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import threading
 import time
@@ -40,7 +41,9 @@ class Mixed(BaseHandler):
         return n
 
     def give(self, what: str) -> Any:
-        """Something that is not what JSON has."""
+        """Something that is not what JSON has, or that is too deep for a message."""
+        if what == "deep":
+            return json.loads("[" * 65 + "]" * 65)
         return {"nan": [float("nan")], "set": {"s": {1}}, "bytes": b"abc", "key": {1: 2}, "tuple": ((1, "a"), None)}[
             what
         ]
@@ -204,6 +207,13 @@ def test_a_result_that_json_cannot_say_is_bad(mixed: Mixed, what: str) -> None:
         call(mixed, "give", what=what)
     assert caught.value.code == "bad_result"
     assert call(mixed, "give", what="tuple") == [[1, "a"], None]
+
+
+def test_a_result_that_is_nested_too_deeply_is_bad(mixed: Mixed) -> None:
+    """The method ran: that must not look as if the handler could not be reached, for which it would be run again."""
+    with pytest.raises(RemoteError, match="give ran, but its result is nested deeper than 64 levels") as caught:
+        call(mixed, "give", what="deep")
+    assert caught.value.code == "bad_result"
 
 
 def test_a_failure_whose_text_no_message_can_hold_is_told(mixed: Mixed, caplog: pytest.LogCaptureFixture) -> None:

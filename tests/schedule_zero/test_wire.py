@@ -145,6 +145,24 @@ def test_what_the_encoder_would_change_is_refused_in_parameters(value: Any, says
     assert str(caught.value) == says
 
 
+@pytest.mark.parametrize("innermost", [[], {}, ()])
+def test_what_the_other_side_would_refuse_for_its_depth_is_not_sent(innermost: Any) -> None:
+    """64 levels arrive, of parameters and of a result; 65 are refused here, where it can be told whose fault it is."""
+    allowed: Any = innermost
+    for _ in range(63):
+        allowed = [allowed]
+
+    wire.require_json(allowed, "result")
+    assert wire.decode_reply(wire.encode_reply(Reply(True, allowed))).success
+    with pytest.raises(ProtocolError, match="result is nested deeper than 64 levels"):
+        wire.require_json([allowed], "result")
+    with pytest.raises(ProtocolError, match="message is nested deeper than 64 levels"):
+        wire.decode_reply(wire.encode_reply(Reply(True, [allowed])))
+    assert wire.decode_request(wire.encode_request("m", {"value": allowed[0]})).method == "m"
+    with pytest.raises(ProtocolError, match="params is nested deeper than 64 levels"):
+        wire.encode_request("m", {"value": allowed})
+
+
 def test_parameters_that_hold_themselves_are_refused() -> None:
     """They have no end, and are not looked for one."""
     value: list[Any] = []

@@ -125,6 +125,21 @@ def test_texts_that_are_none_are_told_in_words(api: Any, raw: bytes, detail: str
     assert (answer.status, answer.body["detail"]) == (400, detail)
 
 
+@pytest.mark.parametrize(
+    ("raw", "fields"),
+    [
+        (b'{"handler_id": "h", "job_method": "echo", "job_params": {"n": {"m": [1%b]}}}', ["job_params"]),
+        (b'{"handler_id": "h", "job_method": "echo", "job_params": {}, "timeout": 1%b}', ["timeout"]),
+        (b"[1%b]", []),
+    ],
+)
+def test_a_number_that_cannot_be_read_is_told_by_field(api: Any, raw: bytes, fields: list[str]) -> None:
+    """A whole number of 5,001 digits: Python reads 4,300."""
+    answer = api.ask("POST", "/api/run_now", raw=raw % (b"0" * 5000))
+    assert (answer.status, answer.body["detail"].rpartition(": ")[2]) == (422, "Integer value out of range")
+    assert [error["field"] for error in answer.body.get("errors", [])] == fields
+
+
 def test_a_control_character_in_an_id_is_told_in_words(api: Any) -> None:
     """Field and detail name the place and the reason, and show no regular expression."""
     answer = api.ask("POST", "/api/run_now", {"handler_id": "h\n", "job_method": "echo"})
