@@ -162,6 +162,12 @@ class Connecter:
         self.session.connection = None
         self.session.release_pipe()
 
+    def cannot_read(self) -> None:
+        """The peer's READY is longer than this side takes: stay away. What is unsent lingers (libzmq 4.3.5)."""
+        self._connection = None
+        self._stopped = True
+        self.session.connection = None
+
     def _again(self) -> None:
         if self._given_up():
             return

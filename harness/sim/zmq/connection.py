@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import zmq
 
 from harness.sim.process import ProcessState
+from harness.sim.zmq.pipe import Pipe
 from harness.sim.zmq.session import Session, new_pipe
 from harness.sim.zmq.wire import Wire
 
@@ -68,11 +69,9 @@ class Connection:
             self.connecter.refused_for_good()
             return
         client, server = self.client, self.server
-        if self._too_long(client, server) or self._too_long(server, client):
-            self._tell_lost(server)
-            self._tell_lost(client)
-            self._end()
-            self.connecter.lost()
+        leaving = [session for session in (server, client) if self._too_long(self.other(session), session)]
+        if leaving:
+            self._leave(leaving)
             return
         self.ready = True
         self._introduce()
@@ -80,6 +79,31 @@ class Connection:
         client.core.monitor.tell(zmq.Event.HANDSHAKE_SUCCEEDED, 0, client.endpoint)
         server.connected(self)
         self._tell_client()
+
+    def _leave(self, leaving: list[Session]) -> None:
+        """These find the READY of the other too long, and end the connection.
+
+        Who stays has read theirs: its handshake has succeeded, and what it sends until it learns of the end is lost
+        (libzmq 4.3.5).
+        """
+        for session in leaving:
+            self._tell_lost(session)
+        if len(leaving) == 2:
+            self._end()
+            self.connecter.cannot_read()
+            return
+        [gone] = leaving
+        stays = self.other(gone)
+        self.ready = True
+        if stays is self.client:
+            self._introduce_client()
+        else:
+            self.server.core.attach(self._introduce_server())
+        stays.core.monitor.tell(zmq.Event.HANDSHAKE_SUCCEEDED, 0, stays.endpoint)
+        stays.connected(self)
+        self.close(gone)
+        if gone is self.client:
+            self.connecter.cannot_read()
 
     def _tell_client(self) -> None:
         """The accepting side came first, and may have ended it again."""
@@ -89,9 +113,19 @@ class Connection:
             self.client.connected(self)
 
     def _introduce(self) -> None:
+        pipe = self._introduce_server()
+        self._introduce_client()
+        self.server.core.attach(pipe)
+
+    def _introduce_server(self) -> Pipe:
+        """The pipe of the accepting side, which is still to be attached: it comes after the other's."""
+        server = self.server
+        server.pipe = pipe = new_pipe(server.core, server, local=False)
+        _identify(server, self.client)
+        return pipe
+
+    def _introduce_client(self) -> None:
         client, server = self.client, self.server
-        server.pipe = new_pipe(server.core, server, local=False)
-        _identify(server, client)
         pipe = client.pipe
         if pipe is None:
             client.pipe = pipe = new_pipe(client.core, client, local=True)
@@ -100,7 +134,6 @@ class Connection:
         else:
             _identify(client, server)
             client.core.identified(pipe)
-        server.core.attach(server.pipe)
 
     def _fits(self) -> bool:
         return self.server.core.type_name in PARTNERS[self.client.core.type_name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -33,6 +34,55 @@ def test_both_sides_of_a_connection(world: Any) -> None:
     req.connect(rep.last_endpoint.decode())
     assert told(at_req) == ["CONNECT_DELAYED", "CONNECTED", "HANDSHAKE_SUCCEEDED"]
     assert told(at_rep) == ["LISTENING", "ACCEPTED", "HANDSHAKE_SUCCEEDED"]
+
+
+@pytest.mark.parametrize(
+    ("server", "client", "at_server", "at_client"),
+    [
+        (10, -1, ["DISCONNECTED", "ACCEPTED"], ["HANDSHAKE_SUCCEEDED", "DISCONNECTED", "CONNECT_RETRIED"]),
+        (-1, 10, ["HANDSHAKE_SUCCEEDED", "DISCONNECTED"], ["DISCONNECTED"]),
+        (10, 10, ["DISCONNECTED"], ["DISCONNECTED"]),
+    ],
+    ids=["server", "client", "both"],
+)
+def test_a_limit_below_the_handshake(
+    world: Any, server: int, client: int, at_server: list[str], at_client: list[str]
+) -> None:
+    """MAXMSGSIZE counts for READY: who cannot take it leaves, a connecting side for good; the other's handshake has
+    succeeded, and what it sent is lost."""
+    pull, at_pull = monitored(world, zmq.PULL, maxmsgsize=server)
+    pull.bind("tcp://127.0.0.1:*")
+    push, at_push = monitored(world, zmq.PUSH, maxmsgsize=client)
+    push.connect(pull.last_endpoint.decode())
+    push.send(b"lost")
+    world.settle(0.2)
+    for_good = client == 10
+    for monitor, begin, expected in (
+        (at_pull, ["LISTENING", "ACCEPTED"], at_server),
+        (at_push, ["CONNECT_DELAYED", "CONNECTED"], at_client),
+    ):
+        wanted = [*begin, *expected]
+        assert told(monitor, 80, 40 if for_good else len(wanted)) == wanted
+    assert not pull.poll(0)
+
+
+def test_what_was_sent_to_who_cannot_read_ready_is_gone(world: Any) -> None:
+    """Nothing of it lingers: a context ends although its message never arrived."""
+    context = world.new_context()
+    pull = world.socket(zmq.PULL, maxmsgsize=10)
+    pull.bind("tcp://127.0.0.1:*")
+    push = world.socket(zmq.PUSH, context)
+    push.linger = 5_000
+    push.connect(pull.last_endpoint.decode())
+    monitor = push.get_monitor_socket(int(zmq.EVENT_DISCONNECTED))
+    push.send(b"lost")
+    assert monitor.poll(5_000)
+    push.disable_monitor()
+    monitor.close(0)
+    begin = time.monotonic()
+    push.close()
+    context.term()
+    assert time.monotonic() - begin < 2
 
 
 def test_values_and_endpoints(world: Any) -> None:
