@@ -29,10 +29,10 @@ class Lock:
     deviate. It knows no kernel, which it would keep alive: the threads that wait for it do.
     """
 
-    __slots__ = ("__weakref__", "_acquire", "_owner", "_release", "_waiters", "locked")
+    __slots__ = ("__weakref__", "_acquire", "_held", "_owner", "_release", "_waiters")
 
-    locked: Callable[[], bool]
     _acquire: Callable[..., bool]
+    _held: Callable[[], bool]
     _release: Callable[[], None]
     _owner: SimThread | None
     _waiters: deque[Waiter]
@@ -50,7 +50,7 @@ class Lock:
         real = _real_lock()
         self._acquire = real.acquire
         self._release = real.release
-        self.locked = real.locked
+        self._held = real.locked
         self._owner = None
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
@@ -91,9 +91,16 @@ class Lock:
     def __exit__(self, *exc: object) -> None:
         self.release()
 
+    def locked(self) -> bool:
+        """Somebody holds it."""
+        held = self._held()
+        if held:
+            not_yet()
+        return held
+
     def _is_owned(self) -> bool:
         """For `threading.Condition`, which would ask by trying to acquire it: here that is no question of who polls."""
-        return self.locked()
+        return self._held()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("cannot pickle '_thread.lock' object")
@@ -103,7 +110,7 @@ class Lock:
 
     def __repr__(self) -> str:
         # As the real one, without its address, which differs from run to run.
-        return f"<{'locked' if self.locked() else 'unlocked'} _thread.lock object>"
+        return f"<{'locked' if self._held() else 'unlocked'} _thread.lock object>"
 
 
 class RLock:
@@ -178,6 +185,12 @@ class RLock:
 
     def locked(self) -> bool:
         """Somebody holds it."""
+        held = self._held()
+        if held:
+            not_yet()
+        return held
+
+    def _held(self) -> bool:
         return self._count > 0 or self._owner is not None
 
     # What threading.Condition asks of its lock:
@@ -207,7 +220,7 @@ class RLock:
     def __repr__(self) -> str:
         # As the real one, without its address and the number of its owner, which differ from run to run.
         owner = self._owner.label if self._owner is not None else 0
-        state = "locked" if self.locked() else "unlocked"
+        state = "locked" if self._held() else "unlocked"
         return f"<{state} _thread.RLock object owner={owner} count={self._count}>"
 
 

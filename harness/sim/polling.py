@@ -62,8 +62,13 @@ def not_yet() -> None:
 
 
 def turned(kernel: Scheduler, me: SimThread, armed: Armed | None) -> bool:
-    """One turn more of a thread that waits for nothing, far too many at one instant; whether it was let wait."""
-    if me.turns % POLLS or not _hope(kernel, me, armed):
+    """One turn more of a thread that waits for nothing; whether it was let wait, far too many being of one instant."""
+    if me.instant != kernel.now:
+        me.instant = kernel.now
+        me.turns = me.paid = 0
+        return False
+    me.turns += 1
+    if me.turns <= SPINS or me.turns % POLLS or not _hope(kernel, me, armed):
         return False
     me.paid += 1
     _pay(kernel, me, me.paid, DEAREST_TURNS)
@@ -86,12 +91,19 @@ def _hope(kernel: Scheduler, me: SimThread, armed: Armed | None) -> bool:
     """Somebody else can go on who does not poll, or something is due later but the next look of who polls."""
     now = kernel.now
     for thread in kernel.ready:
-        if thread is not me and not thread.paying and not (thread.instant == now and thread.turns > SPINS):
+        if thread is not me and not _polls(thread, now):
             return True
-    for _, number, who in kernel.timers.heap:
-        if who.deadline == number and not (isinstance(who, SimThread) and who.paying):
+    for when, number, who in kernel.timers.heap:
+        if who.deadline != number:
+            continue
+        if not isinstance(who, SimThread) or not (who.paying if when > now else _polls(who, now)):
             return True
     return armed is not None and _waits_on(me, armed())
+
+
+def _polls(thread: SimThread, now: int) -> bool:
+    """It runs at this instant for nothing but its next look."""
+    return thread.paying or (thread.instant == now and thread.turns > SPINS)
 
 
 def _waits_on(me: SimThread, armed: Sequence[Any]) -> bool:

@@ -9,7 +9,7 @@ from heapq import heappop
 from typing import TYPE_CHECKING
 
 from harness.sim.errors import SimError, ThreadFailed
-from harness.sim.polling import SPINS, Armed, turned
+from harness.sim.polling import Armed, turned
 from harness.sim.reports import deadlock, livelock, stuck
 from harness.sim.tape import Tape
 from harness.sim.thread import Reason, SimThread
@@ -86,7 +86,8 @@ class Scheduler:
 
         A `wake` counts only while the thread is parked; one before is forgotten. As nothing is preempted, whoever looks
         at a condition and then parks misses no wake. Wake-ups may be spurious (a signal's handler that waited
-        itself): look at the condition again, or use `WaitQueue`, which does.
+        itself): look at the condition again, or use `WaitQueue`, which does. A time-out of 0 gives others their turn;
+        who does nothing else at one instant polls, and is let wait, see `polling`: look again when it timed out, too.
 
         :param reason: what is waited for, for reports.
         """
@@ -110,6 +111,9 @@ class Scheduler:
             if me.deadline:
                 me.deadline = 0
                 self.timers.stale()
+        if timeout == 0 and not me.woken:
+            turned(self, me, None)  # others may have brought meanwhile what it looks for: it is told so by a flag
+            return False
         return me.woken
 
     def wake(self, thread: SimThread) -> bool:
@@ -145,13 +149,8 @@ class Scheduler:
         me = self.current or self.running()
         if me.alarm:
             self._alarm(me)
-        if me.instant == self.now:
-            me.turns += 1
-            if me.turns > SPINS and turned(self, me, armed):
-                return
-        else:
-            me.instant = self.now
-            me.turns = me.paid = 0
+        if turned(self, me, armed):
+            return
         heap = self._heap
         if (
             not self.ready

@@ -32,6 +32,7 @@ def install(patcher: Patcher) -> None:
     patcher.set(queue.Queue, "put", _putting(queue.Queue.put))
     patcher.set(threading.Semaphore, "acquire", _acquiring(threading.Semaphore.acquire))
     patcher.set(threading.Semaphore, "__enter__", threading.Semaphore.acquire)
+    patcher.set(threading, "enumerate", _looking(threading.enumerate))  # which `active_count` asks
 
 
 def _asking(real: Callable[[Any], bool], patient: bool) -> Callable[[Any], bool]:
@@ -43,6 +44,17 @@ def _asking(real: Callable[[Any], bool], patient: bool) -> Callable[[Any], bool]
         return answer
 
     return ask
+
+
+def _looking(real: Callable[[], list[threading.Thread]]) -> Callable[[], list[threading.Thread]]:
+    """Who looks again waits for one to begin, or to end: any answer may mean "not yet"."""
+
+    def enumerate_threads() -> list[threading.Thread]:
+        answer = real()
+        not_yet()
+        return answer
+
+    return enumerate_threads
 
 
 def _counting(real: Callable[[Any], int]) -> Callable[[Any], int]:
@@ -59,12 +71,10 @@ def _counting(real: Callable[[Any], int]) -> Callable[[Any], int]:
 def _getting(real: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(real)
     def get(self: Any, block: bool = True, timeout: float | None = None) -> Any:
-        if block:
-            return real(self, True, timeout)
         try:
-            return real(self, False)
+            return real(self, block, timeout)
         except queue.Empty:
-            not_yet()
+            not_yet()  # a time-out of 0 is no wait either; after a real one this is the first question of a turn
             raise
 
     return get
@@ -73,10 +83,8 @@ def _getting(real: Callable[..., Any]) -> Callable[..., Any]:
 def _putting(real: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(real)
     def put(self: Any, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        if block:
-            return real(self, item, True, timeout)
         try:
-            return real(self, item, False)
+            return real(self, item, block, timeout)
         except queue.Full:
             not_yet()
             raise

@@ -100,6 +100,7 @@ class PsProcess(metaclass=_Kind):
 
     def status(self) -> str:
         """``running`` for the process that asks, else ``sleeping``, ``stopped`` or ``zombie``."""
+        not_yet()  # any answer may mean that; first, so that the answer is of now
         process = self._there()
         if process.state is ProcessState.ZOMBIE:
             return psutil.STATUS_ZOMBIE

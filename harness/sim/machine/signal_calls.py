@@ -123,6 +123,7 @@ class SignalCalls:
                 return found
             left = None if deadline is None else deadline - kernel.now
             if left is not None and left <= 0:
+                not_yet()
                 return None
             table.arrived.wait(left)
 

@@ -16,6 +16,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from harness.sim.polling import not_yet
 from harness.sim.timers import us
 
 if TYPE_CHECKING:
@@ -66,19 +67,27 @@ class Session:
         """Run one statement, with waits for locks and with the disk's faults."""
         self.require_thread()
         self.machine.state()
-        with self.turn:
-            if not self.hurried:
-                self.hurry(connection)
-            self.machine.disk.before_statement(self.path, connection, bool(_WRITING.match(sql)))
-            answer = self._try(connection, sql, call)
-            inside = connection.in_transaction
-            if not inside:
-                if self.machine.disk.durable and (self.holds_lock or _WRITING.match(sql)):
-                    self.machine.disk.committed(self.path, connection, self.level)
-                self.holds_lock = False
-            elif not _BEGINNING.match(sql):
-                self.holds_lock = True
-            return answer
+        try:
+            with self.turn:
+                return self._perform(connection, sql, call)
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                not_yet()  # with a time-out of 0 nothing was waited for: who tries again and again polls
+            raise
+
+    def _perform(self, connection: sqlite3.Connection, sql: str, call: Callable[[], Any]) -> Any:
+        if not self.hurried:
+            self.hurry(connection)
+        self.machine.disk.before_statement(self.path, connection, bool(_WRITING.match(sql)))
+        answer = self._try(connection, sql, call)
+        inside = connection.in_transaction
+        if not inside:
+            if self.machine.disk.durable and (self.holds_lock or _WRITING.match(sql)):
+                self.machine.disk.committed(self.path, connection, self.level)
+            self.holds_lock = False
+        elif not _BEGINNING.match(sql):
+            self.holds_lock = True
+        return answer
 
     def _try(self, connection: sqlite3.Connection, sql: str, call: Callable[[], Any]) -> Any:
         waited, tries = 0, 0

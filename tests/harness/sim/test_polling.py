@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import os
 import queue
+import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,7 +16,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import psutil
 import pytest
 
 from harness.sim import Livelock, World, check_determinism
@@ -148,6 +153,134 @@ def _loop_and_thread() -> None:
     asyncio.run(main())
 
 
+def _thread() -> threading.Thread:
+    thread = threading.Thread(target=time.sleep, args=(LATER,))
+    thread.start()
+    return thread
+
+
+def _join_0() -> None:
+    thread = _thread()
+    while thread.is_alive():
+        thread.join(0)
+
+
+def _join_negative() -> None:
+    thread = _thread()
+    while thread.is_alive():
+        thread.join(timeout=-1)
+
+
+def _lock_0() -> None:
+    lock = threading.Lock()
+    lock.acquire()
+    _after(lock.release)
+    while not lock.acquire(timeout=0):
+        pass
+
+
+def _rlock_0() -> None:
+    lock, held = threading.RLock(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            held.set()
+            time.sleep(LATER)
+
+    begun = time.monotonic()
+    threading.Thread(target=hold).start()
+    held.wait()
+    while not lock.acquire(timeout=0):
+        pass
+    assert time.monotonic() >= begun + LATER
+
+
+def _simple_queue_0() -> None:
+    items = queue.SimpleQueue[int]()
+    _after(lambda: items.put(1))
+    while True:
+        with contextlib.suppress(queue.Empty):
+            items.get(timeout=0)
+            break
+
+
+def _queue_get_0() -> None:
+    items = queue.Queue[int]()
+    _after(lambda: items.put(1))
+    while True:
+        with contextlib.suppress(queue.Empty):
+            items.get(timeout=0)
+            break
+
+
+def _queue_put_0() -> None:
+    items = queue.Queue[int](1)
+    items.put(1)
+    _after(items.get)
+    while True:
+        with contextlib.suppress(queue.Full):
+            items.put(2, timeout=0)
+            break
+
+
+def _sigtimedwait_0() -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    try:
+        timer = threading.Timer(LATER, os.kill, (os.getpid(), signal.SIGUSR1))
+        timer.start()
+        while not signal.sigtimedwait([signal.SIGUSR1], 0):
+            pass
+        timer.join()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _locked() -> None:
+    lock = threading.Lock()
+    lock.acquire()
+    _after(lock.release)
+    while lock.locked():
+        pass
+
+
+def _active_count() -> None:
+    before = threading.active_count()
+    _thread()
+    while threading.active_count() > before:
+        pass
+
+
+def _enumerate() -> None:
+    thread = _thread()
+    while thread in threading.enumerate():
+        pass
+
+
+def _status() -> None:
+    with _child() as child:
+        process = psutil.Process(child.pid)
+        while process.status() != psutil.STATUS_ZOMBIE:
+            pass
+
+
+def _busy() -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.db"
+        holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        holder.execute("CREATE TABLE t (a)")
+        holder.execute("BEGIN EXCLUSIVE")
+        _after(holder.commit)
+        writer = sqlite3.connect(path, timeout=0, isolation_level=None)
+        while True:
+            try:
+                writer.execute("INSERT INTO t VALUES (1)")
+                break
+            except sqlite3.OperationalError as error:
+                assert error.sqlite_errorcode == sqlite3.SQLITE_BUSY  # noqa: PT017 - the loop goes on with it
+        writer.close()
+        holder.close()
+
+
 LOOPS = [
     _poll_a_child,
     _waitpid,
@@ -164,6 +297,19 @@ LOOPS = [
     _give_way,
     _loop_alone,
     _loop_and_thread,
+    _join_0,
+    _join_negative,
+    _lock_0,
+    _rlock_0,
+    _simple_queue_0,
+    _queue_get_0,
+    _queue_put_0,
+    _sigtimedwait_0,
+    _locked,
+    _active_count,
+    _enumerate,
+    _status,
+    _busy,
 ]
 
 
@@ -177,16 +323,52 @@ def test_a_loop_that_polls_ends_when_it_does_in_reality(poll: Callable[[], None]
         took = time.monotonic() - begun
 
     times = 2 if poll is _get_nowait else 1
-    start_up = 0.2 if poll in (_poll_a_child, _waitpid, _kill_0) else 0
+    start_up = 0.2 if poll in (_poll_a_child, _waitpid, _kill_0, _status) else 0
     assert times * LATER <= took
     if inside:
         assert took < times * LATER + start_up + 0.1
 
 
-@pytest.mark.parametrize("poll", [_poll_a_child, _get_nowait, _loop_alone], ids=["child", "queue", "loop"])
+@pytest.mark.parametrize(
+    "poll", [_poll_a_child, _get_nowait, _loop_alone, _join_0, _busy], ids=["child", "queue", "loop", "join", "busy"]
+)
 def test_polling_has_one_history(poll: Callable[[], None]) -> None:
     """What is paid is counted in calls and turns: the same every time."""
     check_determinism(poll, seed=3)
+
+
+def _question(event: threading.Event) -> None:
+    event.is_set()
+
+
+def _a_turn(event: threading.Event) -> None:
+    del event
+    time.sleep(0)
+
+
+def _a_wait_for_nothing(event: threading.Event) -> None:
+    del event
+    with contextlib.suppress(queue.Empty):
+        queue.SimpleQueue[int]().get(timeout=0)
+
+
+@pytest.mark.parametrize(
+    ("look", "dearest"),
+    [(_question, 0.001), (_a_turn, 0.01), (_a_wait_for_nothing, 0.01)],
+    ids=["question", "turn", "time-out of 0"],
+)
+def test_who_polls_for_long_is_not_late(look: Callable[[threading.Event], None], dearest: float) -> None:
+    """What is paid grows to 1 ms a question, to 10 ms for a hundred turns, and no further: nobody looks too late."""
+    with World(seed=1):
+        event = threading.Event()
+        threading.Timer(5, event.set).start()
+        gaps = set()
+        while not event._flag:  # type: ignore[attr-defined] # `is_set` would be a question of its own
+            before = time.monotonic_ns()
+            look(event)
+            gaps.add((time.monotonic_ns() - before) / 1e9)
+
+    assert max(gaps) == dearest
 
 
 def test_a_thousand_questions_are_free() -> None:
@@ -225,6 +407,25 @@ def test_who_polls_for_what_nobody_can_bring_is_told(threads: int) -> None:
         for number in range(1, threads):
             threading.Thread(target=poll, name=f"poll-{number}").start()
         with pytest.raises(Livelock, match=r"20000 questions of harness/.* were answered with 'not yet'"):
+            poll()
+
+        assert world.elapsed < 1
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_waits_of_no_time_that_nothing_can_end_are_told(threads: int) -> None:
+    """Others that wait with a time-out of 0 as well are no hope, although that time-out is due."""
+    with World(livelock=50_000 * threads) as world:
+        lock = threading.Lock()
+        lock.acquire()
+
+        def poll() -> None:
+            while not lock.acquire(timeout=0):
+                pass
+
+        for _ in range(1, threads):
+            threading.Thread(target=poll).start()
+        with pytest.raises(Livelock, match="steps were made without time passing"):
             poll()
 
         assert world.elapsed < 1
