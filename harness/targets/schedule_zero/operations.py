@@ -112,7 +112,8 @@ class Operations:
         grace = parsed.misfire_grace if parsed.misfire_grace is not None else self._grace
         return {
             "id": parsed.id or f"s{self._count}",
-            "trigger": specs.trigger(parsed, wall() - specs.micros(parsed.since)),
+            # What clocks skip is owed: unlike APScheduler it is documented to be made up for.
+            "trigger": {**specs.trigger(parsed, wall() - specs.micros(parsed.since)), "makes_up": True},
             "coalesce": parsed.coalesce,
             "misfire_grace": None if grace is None else specs.micros(grace),
             "jitter": specs.micros(parsed.jitter),
