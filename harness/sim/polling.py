@@ -91,19 +91,12 @@ def _hope(kernel: Scheduler, me: SimThread, armed: Armed | None) -> bool:
     """Somebody else can go on who does not poll, or something is due later but the next look of who polls."""
     now = kernel.now
     for thread in kernel.ready:
-        if thread is not me and not _polls(thread, now):
+        if thread is not me and not thread.paying and not (thread.instant == now and thread.turns > SPINS):
             return True
-    for when, number, who in kernel.timers.heap:
-        if who.deadline != number:
-            continue
-        if not isinstance(who, SimThread) or not (who.paying if when > now else _polls(who, now)):
+    for _, number, who in kernel.timers.heap:
+        if who.deadline == number and not (isinstance(who, SimThread) and who.paying):
             return True
     return armed is not None and _waits_on(me, armed())
-
-
-def _polls(thread: SimThread, now: int) -> bool:
-    """It runs at this instant for nothing but its next look."""
-    return thread.paying or (thread.instant == now and thread.turns > SPINS)
 
 
 def _waits_on(me: SimThread, armed: Sequence[Any]) -> bool:
