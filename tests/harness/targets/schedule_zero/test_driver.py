@@ -164,6 +164,27 @@ def test_a_deployment_from_its_start_to_the_search_for_what_it_left(
         assert (name, ProcessEvent.EXITED) in events
 
 
+@pytest.mark.integration
+def test_a_stop_by_orders_needs_somebody_who_takes_them(deployed: Callable[..., Any], tmp_path: Path) -> None:
+    """Where nobody says at which address, that is told and nothing ends; else several at once end it in good order."""
+
+    async def body(target: ScheduleZeroTarget) -> None:
+        path = next(tmp_path.rglob("governor.json"))
+        text = path.read_text()
+        path.unlink()
+        with pytest.raises(TargetError, match=r"governor cannot be ordered to stop: .* names none that lives"):
+            await target.stop(StopHow.ORDER, timeout=15.0)
+        assert target.places() != []
+        path.write_text(text)
+
+        stopped = await target.stop(StopHow.ORDER, timeout=15.0, times=3)
+
+        ends = {name: (end.code, end.forced, end.hurried) for name, end in stopped.parts.items()}
+        assert (stopped.code, ends) == (0, dict.fromkeys(("scheduler", "h1", "h2"), (0, "", False)))
+
+    deployed(body)
+
+
 @pytest.mark.unit
 def test_a_store_that_cannot_be_given_up_is_told_and_keeps_nothing_else(
     deployed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
