@@ -226,7 +226,8 @@ def _queue_put_0() -> None:
 def _sigtimedwait_0() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     try:
-        timer = threading.Timer(LATER, os.kill, (os.getpid(), signal.SIGUSR1))
+        # To this thread: another one of the process, which does not block it, would be ended by it, and all with it.
+        timer = threading.Timer(LATER, signal.pthread_kill, (threading.get_ident(), signal.SIGUSR1))
         timer.start()
         while not signal.sigtimedwait([signal.SIGUSR1], 0):
             pass
