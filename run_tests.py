@@ -40,8 +40,6 @@ class Suite:
     without: tuple[str, ...] = ()
     paths: tuple[str, ...] = ("tests",)
     workers: int = MOST_WORKERS
-    spare: int = 2
-    """Workers beyond the processors: half of the time a test of real processes waits for them."""
     options: tuple[str, ...] = ()
     """More words for pytest."""
 
@@ -66,7 +64,6 @@ SUITES = {
         "unit tests without those of the simulated world, within thirty seconds",
         having="unit",
         without=("slow", "sim"),
-        spare=0,
         options=("--hypothesis-profile=quick",),
     ),
     # What is thorough proves at length what another test proves in short; CI and `regression` have it.
@@ -140,7 +137,8 @@ def _suite(name: str) -> Suite:
 
 def _workers(asked: str, suite: Suite) -> int:
     if asked == "auto":
-        return min(len(os.sched_getaffinity(0)) + suite.spare, suite.workers)
+        # Two more than processors: half of the time a test of real processes waits for them.
+        return min(len(os.sched_getaffinity(0)) + 2, suite.workers)
     if not asked.isdecimal():
         _fail(f"-n: expected a number of workers or auto, found {asked!r}.")
     return int(asked)

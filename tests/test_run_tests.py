@@ -88,11 +88,10 @@ def test_options_become_those_of_pytest(runner: ModuleType, arguments: list[str]
 def test_workers_are_two_more_than_processors_and_no_more_than_make_sense(
     runner: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """auto is two workers more than processors, at most eight; for tests that wait for nothing, none more."""
-    for processors, workers, quick in ((1, 3, 1), (2, 4, 2), (64, 8, 8)):
+    """auto is two workers more than processors, at most eight."""
+    for processors, workers in ((1, 3), (2, 4), (64, 8)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda pid, n=processors: set(range(n)))
         assert runner._workers("auto", runner.SUITES["all"]) == workers
-        assert runner._workers("auto", runner.SUITES["quick"]) == quick
 
 
 @pytest.mark.parametrize(
