@@ -15,6 +15,7 @@ from zmq.constants import SocketOption, _OptType
 
 from harness.sim.errors import NotSimulated
 from harness.sim.kernel import current_thread
+from harness.sim.zmq.c_int import c_int
 from harness.sim.zmq.context import ContextCore
 from harness.sim.zmq.core import SocketCore
 from harness.sim.zmq.engine import Engine
@@ -42,6 +43,7 @@ class SimContext:
                 raise failure(errno.EFAULT)
             handle = shadow
         else:
+            io_threads = c_int(io_threads)
             core = self.engine.new_context()
             handle = self.engine.register(core)
             core.set(int(zmq.IO_THREADS), io_threads)
@@ -89,7 +91,7 @@ class SimContext:
         self._check()
         if not isinstance(optval, int):
             raise TypeError(f"expected int, got: {optval!r}")
-        core.set(int(option), optval)
+        core.set(c_int(option), c_int(optval))
 
     def get(self, option: int) -> int:
         """Get the value of a context option."""
@@ -97,7 +99,7 @@ class SimContext:
         if core is None:
             return super().get(option)  # type: ignore[misc,no-any-return]
         self._check()
-        return core.get(int(option))
+        return core.get(c_int(option))
 
     def _check(self) -> None:
         if self.closed:
@@ -127,14 +129,14 @@ class SimSocket:
         else:
             if context is None:
                 raise TypeError("context must be specified")
-            if socket_type < 0:
+            if (socket_type := c_int(socket_type)) < 0:
                 raise TypeError("socket_type must be specified")
             owner = context._core
             if owner is None:
                 raise NotSimulated(f"a {type(context).__qualname__} {_OUTSIDE}")
             if not isinstance(owner, ContextCore) or self.engine.resolve(context._handle) is not owner:
                 raise failure(errno.EFAULT)
-            core = owner.socket(int(socket_type))
+            core = owner.socket(socket_type)
             handle = self.engine.register(core)
         self.__dict__.update(_core=core, _handle=handle)
         self.context = context
@@ -170,7 +172,7 @@ class SimSocket:
         if not core.closed:
             if not core.check_closable():
                 return
-            core.endpoints.close(None if linger is None else _int(linger))
+            core.endpoints.close(None if linger is None else c_int(linger))
             self.engine.release(self._handle)
         self.__dict__["_gone"] = True
 
@@ -196,14 +198,14 @@ class SimSocket:
         elif not isinstance(optval, int):
             raise TypeError(f"expected int, got: {optval!r}")
         else:
-            optval = _int(optval) if _type_of(option) != _OptType.int64 else int(optval)
-        core.set(int(option), optval)
+            optval = c_int(optval) if _type_of(option) != _OptType.int64 else int(optval)
+        core.set(c_int(option), optval)
 
     def get(self, option: int) -> Any:
         """Get the value of a socket option."""
         if self._core is None:
             return super().get(option)  # type: ignore[misc]
-        return self._open_core().get(int(option))
+        return self._open_core().get(c_int(option))
 
     # -- addresses ----------------------------------------------------------------------------------------------------
 
@@ -258,9 +260,9 @@ class SimSocket:
         core = self._open_core()
         core.enter()
         if text is None:
-            core.monitor.stop()
+            core.monitor.stop(by="disable_monitor")
         else:
-            core.monitor.start(text, int(events))
+            core.monitor.start(text, c_int(events))
 
     def join(self, group: str | bytes) -> None:
         """Join a RADIO-DISH group: a draft, and never built in."""
@@ -285,16 +287,16 @@ class SimSocket:
             return super().send(data, flags=flags, copy=copy, track=track)  # type: ignore[misc]
         core = self._open_core()
         if isinstance(data, bytes) and copy:
-            core.send(data, int(flags))
+            core.send(data, c_int(flags))
             return None
         if isinstance(data, str):
             raise TypeError("unicode not allowed, use send_string")
         if is_frame(data):
             if track and not data.tracker:
                 raise ValueError("Not a tracked message")
-            core.send(data.bytes, int(flags))
+            core.send(data.bytes, c_int(flags))
             return data.tracker
-        core.send(bytes(memoryview(data)), int(flags))
+        core.send(bytes(memoryview(data)), c_int(flags))
         return None if copy else zmq._FINISHED_TRACKER
 
     def recv(self, flags: int = 0, copy: bool = True, track: bool = False) -> Any:
@@ -303,7 +305,7 @@ class SimSocket:
             _stay_outside(self)
             return super().recv(flags=flags, copy=copy, track=track)  # type: ignore[misc]
         core = self._open_core()
-        data = core.recv(int(flags))
+        data = core.recv(c_int(flags))
         return data if copy else received(data, core.more, _properties(core))
 
     def recv_into(self, buffer: Any, /, *, nbytes: int = 0, flags: int = 0) -> int:
@@ -320,7 +322,7 @@ class SimSocket:
         view = view.cast("B")
         if nbytes > view.nbytes:
             raise ValueError(f"{nbytes=} too big for memoryview of {view.nbytes}B")
-        data = core.recv(int(flags))
+        data = core.recv(c_int(flags))
         taken = data[: nbytes or view.nbytes]
         view[: len(taken)] = taken
         return len(data)
@@ -346,13 +348,6 @@ def _type_of(option: int) -> _OptType:
         return SocketOption(option)._opt_type
     except ValueError:
         return _OptType.int
-
-
-def _int(value: int) -> int:
-    """A C int. Raises OverflowError, as the compiled layer does."""
-    if not -(2**31) <= value < 2**31:
-        raise OverflowError("value too large to convert to int")
-    return int(value)
 
 
 def _address(addr: Any) -> str:

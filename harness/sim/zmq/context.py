@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import zmq
 
@@ -20,12 +20,15 @@ from harness.sim.zmq.push_pull import PullCore, PushCore
 from harness.sim.zmq.rep import RepCore
 from harness.sim.zmq.req import ReqCore
 from harness.sim.zmq.router import RouterCore
+from harness.sim.zmq.speaker import SpeakerCore
 from harness.sim.zmq.subscriber import SubCore, XSubCore
 
 if TYPE_CHECKING:
     from harness.sim.process import SimProcess
     from harness.sim.zmq.engine import Engine
     from harness.sim.zmq.options import Options
+
+_Core = TypeVar("_Core", bound=SocketCore)
 
 _PATTERNS: Final[tuple[type[SocketCore], ...]] = (
     PairCore, PubCore, SubCore, ReqCore, RepCore, DealerCore, RouterCore, PullCore, PushCore, XPubCore, XSubCore,
@@ -95,13 +98,16 @@ class ContextCore:
             self._limit = self.options[int(zmq.MAX_SOCKETS)]
         if len(self.sockets) >= self._limit:
             raise failure(errno.EMFILE)
-        core = self.internal_socket(kind)
+        core = self._make(CORES[kind])
         self.sockets[core] = None
         return core
 
-    def internal_socket(self, kind: int) -> SocketCore:
-        """A socket that does not count."""
-        core = CORES[kind](self, self.engine.number(self.process))
+    def speaker(self) -> SpeakerCore:
+        """The socket of a monitor: it does not count."""
+        return self._make(SpeakerCore)
+
+    def _make(self, kind: type[_Core]) -> _Core:
+        core = kind(self, self.engine.number(self.process))
         core.endpoints = Endpoints(core)
         return core
 

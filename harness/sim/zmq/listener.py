@@ -33,7 +33,7 @@ class Listener:
         self.fd = self._engine.descriptor_number()
         self.endpoint = self._take(endpoint)
         core.kernel.record("zmq.bind", core.label, str(self.endpoint))
-        core.monitor.tell(zmq.Event.LISTENING, self.fd, str(self.endpoint))
+        core.monitor.tell(zmq.Event.LISTENING, self.fd, str(self.endpoint), by="bind")
         self._engine.fabric.listening(self.endpoint.key)
 
     def _take(self, endpoint: Endpoint) -> Endpoint:
@@ -43,8 +43,8 @@ class Listener:
             port = self._engine.fabric.ports.bind(endpoint.host, endpoint.port, self)
         except OSError as error:
             monitor = self.core.monitor
-            monitor.tell(zmq.Event.CLOSED, self.fd, "")
-            monitor.tell(zmq.Event.BIND_FAILED, errno.EADDRINUSE, f"{endpoint.place}:{endpoint.port}")
+            monitor.tell(zmq.Event.CLOSED, self.fd, "", by="bind")
+            monitor.tell(zmq.Event.BIND_FAILED, errno.EADDRINUSE, f"{endpoint.place}:{endpoint.port}", by="bind")
             raise failure(error.errno or errno.EADDRINUSE) from None
         return endpoint._replace(port=port)
 

@@ -1,7 +1,8 @@
-"""Reports the use of one socket by two threads at once.
+"""Reports what libzmq answers with a crash, a lost message or a process that stands still for ever.
 
-libzmq answers that with a crash, a hang or a lost message (measured: "double free or corruption"); it is never right.
-A socket may move from one thread to another between calls; that is not reported.
+One socket used by two threads at once (measured: "double free or corruption"): it is never right. A socket may move
+from one thread to another between calls; that is not reported. A call that tells an event to a monitor to which nobody
+listens: it waits with Python's lock (measured: no other thread runs again, no signal's handler either).
 """
 
 from __future__ import annotations
@@ -30,6 +31,16 @@ def shared(core: SocketCore, inside: SimThread) -> Misuse:
         f"Give each thread a socket of its own, or hand it over between calls.\n"
         f"Thread {inside.label} waits inside of a call:\n{_stack(inside.ident)}"
         f"Thread {mine} makes another call now:\n{_stack(None)}"
+    )
+
+
+def unheard(core: SocketCore, call: str, event: str) -> Misuse:
+    """The error for a call on `core` that has an event to tell while nobody listens to its monitor."""
+    return Misuse(
+        f"{call}() of socket {core} would never return, and no other thread of its process would run again: it tells "
+        f"{event} to the socket's monitor, nobody listens there, and libzmq waits while pyzmq holds Python's lock. "
+        f"Connect a PAIR socket to the monitor's address before, keep it open until the monitor is disabled, and read "
+        f"from it; get_monitor_socket() does so"
     )
 
 

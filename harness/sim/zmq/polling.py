@@ -12,6 +12,7 @@ import zmq
 from harness.sim.errors import NotSimulated
 from harness.sim.kernel import current_thread
 from harness.sim.waiting import WaitQueue
+from harness.sim.zmq.c_int import c_int
 from harness.sim.zmq.core import LATE, SocketCore
 from harness.sim.zmq.engine import descriptors_of
 from harness.sim.zmq.failures import failure
@@ -29,7 +30,8 @@ def poll(sockets: Sequence[tuple[Any, int]], timeout: int = -1) -> list[tuple[An
     """
     if not sockets:
         return []
-    items = [_item(thing, int(events)) for thing, events in sockets]
+    timeout = c_int(timeout)
+    items = [_item(thing, c_int(events)) for thing, events in sockets]
     ready = _ready(items)
     if ready or timeout == 0:
         if not ready:

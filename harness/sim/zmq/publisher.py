@@ -27,10 +27,10 @@ class Topics:
         self._pipes: dict[bytes, dict[Pipe, None]] = {}
 
     def add(self, topic: bytes, pipe: Pipe) -> bool:
-        """Whether it is the first subscription of this topic."""
-        pipes = self._pipes.setdefault(topic, {})
-        pipes[pipe] = None
-        return len(pipes) == 1
+        """Whether it is the first subscription of this topic, by whomever."""
+        first = topic not in self._pipes
+        self._pipes.setdefault(topic, {})[pipe] = None
+        return first
 
     def remove(self, topic: bytes, pipe: Pipe) -> bool:
         """Whether it was the last subscription of this topic."""

@@ -215,3 +215,21 @@ def test_second_pair_and_zombies(world: Any) -> None:
     assert told(at_second, 150) == ["CONNECT_DELAYED", "CONNECTED", "HANDSHAKE_SUCCEEDED"]
     assert told(at_pair) == ["LISTENING", *["ACCEPTED", "HANDSHAKE_SUCCEEDED"] * 2]
     first.close()
+
+
+def test_events_before_somebody_listens_are_kept(world: Any) -> None:
+    """What the I/O thread tells waits for somebody who listens."""
+    req = world.socket(zmq.REQ)
+    req.monitor("inproc://kept", int(zmq.EVENT_CONNECT_DELAYED))
+    req.connect("tcp://127.0.0.1:9")
+    world.settle()
+    monitor = world.socket(zmq.PAIR)
+    monitor.connect("inproc://kept")
+    assert told(monitor, most=1) == ["CONNECT_DELAYED"]
+
+
+def test_events_that_are_no_mask_are_refused(world: Any) -> None:
+    """Beyond 16 bits there is no event of this version."""
+    rep = world.socket(zmq.REP)
+    assert world.outcome(lambda: rep.monitor("inproc://mask", 0x10000)) == "EINVAL"
+    assert world.outcome(lambda: rep.monitor("inproc://mask", -3)) == "EINVAL"

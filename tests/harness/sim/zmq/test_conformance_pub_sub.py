@@ -122,6 +122,9 @@ def test_xpub_hears_of_subscriptions(world: Any) -> None:
     two = world.connected(zmq.SUB, address)
     one.subscribe(b"a")
     assert world.receive(xpub) == [b"\x01a"]
+    one.subscribe(b"a")
+    assert world.quiet(xpub)
+    one.unsubscribe(b"a")
     two.subscribe(b"a")
     assert world.quiet(xpub)
     one.unsubscribe(b"a")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -108,3 +111,48 @@ def test_what_was_made_before_the_world_is_refused(call: str) -> None:
     finally:
         socket.close(0)
         context.term()
+
+
+UNHEARD = """
+import signal, time, zmq
+signal.setitimer(signal.ITIMER_REAL, 1)
+with zmq.Context() as context, context.socket(zmq.REP) as rep:
+    {prepare}
+    {call}
+    print("came back")
+"""
+
+
+STOPPED = r"disable_monitor\(\) .* tells MONITOR_STOPPED"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "call", "told"),
+    [
+        ("rep.monitor('inproc://m')", "rep.bind('tcp://127.0.0.1:*')", r"bind\(\) .* tells LISTENING"),
+        ("rep.monitor('inproc://m')", "rep.disable_monitor()", STOPPED),
+        ("rep.get_monitor_socket().close(); time.sleep(0.1)", "rep.disable_monitor()", STOPPED),
+    ],
+    ids=["bind", "disabled", "listener closed"],
+)
+def test_an_event_that_nobody_hears(prepare: str, call: str, told: str) -> None:
+    """The process stands still in reality, whatever other threads it has; in a world it is told why."""
+    program = UNHEARD.format(prepare=prepare, call=call)
+    real = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (real.returncode, real.stdout) == (-signal.SIGALRM, "")
+
+    with World(), pytest.raises(Misuse, match=told):
+        exec(program, {})
+
+
+def test_a_monitor_with_a_listener_may_be_disabled() -> None:
+    """With somebody who listens, or without that event, nothing is unheard."""
+    program = UNHEARD.format(
+        prepare="rep.get_monitor_socket()",
+        call="rep.bind('tcp://127.0.0.1:*'); rep.disable_monitor(); rep.monitor('inproc://m', zmq.EVENT_CLOSED)",
+    )
+    real = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (real.returncode, real.stdout) == (0, "came back\n")
+
+    with World():
+        exec(program, {})
