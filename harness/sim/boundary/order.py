@@ -54,6 +54,10 @@ class SimFuture(asyncio.Future[Any]):
         return self.number
 
 
+# What asyncio logs, and what is printed, is searched for by these names: "Task exception was never retrieved".
+SimTask.__name__ = SimTask.__qualname__ = "Task"
+SimFuture.__name__ = SimFuture.__qualname__ = "Future"
+
 _NEW: Any = SimTask.__new__
 _MAKE: Any = SimTask.__init__
 

@@ -6,6 +6,8 @@ import collections
 import dataclasses
 import functools
 import os
+import random
+import sched  # noqa: F401 - its class is looked at
 import threading
 import time
 from collections.abc import Callable
@@ -65,6 +67,8 @@ ENTROPY = functools.partial(os.urandom)
 LOCKS = functools.partial(threading.Lock)
 BY_KEY: Any = collections.defaultdict(threading.Lock)
 CLOCKS: dict[str, Any] = {"now": {"cpu": [time.process_time]}}
+CHANCE = random.Random(1)
+SYSTEM_CHANCE = random.SystemRandom()
 STAMPED = Stamped()
 STAMPED.own = time.thread_time  # type: ignore[attr-defined]
 SLOTTED = Slotted()
@@ -94,6 +98,7 @@ def mine(found: list[str]) -> list[str]:
     Without what a dataclass makes of its fields, which differs between Pythons.
     """
     told = [line.removeprefix(f"{__name__}.") for line in found if line.startswith(__name__) and "_dflt_" not in line]
+    told = [line for line in told if not line.startswith("CHANCE")]
     return [line.replace("_thread.allocate_lock", "_thread.lock") for line in told]
 
 
@@ -141,6 +146,26 @@ def test_a_history_that_is_not_repeatable_comes_with_suspects() -> None:
 
     with pytest.raises(Nondeterministic, match=r"by_default\(clock=\) is time\.monotonic"):
         check_determinism(leaky)
+
+
+def test_generators_made_before_are_told() -> None:
+    """A generator in a module's global goes on where it stood; the one of the system, and the library's, do not."""
+    with World() as world:
+        found = [line for line in world.patcher.escapes() if "which goes on where it stood" in line]
+
+    assert [line for line in found if line.startswith(__name__)] == [
+        f"{__name__}.CHANCE is a Random made before, which goes on where it stood"
+    ]
+    assert [line for line in found if line.startswith(("random.", "secrets.", "harness.sim"))] == []
+
+    with pytest.raises(Nondeterministic, match=r"CHANCE is a Random made before"):
+        check_determinism(CHANCE.random)
+
+
+def test_what_the_world_handles_is_not_told() -> None:
+    """`sched.scheduler` is given the world's clock in its constructor, though its defaults are real."""
+    with World() as world:
+        assert [line for line in world.patcher.escapes() if line.startswith(("sched.", "psutil."))] == []
 
 
 def test_ended_worlds_hold_nothing() -> None:

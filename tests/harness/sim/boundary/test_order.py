@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import gc
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -94,3 +95,24 @@ def test_a_task_factory_of_the_program_is_honoured() -> None:
 
     with World():
         assert asyncio.run(main()) is Own
+
+
+def test_tasks_are_called_as_asyncio_calls_them(caplog: pytest.LogCaptureFixture) -> None:
+    """The line that everybody searches a log for is there, and what is printed looks as in reality."""
+
+    async def fail() -> None:
+        raise ValueError("unseen")
+
+    async def main() -> tuple[str, str]:
+        task = asyncio.create_task(fail())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        del task
+        gc.collect()
+        return repr(asyncio.current_task()), repr(asyncio.get_running_loop().create_future())
+
+    with World():
+        task, future = asyncio.run(main())
+
+    assert "Task exception was never retrieved" in caplog.messages[0]
+    assert (task[:6], future) == ("<Task ", "<Future pending>")
