@@ -28,7 +28,12 @@ _TIMER = "real time does not pass for simulated code; use loop.call_later, threa
 _NETWORK = "the machine part of the world is not installed; use World(machine=True)"
 _REAL_SOCKET = "this is a real socket; make sockets with socket.socket, which is simulated"
 _WAITS = "it would wait in real time"
+_REAL_NAMES = "the network interfaces of the real machine"
 _FIGURES = "files are real, and so are sizes of disks, which differ from run to run"
+_LOCK = "POSIX locks belong to the one real process; use fcntl.flock"
+_ALL = "it would change the one real process, which holds every simulated one"
+_HOST = "it would change the real machine"
+_TERMINAL = "terminals are real; use os.pipe or socket.socketpair, which are simulated"
 _PROCESS = "start processes with subprocess.Popen([sys.executable, '-m', ...]), which is simulated"
 
 FENCES = (
@@ -38,6 +43,25 @@ FENCES = (
         Boundary(f"os.{name}", How.FENCED, _EXEC)
         for name in ("execl", "execle", "execlp", "execlpe", "execv", "execve", "execvp", "execvpe")
     ),
+    *(
+        Boundary(f"os.{name}", How.FENCED, _PROCESS)
+        for name in ("spawnl", "spawnle", "spawnlp", "spawnlpe", "spawnv", "spawnve", "spawnvp", "spawnvpe")
+    ),
+    *(Boundary(f"os.{name}", How.FENCED, _NETWORK) for name in ("wait", "wait3", "wait4", "waitid", "waitpid")),
+    Boundary("fcntl.lockf", How.FENCED, _LOCK),
+    Boundary("os.lockf", How.FENCED, _LOCK),
+    *(
+        Boundary(f"os.{name}", How.FENCED, _ALL)
+        for name in (
+            *("setuid", "seteuid", "setreuid", "setresuid", "setgid", "setegid", "setregid", "setresgid"),
+            *("setgroups", "initgroups", "chroot", "unshare", "setns", "sched_rr_get_interval"),
+            *("sched_setaffinity", "sched_setparam", "sched_setscheduler"),
+        )
+    ),
+    *(Boundary(name, How.FENCED, _HOST) for name in ("time.clock_settime", "time.clock_settime_ns")),
+    Boundary("socket.sethostname", How.FENCED, _HOST),
+    *(Boundary(f"os.{name}", How.FENCED, _TERMINAL) for name in ("login_tty", "tcsetpgrp")),
+    Boundary("_socket.socketpair", How.FENCED, "this is a real one; use socket.socketpair, which is simulated"),
     *(Boundary(f"os.{name}", How.FENCED, _PROCESS) for name in ("system", "popen", "posix_spawn", "posix_spawnp")),
     Boundary("subprocess.Popen", How.FENCED, _NETWORK),
     Boundary("socket.socket", How.FENCED, _NETWORK),
@@ -95,6 +119,17 @@ BOUNDARY = (
         "files are real, and so are their times (st_mtime): TimedRotatingFileHandler sees how old they really are",
     ),
     Boundary("os.cpu_count", How.PASSED, "a fact of the machine: pools sized by it differ between machines"),
+    Boundary("os.process_cpu_count", How.PASSED, "a fact of the machine: pools sized by it differ between machines"),
+    Boundary("os.get_terminal_size", How.PASSED, "a fact of the real terminal; COLUMNS and LINES go before it"),
+    Boundary("os.getlogin", How.PASSED, "there is one user, the real one"),
+    Boundary("os.tcgetpgrp", How.PASSED, "terminals are real"),
+    *(Boundary(f"socket.{name}", How.PASSED, _REAL_NAMES) for name in ("if_indextoname", "if_nameindex")),
+    Boundary("socket.if_nametoindex", How.PASSED, _REAL_NAMES),
+    *(
+        Boundary(f"_socket.{name}", How.PASSED, "a real socket, which the audit hook lets neither bind nor connect")
+        for name in ("socket", "SocketType")
+    ),
+    Boundary("_thread.start_joinable_thread", How.PASSED, "a real thread outside of the world; use threading.Thread"),
 )
 
 _BUILT_IN = ("_interpreters", "_xxsubinterpreters")

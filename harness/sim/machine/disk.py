@@ -1,8 +1,9 @@
 """The disk of the simulated machine: what can be wrong with it, what a loss of power takes.
 
-Files are real. A fault says where it holds (a file or a folder) and is asked before files are opened for writing,
-before ``os.write`` and before each statement of SQLite. With `Disk.track` the disk remembers what was made durable, by
-``os.fsync`` or by a commit of SQLite, so that `Disk.power_cut` can take everything else away.
+Files are real. A fault says where it holds (a file or a folder) and is asked before files are opened, before bytes go
+from or to them (``os.read``, ``os.pwrite``; what file objects fetch or flush) and before each statement of SQLite. With
+`Disk.track` the disk remembers what was made durable, by ``os.fsync`` or by a commit of SQLite, so that
+`Disk.power_cut` can take everything else away.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.sim.errors import BadFault, SimError
 from harness.sim.fault_arguments import check_seconds, check_whole
 from harness.sim.machine.descriptors import failure
+from harness.sim.machine.files import REAL_IO_OPEN
 from harness.sim.thread import current_thread
 from harness.sim.timers import us
 
@@ -39,9 +41,9 @@ class DiskFault(enum.Enum):
     READ_ONLY = "read-only"
     """EROFS, SQLITE_READONLY."""
     IO_ERROR = "io-error"
-    """EIO, SQLITE_IOERR; for reading, too."""
+    """EIO, SQLITE_IOERR; for reading, too, also of files that are open, and for ``os.fsync``."""
     SLOW = "slow"
-    """Each statement of SQLite and each opening takes some time."""
+    """Each statement of SQLite, opening, ``os.read``, ``os.write`` takes some time; what file objects transfer none."""
 
 
 _ERRNO: Final = {DiskFault.FULL: errno.ENOSPC, DiskFault.READ_ONLY: errno.EROFS, DiskFault.IO_ERROR: errno.EIO}
@@ -131,13 +133,13 @@ class Disk:
         """
         check_whole("disk.corrupt(flips=...)", flips, 1)
         target, kernel = Path(path), self._machine.kernel
-        data = bytearray(target.read_bytes())
+        data = bytearray(_bytes_of(target))
         if not data:
             raise BadFault(f"disk.corrupt was given {str(path)!r}, which is empty: expected a file with bytes to flip")
         offsets = [kernel.draw("disk", 0, len(data) - 1, "flip") for _ in range(flips)]
         for offset in offsets:
             data[offset] ^= 1 << kernel.draw("disk", 0, 7, "bit")
-        target.write_bytes(bytes(data))
+        _put_bytes(target, bytes(data))
         return offsets
 
     def track(self, folder: Path | str) -> None:
@@ -162,15 +164,15 @@ class Disk:
             raise BadFault(f"disk.power_cut was given {str(folder)!r}: expected a folder given to disk.track before")
         for path in sorted({*self._files(place), *(one for one in self._saved if place in one.parents)}):
             kept = self._durable(path)
-            before = path.read_bytes() if path.exists() else None
-            after = None if kept is None and path in self._saved else b"" if kept is None else kept.read_bytes()
+            before = _bytes_of(path) if path.exists() else None
+            after = None if kept is None and path in self._saved else b"" if kept is None else _bytes_of(kept)
             if before == after:
                 continue
             changed.append(path)
             if after is None:
                 path.unlink()
             else:
-                path.write_bytes(after)
+                _put_bytes(path, after)
         self._machine.kernel.record("disk.power_cut", len(changed))
         return changed
 
@@ -201,11 +203,28 @@ class Disk:
         for trouble in self._at(Path(os.fsdecode(path)).resolve()):
             self._suffer(trouble, writes)
 
+    def before_read(self, real: int) -> None:
+        """Raise, or wait, before a read from a real descriptor."""
+        if self._troubles:
+            for trouble in self._at(_path_of(real)):
+                self._suffer(trouble, writes=False)
+
     def before_write(self, real: int) -> None:
         """Raise, or wait, before a write to a real descriptor."""
         if self._troubles:
-            for trouble in self._at(Path(f"/proc/self/fd/{real}").resolve()):
+            for trouble in self._at(_path_of(real)):
                 self._suffer(trouble, writes=True)
+
+    def refuse(self, real: int, *, writes: bool) -> None:
+        """Raise before a file object reads from or writes to a real descriptor; never wait.
+
+        The caller stands inside the object's buffer, whose lock is one of C: were it to park there, the next thread
+        that uses the object would stop the world.
+        """
+        if self._troubles:
+            for trouble in self._at(_path_of(real)):
+                if trouble.fault is not DiskFault.SLOW:
+                    self._suffer(trouble, writes)
 
     def before_statement(self, path: str, connection: sqlite3.Connection, writes: bool) -> None:
         """Raise, or wait, before a statement of SQLite; a write that fails ends its transaction."""
@@ -229,10 +248,17 @@ class Disk:
             raise failure(_ERRNO[trouble.fault])
 
     def synced(self, real: int) -> None:
-        """``os.fsync`` was called on a real descriptor."""
+        """``os.fsync`` was called on a real descriptor. Raises OSError (EIO)."""
+        self.before_read(real)  # which refuses where nothing works, not where there is no room for more
         if self._tracked:
-            path = Path(f"/proc/self/fd/{real}").resolve()
+            path = _path_of(real)
             if self._is_tracked(path):
+                self._save(path)
+
+    def synced_all(self) -> None:
+        """``os.sync`` was called: all that is tracked is durable."""
+        for place in self._tracked:
+            for path in {*self._files(place), *(one for one in self._saved if self._is_in(one, place))}:
                 self._save(path)
 
     def committed(self, path: str, connection: sqlite3.Connection, level: int) -> None:
@@ -246,7 +272,11 @@ class Disk:
                 self._save(database.with_name(database.name + ending))
 
     def _is_tracked(self, path: Path) -> bool:
-        return any(place == path or place in path.parents for place in self._tracked)
+        return any(self._is_in(path, place) for place in self._tracked)
+
+    @staticmethod
+    def _is_in(path: Path, place: Path) -> bool:
+        return place == path or place in path.parents
 
     def _save(self, path: Path) -> None:
         if not path.exists():
@@ -258,12 +288,13 @@ class Disk:
         if copy is None:
             self._copies += 1
             copy = self._vault / str(self._copies)
-        shutil.copyfile(path, copy)
+        _put_bytes(copy, _bytes_of(path))
         status = path.stat()
         self._saved[path] = self._by_inode[status.st_dev, status.st_ino] = copy
 
     def close(self) -> None:
-        """Forget everything."""
+        """Forget everything: what is still open works again."""
+        self._troubles.clear()
         if self._vault is not None:
             shutil.rmtree(self._vault, ignore_errors=True)
             self._vault = None
@@ -285,6 +316,23 @@ def _place(what: str, place: Path | str) -> Path:
     if not found.exists() and not found.parent.exists():
         raise BadFault(f"{what} was given {str(place)!r}: expected a file or folder that is there, or its folder is")
     return found
+
+
+def _path_of(real: int) -> Path:
+    """Where the file behind a real descriptor lies."""
+    return Path(f"/proc/self/fd/{real}").resolve()
+
+
+def _bytes_of(path: Path) -> bytes:
+    """What is on the medium, whatever trouble the disk is in."""
+    with REAL_IO_OPEN(path, "rb") as file:
+        return bytes(file.read())
+
+
+def _put_bytes(path: Path, data: bytes) -> None:
+    """Change the medium, whatever trouble the disk is in."""
+    with REAL_IO_OPEN(path, "wb") as file:
+        file.write(data)
 
 
 def _sqlite_error(fault: DiskFault) -> sqlite3.OperationalError:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.sim.boundary.fences import refusal
 from harness.sim.errors import NotSimulated
 from harness.sim.machine.descriptors import FIRST, Descriptor, DescriptorTable, OpenFile, failure
+from harness.sim.machine.disk_objects import flags_of, opening_on
 from harness.sim.machine.fileobjects import open_number
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ REAL_WRITE: Final = os.write
 REAL_FSTAT: Final = os.fstat
 REAL_FLOCK: Final = fcntl.flock
 REAL_IO_OPEN: Final = builtins.open
+_OPENER: Final = 5
+"""Arguments of `open` after the mode that come before ``opener``."""
 _LOOK_AGAIN: Final = 10_000
 """Microseconds between two tries for a lock whose release nobody announces (a file object closed in C)."""
 
@@ -99,6 +102,7 @@ class FileCalls:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
+        self._disk_open = opening_on(machine.disk)
 
     def open_file(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
         """``os.open``."""
@@ -195,9 +199,9 @@ class FileCalls:
             special = self._special(file)
             if special is not None:
                 return open_number(state.table.add(special).number, mode, *args, **kwargs)
-            if set(mode) & set("wax+"):
-                machine.disk.before_open(file, os.O_WRONLY)
-            opened = REAL_IO_OPEN(file, mode, *args, **kwargs)
+            if not (kwargs.get("opener") or any(args[_OPENER:])):  # which comes to `os.open`, where the disk is asked
+                machine.disk.before_open(file, flags_of(mode))
+            opened = self._disk_open(file, mode, *args, **kwargs)
             # It closes its number in C, also one that an opener has got from `os.open`.
             state.table.entries.pop(opened.fileno(), None)
         self._follow(opened)
@@ -210,8 +214,8 @@ class FileCalls:
         if entry is None and number >= FIRST:
             raise failure(errno.EBADF)
         if entry is None or not isinstance(entry.file, RealFile):
-            return REAL_IO_OPEN(number, mode, *args, **kwargs)
-        opened = REAL_IO_OPEN(entry.file.real, mode, *args, **kwargs)
+            return self._disk_open(number, mode, *args, **kwargs)
+        opened = self._disk_open(entry.file.real, mode, *args, **kwargs)
         if kwargs.get("closefd", True) and (len(args) < 5 or args[4]) and entry.file.real == number:
             # The file object owns it from now on and will close it in C.
             del table.entries[number]

@@ -14,6 +14,7 @@ from harness.sim.machine.descriptors import FIRST
 from harness.sim.machine.disk import Disk
 from harness.sim.machine.files import REAL_CLOSE, REAL_DUP2, REAL_OPEN, RealFile, shut
 from harness.sim.machine.network import Network
+from harness.sim.machine.own_settings import OwnSettings
 from harness.sim.machine.programs import Programs
 from harness.sim.machine.signals import Signalled
 from harness.sim.machine.sqlite import abandon
@@ -44,6 +45,7 @@ class Machine:
     :ivar about: what the system tells of itself.
     :ivar sql: what SQLite takes for the time, and for chance.
     :ivar network: stream sockets and their addresses.
+    :ivar settings: niceness, limits and the like, which each process has of its own.
     :ivar start_up: seconds, from and to, that the start of an interpreter takes.
     """
 
@@ -60,6 +62,7 @@ class Machine:
         self.sql = SqlFunctions()
         self.about = AboutCalls(self)
         self.network = Network(self)
+        self.settings = OwnSettings(self)
         self.lock_waiters = WaitQueue(kernel, "a lock of a file")
         self.ghosts: set[int] = set()
         self._owned_ghosts: list[int] = []
@@ -94,6 +97,7 @@ class Machine:
         state = self.states[process.pid] = OsState(self, process)
         process.descriptors = state.descriptors  # type: ignore[attr-defined]
         process.on_exit.append(state.died)
+        self.settings.inherit(process)
         if process.parent is not None:
             self.state(process.parent).children[process.pid] = process
         return state

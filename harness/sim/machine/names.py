@@ -58,6 +58,31 @@ def gethostbyname(hostname: str) -> str:
     return str(getaddrinfo(hostname, 0, socket.AF_INET, socket.SOCK_STREAM)[0][4][0])
 
 
+def gethostbyname_ex(hostname: str) -> tuple[str, list[str], list[str]]:
+    """As `socket.gethostbyname_ex`, without other names."""
+    return hostname, [], [gethostbyname(hostname)]
+
+
+def gethostbyaddr(ip_address: str) -> tuple[str, list[str], list[str]]:
+    """As `socket.gethostbyaddr`, for addresses of this machine. Raises NotSimulated for others."""
+    address = gethostbyname(ip_address) if not _is_address(ip_address) else ip_address
+    if address != "::1" and not address.startswith("127."):
+        raise NotSimulated(f"looking up the address {address} is not simulated: the world has one machine, localhost")
+    return "localhost", [], [address]
+
+
+def lookup(real: Any) -> Any:
+    """What stands for ``_socket.getaddrinfo``, over which `socket.getaddrinfo` lies: it asks nobody else."""
+
+    def getaddrinfo(host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        if name and not flags & socket.AI_NUMERICHOST and not _is_address(name):
+            raise NotSimulated(f"_socket.getaddrinfo({name!r}) is not simulated: use socket.getaddrinfo")
+        return real(host, port, family, type, proto, flags)
+
+    return getaddrinfo
+
+
 def getfqdn(name: str = "") -> str:
     """As `socket.getfqdn`: the name itself."""
     return name if name and name not in ("0.0.0.0", "::") else socket.gethostname()

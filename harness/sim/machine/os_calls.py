@@ -21,6 +21,8 @@ _REAL_SET_BLOCKING = os.set_blocking
 _REAL_GET_BLOCKING = os.get_blocking
 _REAL_ISATTY = os.isatty
 _REAL_SENDFILE = os.sendfile
+_REAL_LSEEK = os.lseek
+_REAL_PREAD = os.pread
 _AT_ONCE = 1 << 20
 """Bytes that one call of ``sendfile`` sends at most."""
 
@@ -60,8 +62,10 @@ class OsCalls:
         entry = self._entry(number)
         if entry is None:
             _require_ready(number)
+            self._machine.disk.before_read(number)
             return REAL_READ(number, size)
         if isinstance(entry.file, RealFile):
+            self._machine.disk.before_read(entry.file.real)
             return entry.file.read(size)
         with entry.table.holding(entry.file):
             return entry.file.read(size)
@@ -70,6 +74,7 @@ class OsCalls:
         """Write once."""
         entry = self._entry(number)
         if entry is None:
+            self._machine.disk.before_write(number)
             return REAL_WRITE(number, data)
         if isinstance(entry.file, RealFile):
             return entry.file.write(data)
@@ -98,14 +103,16 @@ class OsCalls:
             in_fd = source.file.real
         elif source is not None:
             raise failure(errno.EINVAL)  # as of a pipe, which cannot be mapped
+        self._machine.disk.before_read(in_fd)
         if entry is None or isinstance(entry.file, RealFile):
             target = entry.file.real if entry is not None and isinstance(entry.file, RealFile) else out_fd
+            self._machine.disk.before_write(target)
             return _REAL_SENDFILE(target, in_fd, offset, count)
-        start = os.lseek(in_fd, 0, os.SEEK_CUR) if offset is None else offset
-        data = os.pread(in_fd, min(count, _AT_ONCE), start)
+        start = _REAL_LSEEK(in_fd, 0, os.SEEK_CUR) if offset is None else offset
+        data = _REAL_PREAD(in_fd, min(count, _AT_ONCE), start)
         sent = self.write(out_fd, data) if data else 0
         if offset is None:
-            os.lseek(in_fd, start + sent, os.SEEK_SET)
+            _REAL_LSEEK(in_fd, start + sent, os.SEEK_SET)
         return sent
 
     def fstat(self, number: int) -> os.stat_result:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import _multiprocessing  # type: ignore[import-not-found]
 import _posixshmem  # type: ignore[import-not-found]
 import _posixsubprocess
+import _signal  # type: ignore[import-not-found]
+import _socket
 import _thread
 import atexit
 import builtins
@@ -34,9 +36,12 @@ from harness.sim.machine.about import BOUNDARY as ABOUT
 from harness.sim.machine.children import ChildCalls
 from harness.sim.machine.control import Control
 from harness.sim.machine.eventfd import EventCalls
+from harness.sim.machine.file_numbers import PATCHED as _OS_REAL_FILES
+from harness.sim.machine.file_numbers import NumberCalls, simulated_ioctl
 from harness.sim.machine.files import FileCalls
 from harness.sim.machine.machine import Machine
 from harness.sim.machine.os_calls import OsCalls
+from harness.sim.machine.own_settings import NAMES as _OS_SETTINGS
 from harness.sim.machine.processing import (
     cleaning_up,
     early_bindings,
@@ -46,6 +51,7 @@ from harness.sim.machine.processing import (
 )
 from harness.sim.machine.psutil_shim import PsutilCalls
 from harness.sim.machine.readiness import Selects, SimEpoll, SimPoll
+from harness.sim.machine.reaping import Reaping
 from harness.sim.machine.segments import Segments
 from harness.sim.machine.semaphores import Semaphores, semaphore_class
 from harness.sim.machine.signal_calls import SignalCalls
@@ -64,6 +70,9 @@ _SOCKET = "stream sockets of loopback and UNIX addresses; bytes travel over the 
 _SEMAPHORE = "semaphores, and their names, are the world's; they are waited for in virtual time"
 _SEGMENT = "the memory is real, the name is the world's: nothing is left in /dev/shm"
 _READY = "readiness of simulated pipes and sockets"
+_FILE = "the file is real; its number is the process's, its disk may be in trouble"
+_SETTING = "every simulated process has its own; nothing runs faster or slower by it"
+_LOOKUP = "the world has one machine; of other hosts NotSimulated is raised"
 
 _OS_NUMBERS = (
     *("pipe", "pipe2", "read", "write", "fstat", "set_inheritable", "get_inheritable"),
@@ -74,13 +83,23 @@ _OS_CHILDREN = (
     *("waitpid", "wait", "wait4", "pidfd_open", "getpid", "getppid", "getpgid", "getpgrp", "getsid"),
     *("setsid", "setpgid", "setpgrp", "abort"),
 )
+_OS_REAPING = tuple(name for name in ("wait3", "waitid") if hasattr(os, name))
 _SIGNALS = (
     *("signal", "getsignal", "raise_signal", "set_wakeup_fd", "siginterrupt", "pthread_kill", "pthread_sigmask"),
     *("sigpending", "sigwait", "sigtimedwait", "sigwaitinfo", "pause", "alarm", "setitimer", "getitimer"),
     "pidfd_send_signal",
 )
+_SIGNALS_OF_C = ("signal", "getsignal", "pthread_sigmask", "sigpending", "sigwait")
+"""Those over which `signal` lies with functions of its own."""
 
 _EVENTS = tuple(name for name in ("eventfd", "eventfd_read", "eventfd_write") if hasattr(os, name))
+
+_LOOKUPS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getfqdn", "getnameinfo")
+_SETTINGS = (
+    *(("os", name) for name in _OS_SETTINGS if hasattr(os, name)),
+    *(("resource", name) for name in ("getrlimit", "setrlimit")),
+    *(("socket", name) for name in ("getdefaulttimeout", "setdefaulttimeout")),
+)
 
 _PSUTIL = ("Process", "pids", "pid_exists", "process_iter", "net_connections")
 
@@ -92,9 +111,12 @@ _COUNTERS = "a counter of the real machine, different in every run: do not decid
 
 BOUNDARY = (
     *(Boundary(f"os.{name}", How.SIMULATED, _NUMBER) for name in (*_OS_NUMBERS, "open", *_OS_FILES)),
-    *(Boundary(f"os.{name}", How.SIMULATED, _CHILD) for name in (*_OS_CHILDREN, "_exit")),
+    *(Boundary(f"os.{name}", How.SIMULATED, _CHILD) for name in (*_OS_CHILDREN, *_OS_REAPING, "_exit")),
+    *(Boundary(f"os.{name}", How.SIMULATED, _FILE) for name in _OS_REAL_FILES),
+    *(Boundary(f"{module}.{name}", How.SIMULATED, _SETTING) for module, name in _SETTINGS),
     *(Boundary(f"os.{name}", How.SIMULATED, _SIGNAL) for name in ("kill", "killpg")),
     *(Boundary(f"signal.{name}", How.SIMULATED, _SIGNAL) for name in _SIGNALS),
+    *(Boundary(f"_signal.{name}", How.SIMULATED, _SIGNAL) for name in _SIGNALS_OF_C),
     *(Boundary(f"os.{name}", How.SIMULATED, _NUMBER) for name in _EVENTS),
     Boundary("_thread.interrupt_main", How.SIMULATED, _SIGNAL),
     *(Boundary(f"_multiprocessing.{name}", How.SIMULATED, _SEMAPHORE) for name in ("SemLock", "sem_unlink")),
@@ -104,17 +126,18 @@ BOUNDARY = (
     Boundary("subprocess.Popen", How.SIMULATED, "starts Python, also behind a wrapper script, and registered programs"),
     Boundary("fcntl.flock", How.SIMULATED, "the lock is real, waiting for it is virtual, death releases it"),
     Boundary("fcntl.fcntl", How.SIMULATED, "flags of simulated descriptors; POSIX locks are fenced"),
-    Boundary("fcntl.lockf", How.FENCED, "POSIX locks belong to the one real process; use fcntl.flock"),
+    Boundary("fcntl.ioctl", How.SIMULATED, "of real files; of simulated pipes and sockets it is refused"),
     Boundary("select.select", How.SIMULATED, _READY),
     Boundary("select.poll", How.SIMULATED, _READY),
     Boundary("select.epoll", How.SIMULATED, _READY),
     *(
         Boundary(f"socket.{name}", How.SIMULATED, _SOCKET)
         for name in (
-            *("socket", "socketpair", "create_connection", "create_server"),
-            *("getaddrinfo", "gethostbyname", "getfqdn", "getnameinfo"),
+            *("socket", "SocketType", "socketpair", "create_connection", "create_server", "close", "dup", "fromfd"),
         )
     ),
+    *(Boundary(f"socket.{name}", How.SIMULATED, _LOOKUP) for name in _LOOKUPS),
+    Boundary("_socket.getaddrinfo", How.SIMULATED, "addresses are answered; of names NotSimulated is raised"),
     *(Boundary(f"psutil.{name}", How.SIMULATED, "knows the processes of the world, and no other") for name in _PSUTIL),
     *(Boundary(f"psutil.{name}", How.PASSED, "a fact of the real machine") for name in ("virtual_memory", "cpu_count")),
     *(Boundary(f"psutil.{name}", How.PASSED, _COUNTERS) for name in _PSUTIL_REAL),
@@ -147,6 +170,7 @@ class MachinePart:
         world.kernel.machine = machine  # type: ignore[attr-defined]
         self._set, self._replace = world.patcher.set, world.patcher.replace
         machine.state(world.kernel.main.process)
+        self._own_settings(machine)
         self._descriptors(machine)
         self._processes(machine)
         self._signals(machine)
@@ -161,6 +185,7 @@ class MachinePart:
     def remove(self) -> None:
         """Close what is left; names are put back by the patcher."""
         if self.machine is not None:
+            self.machine.settings.remove()
             self.machine.close()
         if self._segments is not None:
             self._segments.close()
@@ -182,11 +207,22 @@ class MachinePart:
         events = EventCalls(machine)
         for name in _EVENTS:
             self._put(os, name, getattr(events, name))
+        numbers = NumberCalls(machine)
+        for name in _OS_REAL_FILES:
+            self._put(os, name, numbers.simulated(name))
+        self._put(fcntl, "ioctl", simulated_ioctl(machine))
         self._put(fcntl, "flock", files.flock)
         self._put(fcntl, "fcntl", Control(machine, fcntl.fcntl).fcntl)
 
+    def _own_settings(self, machine: Machine) -> None:
+        machine.settings.install(machine.kernel.main.process)
+        for module, name in _SETTINGS:
+            self._put(sys.modules[module], name, getattr(machine.settings, name))
+
     def _processes(self, machine: Machine) -> None:
         calls = ChildCalls(machine)
+        for name in _OS_REAPING:
+            self._put(os, name, getattr(Reaping(machine, calls), name))
         for name in _OS_CHILDREN:
             self._put(os, name, getattr(calls, name))
         self._put(os, "_exit", calls.exit_now)
@@ -213,6 +249,8 @@ class MachinePart:
         for name in _SIGNALS:
             if hasattr(signal, name):
                 self._put(signal, name, getattr(calls, name))
+        for name in _SIGNALS_OF_C:
+            self._put(_signal, name, getattr(calls, name))
         self._put(os, "kill", calls.kill)
         self._put(os, "killpg", calls.killpg)
         self._put(_thread, "interrupt_main", calls.interrupt_main)
@@ -238,8 +276,11 @@ class MachinePart:
         self._set(socket, "socket", made)
         self._set(socket, "SocketType", made)
         self._put(socket, "socketpair", socket_pair(machine, made))
-        for name in ("getaddrinfo", "gethostbyname", "getfqdn", "getnameinfo"):
+        for name in _LOOKUPS:
             self._put(socket, name, getattr(names, name))
+        self._put(_socket, "getaddrinfo", names.lookup(_socket.getaddrinfo))
+        self._put(socket, "close", os.close)
+        self._put(socket, "dup", os.dup)
 
     def _psutil(self, machine: Machine) -> None:
         calls = PsutilCalls(machine)
