@@ -46,7 +46,7 @@ class Deliver:
 
     With `in_order` (TCP) whatever was sent later on this connection waits behind it; without, the rest overtakes it.
 
-    :raises BadFault: the delay is no number, negative or endless.
+    :raises BadFault: the delay is no number, negative or endless; `in_order` is no truth value.
     """
 
     delay: float
@@ -54,6 +54,8 @@ class Deliver:
 
     def __post_init__(self) -> None:
         check_seconds("Deliver(delay=...)", self.delay)
+        if not isinstance(self.in_order, bool):
+            raise BadFault(f"Deliver(in_order=...) was given {self.in_order!r}: expected True or False")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +91,19 @@ PASS = Pass()
 def decide(rules: Iterable[Decision], message: Message) -> Rule:
     """The verdict of the first rule that does not pass.
 
-    :raises BadFault: a rule returned something that is no verdict, for example the class `Drop` instead of ``Drop()``.
+    :raises BadFault: a rule raised an error, or returned something that is no verdict, for example the class `Drop`
+        instead of ``Drop()``.
     """
     for rule in rules:
         try:
             verdict = rule(message)
         except BadFault as error:
             raise BadFault(f"the rule {_name(rule)} of the fabric: {error}") from error
+        except Exception as error:
+            raise BadFault(
+                f"the rule {_name(rule)} of the fabric raised {type(error).__name__}: {error}; a rule is called with a "
+                f"Message, and returns a verdict"
+            ) from error
         if verdict is None or isinstance(verdict, Pass):
             continue
         if not isinstance(verdict, Rule):

@@ -67,6 +67,7 @@ def test_what_is_no_verdict_is_refused(returned: Any, words: str) -> None:
     [
         (lambda: Deliver(-5), r"Deliver\(delay=\.\.\.\) was given -5: expected seconds, 0 or more"),
         (lambda: Deliver(cast(float, "x")), r"Deliver\(delay=\.\.\.\) was given 'x'"),
+        (lambda: Deliver(1, cast(bool, "no")), r"Deliver\(in_order=\.\.\.\) was given 'no': expected True or False"),
         (lambda: Duplicate(1), r"Duplicate\(copies=\.\.\.\) was given 1: expected a whole number, 2 or more"),
         (lambda: Duplicate(0), r"Duplicate\(copies=\.\.\.\) was given 0"),
         (lambda: Duplicate(-1), r"Duplicate\(copies=\.\.\.\) was given -1"),
@@ -78,6 +79,21 @@ def test_a_verdict_that_cannot_be_is_refused(make: Any, words: str) -> None:
         make()
     with pytest.raises(BadFault, match=rf"^the rule .*<lambda> \(.*\) of the fabric: {words}"):
         decide([lambda message: make()], MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (lambda: Drop(), r".*<lambda> \(.*test_rules\.py:\d+\) of the fabric raised TypeError: .* takes 0 positional"),
+        (Drop, r"Drop of the fabric raised TypeError: .* takes 1 positional argument but 2 were given"),
+        (lambda message: message.frames[9], r".*<lambda> \(.*\) of the fabric raised IndexError: tuple index out of"),
+    ],
+    ids=["no argument", "the class", "an error of its own"],
+)
+def test_a_rule_that_raises_is_named(rule: Any, words: str) -> None:
+    """An error in a rule tells which rule, where it is written, and what a rule is called with."""
+    with pytest.raises(BadFault, match=f"^the rule {words}.*; a rule is called with a Message, and returns a verdict$"):
+        decide([rule], MESSAGE)
 
 
 def test_an_object_may_be_a_rule() -> None:
