@@ -75,7 +75,8 @@ class World:
     :param machine: simulate processes, sockets, pipes, signals, SQLite's waits.
     :param parts: further parts to install, last.
     :param options: passed on to the parts as ``world.options``: ``latency``, microseconds (from, to) that a message
-        travels; ``start_up``, seconds (from, to) that the start of an interpreter takes; and what `parts` know.
+        travels, by default (40, 120); ``start_up``, seconds (from, to) that the start of an interpreter takes, by
+        default (0.05, 0.25); and what `parts` know.
     :raises ValueError: for a value that no world can have; TypeError for an option nobody knows.
     :ivar kernel: threads, time, choices.
     :ivar patcher: what was replaced; parts patch through it.
