@@ -151,8 +151,7 @@ class Connecter:
             self.session.release_pipe()
         elif pipe is not None and core.subscribes:
             pipe.outgoing.items.clear()
-            pipe.rollback()
-            core.x_hiccuped(pipe)
+            core.mail.hiccup(pipe)
         self._again()
 
     def refused_for_good(self) -> None:

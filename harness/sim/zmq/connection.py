@@ -98,7 +98,7 @@ class Connection:
         if stays is self.client:
             self._introduce_client()
         else:
-            self.server.core.attach(self._introduce_server())
+            self.server.core.mail.announce(self._introduce_server())
         stays.core.monitor.tell(zmq.Event.HANDSHAKE_SUCCEEDED, 0, stays.endpoint)
         stays.connected(self)
         self.close(gone)
@@ -115,7 +115,7 @@ class Connection:
     def _introduce(self) -> None:
         pipe = self._introduce_server()
         self._introduce_client()
-        self.server.core.attach(pipe)
+        self.server.core.mail.announce(pipe)
 
     def _introduce_server(self) -> Pipe:
         """The pipe of the accepting side, which is still to be attached: it comes after the other's."""
@@ -130,7 +130,7 @@ class Connection:
         if pipe is None:
             client.pipe = pipe = new_pipe(client.core, client, local=True)
             _identify(client, server)
-            client.core.attach(pipe)
+            client.core.mail.announce(pipe)
         else:
             _identify(client, server)
             client.core.identified(pipe)

@@ -18,6 +18,7 @@ from harness.sim.waiting import WaitQueue
 from harness.sim.zmq import misuse
 from harness.sim.zmq.failures import failure
 from harness.sim.zmq.fair_queue import Frame
+from harness.sim.zmq.mail import Mail
 from harness.sim.zmq.monitor import Monitor
 from harness.sim.zmq.options import Options
 from harness.sim.zmq.pipe import Pipe
@@ -75,6 +76,7 @@ class SocketCore:
         """Pipes of which libzmq's mailbox tells, since its commands were last taken; None: it may be any."""
         self.stirred = False
         """Something has come since the commands were last taken."""
+        self.mail = Mail(self)
         self.monitor = Monitor(self)
         self.endpoints: Endpoints
         self._changed = WaitQueue(self.kernel, self.label)
@@ -112,6 +114,8 @@ class SocketCore:
         self.stirred = False
         if self.doorbell is not None:
             self._hear(self.doorbell)
+        if self.mail:
+            self.mail.take()
         more = bool(flags & _MORE)
         done = self.x_send(frame, more)
         if self._doomed:
@@ -124,6 +128,8 @@ class SocketCore:
     def recv(self, flags: int) -> bytes:
         """The next frame, waiting for it unless told otherwise. Raises what libzmq would."""
         self.enter()
+        if self.mail and self.mail.is_due():
+            self.take_commands()
         got = self.x_recv()
         if self._doomed:
             self._bury()
@@ -131,6 +137,9 @@ class SocketCore:
             self.stirred = False
             if self.doorbell is not None:
                 self._hear(self.doorbell)
+            if self.mail:
+                self.mail.take()
+                return self.recv(flags)
             limit = 0 if flags & _NOW else self.options.get(_RCVTIMEO)
             found: list[Frame] = []
             if not self.wait(lambda: self._fetch(found), limit, "a message"):
@@ -145,6 +154,16 @@ class SocketCore:
         """Take the commands that have come."""
         doorbell.silence()
         self._unheard = set()
+
+    def take_commands(self) -> None:
+        """What ``bind``, ``connect``, ``unbind`` and ``disconnect`` begin with, whatever becomes of them."""
+        self.stirred = False
+        if self.doorbell is not None:
+            self._hear(self.doorbell)
+        if self.mail:
+            self.mail.take()
+        if self._doomed:
+            self._bury()
 
     def _fetch(self, found: list[Frame]) -> bool:
         got = self.x_recv()
@@ -168,6 +187,8 @@ class SocketCore:
                     return False
                 self._changed.wait(left)
                 self._check_alive()
+                if self.mail:
+                    self.take_commands()
                 done = ready()
                 if self._doomed:
                     self._bury()
@@ -198,6 +219,8 @@ class SocketCore:
         self.stirred = False
         if self.doorbell is not None:
             self._hear(self.doorbell)
+        if self.mail:
+            self.mail.take()
         mask = (int(zmq.POLLIN) if self.x_has_in() else 0) | (int(zmq.POLLOUT) if self.x_has_out() else 0)
         if self._doomed:
             self._bury()
@@ -222,14 +245,12 @@ class SocketCore:
             self.doorbell.ring()
 
     def attach(self, pipe: Pipe) -> None:
-        """A new pipe, of a connection made or accepted."""
+        """Take in a new pipe: of the present call, or one that has come to `mail`."""
+        pipe.attached = True
         self.pipes.append(pipe)
-        if self._unheard is not None:
-            self._unheard.add(pipe)
         self.x_attach(pipe)
         if pipe.peer_id is not None:
             self.x_identified(pipe)
-        self.signal()
 
     def identified(self, pipe: Pipe) -> None:
         """The peer of a pipe that was attached before has said who it is."""
@@ -259,7 +280,10 @@ class SocketCore:
                 self.end_pipe(pipe)
 
     def end_pipe(self, pipe: Pipe) -> None:
-        """Take a pipe out."""
+        """Take a pipe out; one that is still to be taken in goes right after that."""
+        if not pipe.attached:
+            self.mail.drop(pipe)
+            return
         pipe.ended = True
         self.pipes.remove(pipe)
         self.x_terminated(pipe)

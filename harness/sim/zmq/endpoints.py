@@ -40,6 +40,7 @@ class Endpoints:
 
     def bind(self, address: str) -> None:
         """Listen. Raises ZMQError."""
+        self.core.take_commands()
         core = self.core
         endpoint = parse_bind(address, ipv6=bool(core.options.get(int(zmq.IPV6))))
         if endpoint.transport == "inproc":
@@ -54,6 +55,7 @@ class Endpoints:
 
     def unbind(self, address: str) -> None:
         """Listen no longer; connections that came that way end. Raises ZMQError (ENOENT)."""
+        self.core.take_commands()
         parse_bind(address, ipv6=True)
         if address in self._inproc_bound:
             self._inproc_bound.remove(address)
@@ -63,35 +65,41 @@ class Endpoints:
             if str(listener.endpoint) == address:
                 self._listeners.remove(listener)
                 listener.close()
+                self.core.stir()  # the listener says that it is gone; so does a session
                 return
         raise failure(errno.ENOENT)
 
     def _bind_inproc(self, address: str) -> None:
-        context = self.core.context
+        core = self.core
+        context = core.context
         if address in context.inproc:
             raise failure(errno.EADDRINUSE)
-        options = self.core.options.copy()
+        options = core.options.copy()
         context.inproc[address] = (self, options)
         self._inproc_bound.append(address)
         for other, pipe, theirs in context.inproc_waiting.pop(address, []):
             if isinstance(pipe, Pipe) and not pipe.ended:
-                self._join(options, other, pipe, theirs)
+                core.attach(self._join(options, other, pipe, theirs))
+                other.core.identified(pipe)
 
     # -- connect ------------------------------------------------------------------------------------------------------
 
     def connect(self, address: str) -> None:
         """Connect, in the background. Raises ZMQError."""
+        self.core.take_commands()
         core = self.core
         endpoint = parse_connect(address)
         if endpoint.transport == "inproc":
             self._connect_inproc(address)
         else:
             self._connecters.append((address, Connecter(core, endpoint)))
+            core.stir()  # and of a session
         core.last_endpoint = address.encode()
         self._describe()
 
     def disconnect(self, address: str) -> None:
         """Undo `connect`. Raises ZMQError (ENOENT)."""
+        self.core.take_commands()
         with contextlib.suppress(zmq.ZMQError):
             # An address that cannot be connected to was never connected to, except that the transport must exist.
             parse_connect(address)
@@ -100,6 +108,7 @@ class Endpoints:
             if entry[0] == address:
                 self._connecters.remove(entry)
                 entry[1].stop(linger)
+                self.core.stir()
                 return
         for found in self._inproc:
             if found[0] == address:
@@ -119,14 +128,14 @@ class Endpoints:
         pipe.carrier = InprocCarrier(pipe, None)
         pipe.address = address
         self._inproc.append((address, pipe))
-        core.attach(pipe)
         if bound is not None:
-            bound[0]._join(bound[1], self, pipe, options)
-        else:
+            bound[0].core.mail.announce(bound[0]._join(bound[1], self, pipe, options))
+        core.attach(pipe)
+        if bound is None:
             core.context.inproc_waiting.setdefault(address, []).append((self, pipe, options))
 
-    def _join(self, options: Options, other: Endpoints, theirs: Pipe, their_options: Options) -> None:
-        """Give the connecting end `theirs` its other end, here.
+    def _join(self, options: Options, other: Endpoints, theirs: Pipe, their_options: Options) -> Pipe:
+        """The other end, here, of the connecting end `theirs`.
 
         Both sides' options are those of when they were bound and connected.
         """
@@ -143,8 +152,7 @@ class Endpoints:
         mine.peer_id = their_options.get(int(zmq.ROUTING_ID))
         theirs.peer_id = options.get(int(zmq.ROUTING_ID))
         mine.peer_type, theirs.peer_type = other.core.type_name, core.type_name
-        core.attach(mine)
-        other.core.identified(theirs)
+        return mine
 
     def forget(self, connecter: Connecter) -> None:
         """This address is given up for good (``RECONNECT_IVL`` of 0 or -1)."""
@@ -167,7 +175,7 @@ class Endpoints:
             listener.stop()
         for _, connecter in self._connecters:
             connecter.stop(linger)
-        for pipe in list(core.pipes):
+        for pipe in [*core.pipes, *(pipe for pipe in core.mail if not pipe.attached)]:
             pipe.leave(linger)
         for listener in self._listeners:
             listener.drop_abandoned()

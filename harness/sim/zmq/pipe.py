@@ -37,14 +37,14 @@ class Pipe:
     :ivar peer_metadata: what the peer's ``METADATA`` has given.
     :ivar peer_type: name of the peer's type, such as ``REQ``.
     :ivar local: this side has connected.
+    :ivar attached: the socket has taken it in.
     :ivar closing: the peer has left; what has arrived can still be read.
     :ivar ended: taken from the socket; nothing more happens.
     """
 
     __slots__ = (
-        "address", "carrier", "closing", "core", "ended", "incoming", "local", "outgoing", "peer_id", "peer_metadata",
-        "peer_type",
-        "readable", "reading", "routing_id", "writable", "writing",
+        "address", "attached", "carrier", "closing", "core", "ended", "incoming", "local", "outgoing", "peer_id",
+        "peer_metadata", "peer_type", "readable", "reading", "routing_id", "writable", "writing",
     )  # fmt: skip
 
     def __init__(self, core: SocketCore, incoming: Channel, outgoing: Channel, *, local: bool) -> None:
@@ -62,6 +62,7 @@ class Pipe:
         self.writing: Frames = []
         self.readable = True
         self.writable = True
+        self.attached = False
         self.closing = False
         self.ended = False
 
@@ -120,6 +121,13 @@ class Pipe:
     def rollback(self) -> None:
         """Drop the part of a message that was written so far."""
         self.writing = []
+
+    def renew(self) -> None:
+        """Write to another connection: what was meant for the last one is gone."""
+        old = self.outgoing
+        self.outgoing = Channel(old.high, old.conflate)
+        self.writing = []
+        self.writable = True
 
     def credit(self) -> None:
         """The reader has made room."""
