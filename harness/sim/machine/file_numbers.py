@@ -34,8 +34,9 @@ PATCHED: Final = tuple(
 class NumberCalls:
     """Finds the real file behind a number, asks the disk, calls the real function."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, files: FileCalls) -> None:
         self._machine = machine
+        self._files = files
 
     def simulated(self, name: str) -> Callable[..., Any]:
         """What stands for ``os.<name>``; it has that one's arguments, results and errors."""
@@ -45,9 +46,9 @@ class NumberCalls:
         code = {**_READING, **_WRITING, **_ASKING}.get(name, _REFUSED)
         return self._translating(name, getattr(os, name), code)
 
-    def ioctl(self, real: Callable[..., Any]) -> Callable[..., Any]:
+    def ioctl(self) -> Callable[..., Any]:
         """What stands for ``fcntl.ioctl``. Raises NotSimulated for simulated descriptors."""
-        return self._translating("fcntl.ioctl", real, _REFUSED)
+        return self._translating("fcntl.ioctl", fcntl.ioctl, _REFUSED)
 
     def _translating(self, name: str, real: Callable[..., Any], code: int) -> Callable[..., Any]:
         disk = self._machine.disk
@@ -115,7 +116,7 @@ class NumberCalls:
 
         def memfd_create(name: Any, flags: int = getattr(os, "MFD_CLOEXEC", 1)) -> int:
             number = real(name, flags)
-            FileCalls(self._machine).track(number, inheritable=not flags & getattr(os, "MFD_CLOEXEC", 1))
+            self._files.track(number, inheritable=not flags & getattr(os, "MFD_CLOEXEC", 1))
             return number
 
         return memfd_create
@@ -124,11 +125,6 @@ class NumberCalls:
         """``os.sync``: the real disks are not waited for."""
         del real
         return self._machine.disk.synced_all
-
-
-def simulated_ioctl(machine: Machine) -> Callable[..., Any]:
-    """What stands for ``fcntl.ioctl`` in one world."""
-    return NumberCalls(machine).ioctl(fcntl.ioctl)
 
 
 def _dotted(name: str) -> str:

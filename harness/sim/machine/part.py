@@ -37,7 +37,7 @@ from harness.sim.machine.children import ChildCalls
 from harness.sim.machine.control import Control
 from harness.sim.machine.eventfd import EventCalls
 from harness.sim.machine.file_numbers import PATCHED as _OS_REAL_FILES
-from harness.sim.machine.file_numbers import NumberCalls, simulated_ioctl
+from harness.sim.machine.file_numbers import NumberCalls
 from harness.sim.machine.files import FileCalls
 from harness.sim.machine.machine import Machine
 from harness.sim.machine.os_calls import OsCalls
@@ -207,10 +207,10 @@ class MachinePart:
         events = EventCalls(machine)
         for name in _EVENTS:
             self._put(os, name, getattr(events, name))
-        numbers = NumberCalls(machine)
+        numbers = NumberCalls(machine, files)
         for name in _OS_REAL_FILES:
             self._put(os, name, numbers.simulated(name))
-        self._put(fcntl, "ioctl", simulated_ioctl(machine))
+        self._put(fcntl, "ioctl", numbers.ioctl())
         self._put(fcntl, "flock", files.flock)
         self._put(fcntl, "fcntl", Control(machine, fcntl.fcntl).fcntl)
 

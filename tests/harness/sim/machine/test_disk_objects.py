@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -121,6 +123,16 @@ def test_files_elsewhere_are_well(sim: World, text: Path, tmp_path: Path) -> Non
     with sim.machine.disk.trouble(DiskFault.IO_ERROR, text.parent):
         other.write_text("well")
         assert other.read_text() == "well"
+
+
+def test_imports_go_on(sim: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the interpreter reads for itself asks no simulated disk, not even where the trouble is."""
+    (tmp_path / "module_on_a_sick_disk.py").write_text("answer = 42")
+    monkeypatch.syspath_prepend(tmp_path)
+    with sim.machine.disk.trouble(DiskFault.IO_ERROR, "/"):
+        module = importlib.import_module("module_on_a_sick_disk")
+    monkeypatch.delitem(sys.modules, "module_on_a_sick_disk")
+    assert module.answer == 42
 
 
 def test_the_disk_itself_is_read_whatever_its_trouble(sim: World, text: Path) -> None:
