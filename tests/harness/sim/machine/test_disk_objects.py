@@ -125,14 +125,17 @@ def test_files_elsewhere_are_well(sim: World, text: Path, tmp_path: Path) -> Non
         assert other.read_text() == "well"
 
 
-def test_imports_go_on(sim: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the interpreter reads for itself asks no simulated disk, not even where the trouble is."""
-    (tmp_path / "module_on_a_sick_disk.py").write_text("answer = 42")
-    monkeypatch.syspath_prepend(tmp_path)
-    with sim.machine.disk.trouble(DiskFault.IO_ERROR, "/"):
-        module = importlib.import_module("module_on_a_sick_disk")
-    monkeypatch.delitem(sys.modules, "module_on_a_sick_disk")
-    assert module.answer == 42
+def test_an_import_reads_files_as_others_do(sim: World, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module cannot be imported from a folder in trouble; from elsewhere it can, and so can the library's."""
+    (text.parent / "on_a_sick_disk.py").write_text("answer = 42")
+    monkeypatch.syspath_prepend(text.parent)
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with sim.machine.disk.trouble(DiskFault.IO_ERROR, text.parent):
+        assert importlib.import_module("colorsys").__name__ == "colorsys"
+        with pytest.raises(OSError, match="Input/output error"):
+            importlib.import_module("on_a_sick_disk")
+    assert importlib.import_module("on_a_sick_disk").answer == 42
+    monkeypatch.delitem(sys.modules, "on_a_sick_disk")
 
 
 def test_the_disk_itself_is_read_whatever_its_trouble(sim: World, text: Path) -> None:
