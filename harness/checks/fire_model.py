@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from pydantic import Field
@@ -12,7 +11,8 @@ from pydantic import Field
 from harness.checks.base import Args, Case, Check
 from harness.checks.evidence import Finding, Problem, conclude, lasted, many, moment, short
 from harness.checks.fire_model_events import SECOND, Timeline, Told, read, skipped
-from harness.history.records import Execution, Job
+from harness.checks.fire_slots import Slots, of_schedule, of_scheduler
+from harness.history.records import Job
 from harness.models.fires import Demand, Expected, expected
 from harness.models.readiness import Window, window
 from harness.models.triggers import Fire, parse
@@ -47,8 +47,9 @@ def judge(case: Case, args: FireArgs) -> Finding:
     blind = case.around.unseen("collect files", "collect")
     problems: list[Problem] = []
     owed = fired = 0
+    slots = of_scheduler(case, told.max_jobs, told.downs)
     for timeline in told.schedules:
-        one = _OneSchedule(case, told, timeline, lag)
+        one = _OneSchedule(case, told, timeline, lag, slots)
         problems += one.problems(blind=bool(blind))
         owed += sum(item.job is Demand.MUST for item in one.expected)
         fired += len(one.jobs)
@@ -74,14 +75,14 @@ def _summary(problems: Sequence[Problem], told: Told) -> str:
 class _OneSchedule:
     """One schedule: what was expected of it, and the jobs it made."""
 
-    def __init__(self, case: Case, told: Told, timeline: Timeline, lag: int) -> None:
-        self._case, self._told, self._timeline, self._lag = case, told, timeline, lag
+    def __init__(self, case: Case, told: Told, timeline: Timeline, lag: int, slots: Slots) -> None:
+        self._case, self._told, self._timeline, self._lag, self._all = case, told, timeline, lag, slots
         self._horizon = told.clock.wall(case.history.end)
         self._gate = timeline.gate(told.up)
         self.expected = list(self._expect())
         jobs = [job for job in case.history.of(Job) if job.schedule_id == timeline.id and job.scheduled_for is not None]
         self.jobs = sorted(jobs, key=lambda job: (job.scheduled_for or 0.0, job.job_id))
-        self._busy = _Busy(case, timeline, {job.job_id for job in jobs})
+        self._own = of_schedule(case, timeline.max_running, {job.job_id for job in jobs})
 
     def _expect(self) -> Iterator[Expected]:
         fires = list(parse(self._timeline.trigger).fires(self._horizon))
@@ -114,7 +115,7 @@ class _OneSchedule:
 
     def _crowds(self) -> Iterator[Problem]:
         limit = self._timeline.max_running
-        for start, count in self._busy.crowds():
+        for start, count in self._own.crowds():
             text = f"has {count} jobs that run at once at {moment(start)}, expected {limit} at most"
             yield self._problem(_CROWD, self._told.clock.wall(start), text)
 
@@ -138,7 +139,7 @@ class _OneSchedule:
         """Whether it was begun in time, or dropped for being late."""
         due = job.scheduled_for or 0.0
         if job.outcome in MISSED:
-            if item.run is Demand.MUST and not self._busy.between(due, job.at):
+            if item.run is Demand.MUST and not self._held_up(due, job.at):
                 text = f"dropped the job for {self._moment(item.at)} as too late, although there was time for it"
                 yield self._problem(_MISFIRE, item.at, text, job)
             return
@@ -153,8 +154,12 @@ class _OneSchedule:
             yield self._problem(_EARLY, item.at, f"{late}, {lasted(due - job.started)} before its time", job)
         elif item.window.latest is not None and item.job is Demand.MUST:
             limit = max(self._told.clock.scenario(item.window.latest), due + self._lag / SECOND)
-            if job.started > limit and not self._busy.between(due, job.started):
+            if job.started > limit and not self._held_up(due, job.started):
                 yield self._problem(_LATE, item.at, f"{late}, {lasted(job.started - due)} late", job)
+
+    def _held_up(self, begin: float, end: float) -> bool:
+        """Whether at some moment from `begin` to `end`, in scenario seconds, no slot was free for a job of it."""
+        return self._own.taken(begin, end) or self._all.taken(begin, end)
 
     def _cut_off(self, item: Expected) -> bool:
         """Whether the scheduler was killed while it may have dealt with this time: it may begin again with it."""
@@ -185,33 +190,6 @@ class _OneSchedule:
         )
         about: tuple[tuple[str, str], ...] = (("schedule", self._timeline.id),)
         return Problem(rank, when, text, (*about, ("job", job.job_id)) if job else about)
-
-
-class _Busy:
-    """When as many jobs of a schedule's task ran as may run at once."""
-
-    def __init__(self, case: Case, timeline: Timeline, jobs: AbstractSet[str]) -> None:
-        self._limit, self._end = timeline.max_running, case.history.end
-        runs = case.history.of(Execution) if self._limit is not None else ()
-        self._runs = [(run.start, case.history.end if run.end is None else run.end) for run in runs
-                      if run.request_id in jobs]  # fmt: skip
-
-    def crowds(self) -> Iterator[tuple[float, int]]:
-        """When more ran at once than may, and how many; runs that nobody saw end are left out."""
-        if self._limit is None:
-            return
-        ended = [(start, stop) for start, stop in self._runs if stop < self._end]
-        for start, _ in ended:
-            count = sum(a <= start < b for a, b in ended)
-            if count > self._limit:
-                yield start, count
-
-    def between(self, begin: float, end: float) -> bool:
-        """Whether that was so at some moment from `begin` to `end`, in scenario seconds."""
-        if self._limit is None:
-            return False
-        near = [(start, stop) for start, stop in self._runs if start < end and stop > begin]
-        return any(sum(a <= start < b for a, b in near) >= self._limit for start, _ in near)
 
 
 CHECK = Check(

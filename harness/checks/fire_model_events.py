@@ -57,7 +57,9 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Told:
-    """Everything that matters of one history. ``kills`` are the moments at which the scheduler was cut off."""
+    """Everything that matters of one history. ``kills`` are the moments at which the scheduler was cut off, ``downs``
+    those at which it was down, in scenario seconds; ``max_jobs`` is how many it runs at once, None where nobody said.
+    """
 
     clock: Clock
     up: Gate
@@ -65,6 +67,8 @@ class Told:
     kills: tuple[int, ...]
     crashes: tuple[str, ...]
     doubt: str = ""
+    downs: tuple[float, ...] = ()
+    max_jobs: int | None = None
 
 
 def read(case: Case, within: int) -> Told | None:
@@ -83,7 +87,10 @@ def read(case: Case, within: int) -> Told | None:
             up = up.doubted(clock.wall(span.begin), clock.wall(min(span.end, case.history.end)) + within)
     stepped = max(zeros) - min(zeros) > STEPPED
     doubt = "the wall clock was set during the run, so times cannot be compared" if stepped else ""
-    return Told(clock, up, tuple(book.schedules.values()), tuple(book.kills), tuple(book.crashes), doubt)
+    return Told(
+        clock, up, tuple(book.schedules.values()), tuple(book.kills), tuple(book.crashes), doubt,
+        downs=tuple(event.at for event in book.downs), max_jobs=min(book.limits, default=None),
+    )  # fmt: skip
 
 
 class _Book:
@@ -95,6 +102,8 @@ class _Book:
         self.schedules: dict[str, Timeline] = {}
         self.kills: list[int] = []
         self.crashes: list[str] = []
+        self.downs: list[Event] = []
+        self.limits: list[int] = []
 
     def take(self, event: Event) -> None:
         """Note one event."""
@@ -104,7 +113,9 @@ class _Book:
         match event.name:
             case "scheduler-up":
                 self.up = self.up.between(begin, end, State.ON)
+                self.limits += [event.detail["max_jobs"]] if "max_jobs" in event.detail else []
             case "scheduler-down":
+                self.downs.append(event)
                 self._down(event, begin, end)
             case "schedule-added" if "trigger" in event.detail:
                 self._added(event, begin, end)

@@ -23,9 +23,9 @@ def event(name: str, at: float, place: str = "scheduler", took: float = 0.01, **
     return Event(at=at, name=name, place=place, detail={"took": took, "wall": ZERO + round(at * 1e6), **detail})
 
 
-def up(at: float = -1.0) -> Event:
+def up(at: float = -1.0, **detail: Any) -> Event:
     """The scheduler works."""
-    return event("scheduler-up", at)
+    return event("scheduler-up", at, **detail)
 
 
 def down(at: float, how: str = "stop", **detail: Any) -> Event:
@@ -216,3 +216,52 @@ def test_without_schedules_or_with_a_clock_that_was_set_it_proves_nothing(result
     set_back = Event(at=5.0, name="scheduler-up", place="scheduler", detail={"took": 0.0, "wall": ZERO})
     found = result(CHECK, up(), added(), all_but(), set_back)
     assert (found.outcome, "the wall clock was set" in found.summary) == (Outcome.UNKNOWN, True)
+
+
+def held(start: float, end: float | None, job: str = "of another") -> Execution:
+    """A run of some job, which takes a slot of the scheduler."""
+    return Execution(
+        at=start if end is None else end, handler="t", request_id=job, method="", start=start, end=end,
+        outcome="" if end is None else "ok",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("limit", "runs", "outcome"),
+    [
+        (1, [held(3.9, 4.8)], Outcome.PASS),
+        (2, [held(3.9, 4.8)], Outcome.FAIL),
+        (2, [held(3.9, 4.8), held(3.5, 4.5, "a third")], Outcome.PASS),
+        (2, [held(3.9, 4.8), held(3.5, 3.9, "a third")], Outcome.FAIL),
+        (1, [held(2.0, 3.0)], Outcome.FAIL),
+        (None, [held(3.9, 4.8)], Outcome.FAIL),
+    ],
+)
+@pytest.mark.parametrize(
+    "held_up", [job(4.0, late=0.9), job(4.0, outcome="missed_start_deadline", started=None, ended=4.9)]
+)
+def test_a_job_waits_for_a_slot_of_its_scheduler(
+    result: Result, held_up: Job, limit: int | None, runs: list[Execution], outcome: Outcome
+) -> None:
+    """While as many jobs run as the scheduler said that it runs at once, another may be late, or too late. Not while
+    there are fewer, and not where it never said a number.
+    """
+    told = {} if limit is None else {"max_jobs": limit}
+
+    found = result(CHECK, up(**told), added(), all_but(4.0), held_up, runs, down(10.7))
+
+    assert found.outcome is outcome, said(found)
+
+
+def test_a_run_that_a_kill_cut_off_holds_no_slot_of_the_next_life(result: Result) -> None:
+    """It was never seen to end; the scheduler that is started then has all of its slots."""
+    cut = held(1.5, None)
+    again = up(2.5, max_jobs=1)
+    late = job(6.0, late=0.9)
+
+    found = result(
+        CHECK, up(max_jobs=1), added(coalesce="all"), all_but(6.0), late, cut, down(1.9, "kill"), again, down(10.7)
+    )
+
+    assert found.outcome is Outcome.FAIL
+    assert "began the job for 6.000 s at 6.900 s, 900 ms late" in said(found)
