@@ -14,7 +14,7 @@ from harness.scenario.problems import did_you_mean, one_of
 from harness.scenario.shape import unknown_key, validate
 from harness.scenario.target_parts import GovernorSpec, HandlerGroup, TargetSpec
 from harness.scenario.view import View
-from harness.scenario.vocabulary import ONLY_IN, DriverWords, Vocabulary
+from harness.scenario.vocabulary import NOT_BESIDE, ONLY_IN, DriverWords, Vocabulary
 
 
 class NoOptions(BaseModel):
@@ -63,6 +63,7 @@ def misfits(scenario: View, vocabulary: Vocabulary) -> Iterator[Misfit]:
     if isinstance(scheduler.data, dict) or scheduler.data is None:
         yield from option_misfits(words.scheduler_options, scheduler)
         yield from value_misfits(scenario, words.scheduler_options, scheduler)
+        yield from idle_misfits(scenario.get("target"), words.scheduler_options, scheduler)
     for group in scenario.get("topology", "handlers").one_or_many():
         yield from option_misfits(words.handler_options or NoOptions, group, HandlerGroup)
         yield from _taken_names(group, words, driver.text or "")
@@ -118,6 +119,26 @@ def value_misfits(scenario: View, model: type[BaseModel], part: View) -> Iterato
         if isinstance(able, list):
             worlds = [World(str(one)) for one in able]
             yield from world_misfits(scenario, worlds, f"`{given.path[-1]}: {given.text}`", given)
+
+
+def idle_misfits(target: View, model: type[BaseModel], part: View) -> Iterator[Misfit]:
+    """For each option of `model` that is given although a key of `target` decides it (see `NOT_BESIDE`)."""
+    left: list[str] = []
+    idle: list[tuple[str, str]] = []
+    for name, field in model.model_fields.items():
+        key, extra = field.alias or name, field.json_schema_extra
+        bound = extra.get(NOT_BESIDE) if isinstance(extra, dict) else None
+        deciding = [str(one) for one in bound if target.get(str(one)).data] if isinstance(bound, list) else []
+        if not deciding:
+            left.append(f"`{key}`")
+        elif key in part.mapping:
+            idle.append((key, deciding[0]))
+    for key, decider in idle:
+        said = f"`{key}` has no meaning beside `target.{decider}`, which decides it"
+        yield Misfit(
+            said, expected=f"at most {', '.join(left)}", hint="set it there, or leave it out",
+            at=(*part.path, key), key=True,
+        )  # fmt: skip
 
 
 def option_misfits(

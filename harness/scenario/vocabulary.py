@@ -25,6 +25,10 @@ ONLY_IN = "only_in"
 >>> Field(default="file", json_schema_extra={ONLY_IN: {"server": ["real"]}}).default
 'file'
 """
+NOT_BESIDE = "not_beside"
+"""Key in the ``json_schema_extra`` of an option of the scheduler: the names of the keys of ``target`` beside which it
+has no meaning, since they decide it themselves. To give both is refused.
+"""
 
 
 @dataclass(frozen=True)

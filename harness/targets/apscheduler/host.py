@@ -63,12 +63,13 @@ class SchedulerHost:
         self._loop = asyncio.get_running_loop()
         try:
             scheduler = make(self._settings)
+            made = {"durable": stores.durable(scheduler.data_store), "max_jobs": scheduler.max_concurrent_jobs}
             mutants.apply(self._settings.mutant, scheduler)
             recording.observe_executors(scheduler, self._journal)
             async with scheduler:
                 recording.observe_events(scheduler, self._journal)
                 await scheduler.start_in_background()
-                self._say({"event": "ready"})
+                self._say({"event": "ready", **made})
                 async with anyio.create_task_group() as group:
                     while (question := await self._questions.get()) is not None:
                         group.start_soon(self._answer, scheduler, question)

@@ -145,6 +145,7 @@ class Life:
         match message["event"]:
             case "ready":
                 self._last_up = self._notes.now()
+                self._notes.made(durable=message["durable"], max_jobs=message["max_jobs"])
                 self._ready.set()
             case "crashed":
                 self._error = message["error"]

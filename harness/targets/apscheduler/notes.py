@@ -25,10 +25,13 @@ _NAMES = {
 
 
 class Notes:
-    """Writes the events of one run; `durable` tells whether schedules survive the scheduler's process."""
+    """Writes the events of one run; `durable` tells whether schedules survive the scheduler's process. None: what
+    `made` is told does, and before that there are none.
+    """
 
-    def __init__(self, recorder: Recorder, *, durable: bool) -> None:
-        self._recorder, self._durable = recorder, durable
+    def __init__(self, recorder: Recorder, *, durable: bool | None) -> None:
+        self._recorder, self._told, self._durable = recorder, durable, bool(durable)
+        self._limits: dict[str, int] = {}
 
     def now(self) -> float:
         """The monotonic clock, in seconds: scenario time is not known before the run begins."""
@@ -49,6 +52,12 @@ class Notes:
         """A life of the scheduler begins."""
         self._process(pid, ProcessEvent.STARTED)
 
+    def made(self, *, durable: bool, max_jobs: int) -> None:
+        """A scheduler was made: whether its store is durable, and how many jobs it runs at once."""
+        if self._told is None:
+            self._durable = durable
+        self._limits = {"max_jobs": max_jobs}
+
     def up(self, pid: int, begun: float) -> None:
         """It works, since some moment after `begun`."""
         self._process(pid, ProcessEvent.READY)
@@ -56,7 +65,7 @@ class Notes:
 
     def works(self, begun: float) -> None:
         """The scheduler looks at its schedules, since some moment after `begun`."""
-        self._event("scheduler-up", "scheduler", begun)
+        self._event("scheduler-up", "scheduler", begun, **self._limits)
 
     def rests(self, begun: float, how: str, error: str = "") -> None:
         """It does so no more, at the earliest since `begun`."""

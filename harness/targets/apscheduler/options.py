@@ -7,14 +7,17 @@ from datetime import date, datetime, time
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from harness.models import cron_fields, zones
 from harness.scenario.misfit import Misfit
 from harness.scenario.values import Duration
+from harness.scenario.vocabulary import NOT_BESIDE
 
 V = TypeVar("V")
 
 Call = str
+_MAKERS: JsonDict = {NOT_BESIDE: ["factory"]}
 
 
 class _Options(BaseModel):
@@ -26,28 +29,42 @@ class ApschedulerTargetOptions(_Options):
 
     factory: str = Field(default="", pattern=r"^$|^[\w.]+:[\w.]+$")
     """Who makes the scheduler, as ``package.module:function``: called without arguments, or with the folder where a
-    store may lie if it takes one; must return a new `AsyncScheduler`. Without it the keys of ``topology.scheduler``
-    make one.
+    store may lie if it takes one; must return a new `AsyncScheduler`, each time the scheduler is started. One with
+    a durable store needs a fixed ``identity``: else a start after a kill waits until the lease of what it held is over.
+    Beside it ``topology.scheduler`` takes ``durable`` and ``misfire_grace`` alone; without it the keys of
+    ``topology.scheduler`` make the scheduler.
     """
     host: Literal["process", "thread"] = "process"
     """Where it lives. A thread of this process starts at once and cannot be killed."""
 
 
 class ApschedulerOptions(_Options):
-    """Keys of ``topology.scheduler``; durations with a unit. With a factory only ``durable`` has a meaning."""
+    """Keys of ``topology.scheduler``; durations with a unit. Those that make the scheduler are refused beside a
+    factory, which makes it: there only ``durable`` and ``misfire_grace`` are taken.
+    """
 
-    store: Literal["memory", "sqlite"] = "memory"
+    store: Literal["memory", "sqlite"] = Field(default="memory", json_schema_extra=_MAKERS)
+    """Where schedules and jobs are kept; ``sqlite`` needs SQLAlchemy and aiosqlite. Not beside ``factory``."""
     durable: bool | None = None
-    """Whether schedules survive the end of the process; when left out: those in SQLite do."""
-    identity: str = "scheduler"
-    """The scheduler's identity; a stable one finds its own abandoned jobs again at its next start."""
-    lease: Duration = Field(default=30.0, gt=0)
-    max_jobs: int = Field(default=100, gt=0)
+    """Whether schedules survive the end of the process. When left out, the data store of the scheduler that was made
+    tells: those in a `MemoryDataStore` or in SQLite's ``:memory:`` do not, all others do.
+    """
+    identity: str = Field(default="scheduler", json_schema_extra=_MAKERS)
+    """The scheduler's identity; a stable one finds its own abandoned jobs again at its next start. Not beside
+    ``factory``.
+    """
+    lease: Duration = Field(default=30.0, gt=0, json_schema_extra=_MAKERS)
+    """How long schedules and jobs stay acquired without renewal. Not beside ``factory``."""
+    max_jobs: int = Field(default=100, gt=0, json_schema_extra=_MAKERS)
+    """Jobs that run at once. Not beside ``factory``: its scheduler's ``max_concurrent_jobs`` is what is modelled."""
     misfire_grace: Duration | None = Field(default=None, ge=0)
-    cleanup: Duration = Field(default=900.0, ge=0)
-    """Seconds between clean-ups; 0s: none."""
-    connections: int = Field(default=1, gt=0)
-    """Connections to SQLite at most; with several APScheduler meets its own locks (agronholm/apscheduler#1032)."""
+    """What schedules that give none of their own allow; beside ``factory`` too."""
+    cleanup: Duration = Field(default=900.0, ge=0, json_schema_extra=_MAKERS)
+    """Seconds between clean-ups; 0s: none. Not beside ``factory``."""
+    connections: int = Field(default=1, gt=0, json_schema_extra=_MAKERS)
+    """Connections to SQLite at most; with several APScheduler meets its own locks (agronholm/apscheduler#1032). Not
+    beside ``factory``.
+    """
 
 
 def _that_exists(reads: Callable[[V], object], expected: str = "") -> AfterValidator:
@@ -149,10 +166,16 @@ class AddTriggeredArgs(TriggerArgs):
     id: str | None = None
     """Name of the schedule; s1, s2, … when left out."""
     call: Call = "tick"
-    """What to run: ``tick``, ``work``, ``echo``, ``sleep``, ``block``, ``fail``, or ``package.module:function``."""
+    """What to run: one of the driver's tasks, of which there is a table (``tick``, ``work``, ``echo``, ``sleep``,
+    ``block``, ``fail``), or ``package.module:function``.
+    """
     params: dict[str, Any] = {}
     """Keyword arguments of the call."""
     executor: str | None = None
+    """The job executor: ``async`` runs it on the scheduler's event loop, which a function that is no coroutine blocks,
+    ``threadpool`` in a thread. When left out the scheduler's own choice: ``async``, unless a factory's scheduler has
+    another.
+    """
     coalesce: Literal["earliest", "latest", "all"] = "latest"
     misfire_grace: Duration | None = Field(default=None, ge=0)
     max_running: int | None = Field(default=1, gt=0)
@@ -178,8 +201,10 @@ class JobArgs(_Options):
     """``job.submit`` (answered with the job's id at once) and ``job.run`` (answered when it is done)."""
 
     call: Call = "work"
+    """What to run, as for a schedule."""
     params: dict[str, Any] = {}
     executor: str | None = None
+    """The job executor, as for a schedule."""
     max_running: int | None = Field(default=None, gt=0)
 
 

@@ -51,8 +51,7 @@ class ApschedulerTarget:
         self._folder, self._logs = root / "target", root / "logs"
         for folder in (self._folder, self._logs):
             folder.mkdir(parents=True, exist_ok=True)
-        durable = self._scheduler.durable
-        self._notes = Notes(self._recorder, durable=self._scheduler.store == "sqlite" if durable is None else durable)
+        self._notes = Notes(self._recorder, durable=self._scheduler.durable)
         self._life = Life(
             self._settings(context.mutant),
             self._notes,

@@ -13,7 +13,7 @@ from harness.scenario.loader import load_text
 from harness.scenario.parts import World
 from harness.scenario.problems import Problem, ScenarioProblems
 from harness.scenario.values import Duration, Length
-from harness.scenario.vocabulary import NAMES_CALLS, ONLY_IN, CheckWords, DriverWords, FaultWords, Vocabulary
+from harness.scenario.vocabulary import NAMES_CALLS, NOT_BESIDE, ONLY_IN, CheckWords, DriverWords, FaultWords, Vocabulary
 
 CHAOS = """\
 scenario: 1
@@ -99,12 +99,13 @@ class ToyOptions(_Closed):
     """``target``."""
 
     verbose: bool = False
+    made_by: str = ""
 
 
 class ToyScheduler(_Closed):
     """``topology.scheduler``."""
 
-    lease: Length = 30.0
+    lease: Length = Field(default=30.0, json_schema_extra={NOT_BESIDE: ["made_by"]})
     store: Literal["sqlite", "memory", "ram"] = Field(
         default="sqlite", json_schema_extra={ONLY_IN: {"ram": ["sim"]}}
     )

@@ -22,6 +22,7 @@ Mistake = Callable[..., Problem]
         ("restart: always}", "restart: always, patience: 3}", "patience", "unknown key 'patience'"),
         ("{lease: 10s}", "{lease: 10}", "10", "a bare number says no unit"),
         ("{lease: 10s}", "{leese: 10s}", "leese", "unknown key 'leese'"),
+        ("driver: toy\n", "driver: toy\n  made_by: me\n", "lease", "`lease` has no meaning beside `target.made_by`, which decides it"),
         ("{lease: 10s}", "{store: mongo}", "mongo", "`store` has no such value"),
         ("{lease: 10s}", "{store: ram}", "real]", "`store: ram` does not run in the world `real`"),
         ("count: 5, service", "count: 5, modul: x, service", "modul", "unknown key 'modul'"),

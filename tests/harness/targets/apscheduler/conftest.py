@@ -36,11 +36,14 @@ def scenario(target: dict[str, Any], scheduler: dict[str, Any]) -> Scenario:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Make a target and its recorder (`target.recorder`): with these options, and this store."""
+    """Make a target: with these options, this store (empty: none is named), and these further keys of the scheduler."""
 
-    def made(mutant: str = "", store: str = "memory", folder: str = "", **target: Any) -> ApschedulerTarget:
+    def made(
+        mutant: str = "", store: str = "memory", folder: str = "", scheduler: dict[str, Any] | None = None, **target: Any
+    ) -> ApschedulerTarget:
         recorder = Recorder(clock=lambda: time.monotonic())
         context = TargetContext(tmp_path / folder, random.Random(1), recorder, mutant)
-        return ApschedulerTarget(scenario(target, {"store": store}), context)
+        named = {"store": store} if store else {}
+        return ApschedulerTarget(scenario(target, {**named, **(scheduler or {})}), context)
 
     return made

@@ -143,3 +143,21 @@ def test_apscheduler_does_not_wait_for_its_jitter(make: Make) -> None:
 
     assert found.outcome is Outcome.FAIL
     assert "run too early" in found.summary
+
+
+async def two_that_take_turns(target: ApschedulerTarget) -> None:
+    """Two schedules that are due at the same times, each with work for a second and a half."""
+    for name in ("a", "b"):
+        await call(target, "schedule.add", id=name, every="4s", call="work", params={"seconds": 1.5})
+    await asyncio.sleep(60)
+
+
+def test_a_job_that_waits_for_a_slot_of_the_scheduler_is_not_late(make: Make) -> None:
+    """With one slot each second job begins a second and a half after it is due, as it must; with two none does."""
+    for slots, waited in ((1, 15), (2, 0)):
+        records = simulate(make, two_that_take_turns, scheduler={"max_jobs": slots}, folder=str(slots))
+        jobs = [record for record in records if isinstance(record, Job) and record.started is not None]
+        found = judged(records, None)
+
+        assert sum((job.started or 0.0) - (job.scheduled_for or 0.0) > 1.45 for job in jobs) == waited
+        assert found.outcome is Outcome.PASS, [evidence.text for evidence in found.evidence]
