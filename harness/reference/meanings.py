@@ -242,7 +242,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     },
     "ApschedulerOptions": {
         "store": "where schedules and jobs are kept; `sqlite` needs SQLAlchemy and aiosqlite",
-        "durable": "whether schedules survive the end of the process; when left out: those in SQLite do",
+        "durable": "whether schedules survive the end of the process; when left out, the data store tells",
         "identity": "a stable one finds its own abandoned jobs again at its next start",
         "lease": "how long schedules and jobs stay acquired without renewal",
         "max_jobs": "jobs that run at once",
@@ -253,7 +253,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     "AddTriggeredArgs": {
         **_TRIGGER,
         "id": "id of the schedule; `s1`, `s2`, … when left out",
-        "call": "what to run: `tick`, `work`, `echo`, `sleep`, `block`, `fail`, or `package.module:function`",
+        "call": "what to run: one of the driver's tasks, or `package.module:function`",
         "params": "its keyword arguments",
         "executor": "the job executor; the scheduler's own choice when left out",
         "coalesce": "which of several overdue times are fired",

@@ -11,7 +11,7 @@ from harness.checks.sometimes import KNOWN
 from harness.faults.registry import kinds
 from harness.reference.docstrings import summary
 from harness.reference.meanings import MEANINGS
-from harness.reference.tables import keys, table
+from harness.reference.tables import functions, keys, table
 from harness.sim.boundary import registry
 from harness.targets.apscheduler import mutants as broken_apscheduler
 from harness.targets.registry import drivers as registered_drivers
@@ -57,6 +57,8 @@ def drivers() -> str:
         parts += [f"{title}:\n\n{_explained(model)}" for title, model in models if model]
         places = ", ".join(f"`{place}`" for place in driver.places)
         parts.append(f"Places a fault can point at, besides the handlers: {places}.")
+        if calls := getattr(driver, "calls", None):  # a driver need not have any
+            parts.append(f"Tasks that `call` may name:\n\n{functions(calls)}")
         parts += [f"#### {op.name}\n\n{op.about}\n\n{_explained(op.args)}" for op in driver.ops.values()]
         inner = dict.fromkeys(part for op in driver.ops.values() for part in _parts_of(op.args))
         parts += [f"#### {part.__name__}\n\n{summary(part)}\n\n{_explained(part)}" for part in inner]

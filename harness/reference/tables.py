@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from harness.reference.docstrings import attributes
+from harness.reference.docstrings import attributes, summary
 from harness.scenario.values import format_duration
 
 _NOUNS = {
@@ -54,6 +55,28 @@ def keys(model: type[BaseModel], meanings: Mapping[str, str] | None = None) -> s
         meaning = field.description or written.get(key) or written.get(name, "")
         rows.append([f"`{key}`", type_of(part, definitions), default_of(field, part), meaning])
     return table(["key", "type", "default", "meaning"], rows) if rows else "It takes no arguments."
+
+
+def functions(named: Mapping[str, Callable[..., Any]]) -> str:
+    """The functions called by these names, with their arguments and the defaults of those.
+
+    >>> def nap(seconds: float = 0.5, **more: object) -> None:
+    ...     '''Sleep.'''
+    >>> print(functions({"nap": nap}).splitlines()[-1])
+    | `nap` | `seconds` (`0.5`), any others | Sleep. |
+    """
+    rows = [[f"`{name}`", _arguments(function), summary(function)] for name, function in named.items()]
+    return table(["task", "arguments", "what it does"], rows)
+
+
+def _arguments(function: Callable[..., Any]) -> str:
+    words: list[str] = []
+    for one in inspect.signature(function).parameters.values():
+        if one.kind is one.VAR_KEYWORD:
+            words.append("any others" if words else "any")
+        else:
+            words.append(f"`{one.name}`" + ("" if one.default is one.empty else f" (`{one.default}`)"))
+    return ", ".join(words)
 
 
 def type_of(part: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:

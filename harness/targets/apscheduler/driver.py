@@ -6,13 +6,13 @@ APScheduler itself is imported when a target is made, so that nobody waits for i
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
 from harness.scenario.model import Scenario, World
-from harness.targets.apscheduler import operations
+from harness.targets.apscheduler import operations, tasks
 from harness.targets.apscheduler.options import ApschedulerOptions, ApschedulerTargetOptions
 from harness.targets.base import OpSpec, PlaceKind, Target, TargetContext
 
@@ -29,6 +29,8 @@ class ApschedulerDriver:
     places: ClassVar[Mapping[str, PlaceKind]] = {"scheduler": PlaceKind.PROCESS, "store": PlaceKind.STORE}
     ops: ClassVar[Mapping[str, OpSpec]] = operations.OPS
     methods: ClassVar[tuple[str, ...]] = ()
+    calls: ClassVar[Mapping[str, Callable[..., Any]]] = tasks.OWN
+    """What ``call`` may name without a module."""
 
     def require_mutant(self, name: str) -> None:
         """Raise `UsageError` for a mutant that does not exist."""

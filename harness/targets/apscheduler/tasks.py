@@ -12,29 +12,34 @@ from harness.errors import UsageError
 
 
 async def tick(**params: Any) -> dict[str, Any]:
-    """Answer what was given, at once."""
+    """Answer what was given, at once. The event loop goes on."""
     return params
 
 
 async def work(seconds: float = 0.05, **params: Any) -> dict[str, Any]:
-    """Take `seconds` of waiting, then answer what was given."""
+    """Wait for `seconds` as asynchronous code does, then answer what was given. The event loop goes on."""
     await asyncio.sleep(seconds)
     return params
 
 
 async def fail(message: str = "told to fail") -> None:
-    """Raise."""
+    """Raise a `RuntimeError` with this message, at once. The event loop goes on."""
     raise RuntimeError(message)
 
 
 def sleep(seconds: float = 0.05, **params: Any) -> dict[str, Any]:
-    """Sleep as blocking code does: for the executor ``threadpool``."""
+    """Sleep for `seconds` as blocking code does, then answer what was given. With ``executor: threadpool`` the event
+    loop goes on; without, it stands still: the scheduler deals with no schedule meanwhile, and what became due is late,
+    coalesced or dropped.
+    """
     time.sleep(seconds)
     return params
 
 
 async def block(seconds: float = 0.05, **params: Any) -> dict[str, Any]:
-    """Sleep on the event loop itself, so that nothing else goes on there."""
+    """Sleep for `seconds` on the event loop, which a coroutine must not, then answer what was given. With any executor
+    that runs coroutines the loop stands still, and the scheduler with it.
+    """
     time.sleep(seconds)  # noqa: ASYNC251 - that is what it is for
     return params
 
@@ -42,7 +47,7 @@ async def block(seconds: float = 0.05, **params: Any) -> dict[str, Any]:
 OWN: Mapping[str, Callable[..., Any]] = {
     "tick": tick, "work": work, "echo": tick, "fail": fail, "sleep": sleep, "block": block,
 }  # fmt: skip
-"""Tasks by the names that scenarios use."""
+"""Tasks by the names that scenarios use; the reference tells of each what stands here."""
 
 
 def find(name: str) -> Callable[..., Any]:

@@ -95,6 +95,20 @@ def test_every_fixture_and_option_is_shown() -> None:
     assert "| `HARNESS_SEED` | `--seed` |" in BLOCKS["environment"]()
 
 
+def test_tasks_of_a_driver_are_shown() -> None:
+    """Each with its arguments, and with what it does to the scheduler's event loop."""
+    lines = BLOCKS["drivers"]().splitlines()
+    table = lines[lines.index("| task | arguments | what it does |") + 2 :]
+    rows = {line.split("`")[1]: line for line in table[: table.index("")]}
+
+    assert sorted(rows) == ["block", "echo", "fail", "sleep", "tick", "work"]
+    assert all(" loop " in row for row in rows.values())
+    assert rows["tick"].startswith("| `tick` | any | Answer what was given, at once.")
+    assert rows["fail"].startswith("| `fail` | `message` (`told to fail`) | Raise")
+    assert rows["sleep"].startswith("| `sleep` | `seconds` (`0.05`), any others | Sleep for `seconds`")
+    assert "With `executor: threadpool` the event loop goes on; without, it stands still" in rows["sleep"]
+
+
 def test_names_of_the_registries_are_shown() -> None:
     """Faults, checks, sightings, mutants, records and files are there by name."""
     assert "### process.kill\n" in BLOCKS["faults"]()
