@@ -5,7 +5,9 @@ Time stands still while code computes. So ``while process.poll() is None: pass``
 `ASKS` in one turn of a thread, turns that wait for nothing beyond `SPINS` at one instant. The time that they pay is
 their own; meanwhile others go, and what is due comes.
 
-Nobody pays when nothing could ever change: then it is a livelock.
+Nobody pays when nothing could ever change but by those who poll: they are let look again at once, whatever they still
+had to pay, as one may have found meanwhile what it looks for, and bring it to the next. When that changes nothing
+either, the count of looks ends it: then it is a livelock.
 """
 
 from __future__ import annotations
@@ -50,15 +52,28 @@ def not_yet() -> None:
     kernel = me.kernel
     if me.asked_at != kernel.steps:
         me.asked_at = kernel.steps
-        me.asked = 0
+        me.asked = me.vain = 0
     me.asked += 1
     if me.asked > ASKS and kernel.current is me and not kernel.unwinding:
-        if _hope(kernel, me, None):
-            _pay(kernel, me, me.asked - ASKS, DEAREST)
-            me.asked_at = kernel.steps  # its next question, a turn later, costs again: it is the same loop
-        elif me.asked > kernel.livelock:
-            me.asked = 0
+        _asks_again(kernel, me)
+
+
+def _asks_again(kernel: Scheduler, me: SimThread) -> None:
+    """One question more of a thread that polls."""
+    me.armed_waits = False  # its loop does not turn while it asks
+    if _hope(kernel, me):
+        me.vain = 0
+    else:
+        me.vain += 1
+        if me.vain > kernel.livelock:
+            me.asked = me.vain = 0
             kernel.give_up(me, f"questions of {me.label} were answered with 'not yet'")
+            return
+        _let_look(kernel)
+        if not kernel.ready:
+            return  # alone in the world: let it ask until it has asked too often
+    _pay(kernel, me, me.asked - ASKS, DEAREST)
+    me.asked_at = kernel.steps  # its next question, a turn later, costs again: it is the same loop
 
 
 def turned(kernel: Scheduler, me: SimThread, armed: Armed | None) -> bool:
@@ -68,7 +83,11 @@ def turned(kernel: Scheduler, me: SimThread, armed: Armed | None) -> bool:
         me.turns = me.paid = 0
         return False
     me.turns += 1
-    if me.turns <= SPINS or me.turns % POLLS or not _hope(kernel, me, armed):
+    if me.turns <= SPINS or me.turns % POLLS:
+        return False
+    me.armed_waits = armed is not None and _waits_on(me, armed())
+    if not me.armed_waits and not _hope(kernel, me):
+        _let_look(kernel)
         return False
     me.paid += 1
     _pay(kernel, me, me.paid, DEAREST_TURNS)
@@ -77,26 +96,48 @@ def turned(kernel: Scheduler, me: SimThread, armed: Armed | None) -> bool:
 
 
 def _pay(kernel: Scheduler, me: SimThread, paid: int, dearest: int) -> None:
-    """Let time pass for this thread, the `paid`th time in a row, ever more of it."""
+    """Let time pass for this thread, the `paid`th time in a row, ever more of it; less when it is let look before."""
     me.paying = True
     try:
-        kernel.sleep(min(2 ** min((paid - 1) // DOUBLES, 14), dearest))
+        kernel.park("its next look, as it polls", min(2 ** min((paid - 1) // DOUBLES, 14), dearest))
     finally:
         me.paying = False
     if paid % TIDY == 0:  # counted, hence at the same point of every run
         gc.collect(MIDDLE)
 
 
-def _hope(kernel: Scheduler, me: SimThread, armed: Armed | None) -> bool:
-    """Somebody else can go on who does not poll, or something is due later but the next look of who polls."""
+def _hope(kernel: Scheduler, me: SimThread) -> bool:
+    """Something else will happen by itself than the next look of who polls: somebody works, or something is due."""
     now = kernel.now
     for thread in kernel.ready:
-        if thread is not me and not thread.paying and not (thread.instant == now and thread.turns > SPINS):
+        spins = thread.paying or (thread.instant == now and thread.turns > SPINS)
+        if thread is not me and not (spins and not thread.armed_waits):
             return True
     for _, number, who in kernel.timers.heap:
-        if who.deadline == number and not (isinstance(who, SimThread) and who.paying):
+        if who.deadline == number and not (isinstance(who, SimThread) and who.paying and not who.armed_waits):
             return True
-    return armed is not None and _waits_on(me, armed())
+    return False
+
+
+def crowd(kernel: Scheduler) -> int:
+    """Steps in which those who can go on will all have turned often enough to pay; 0: they do not merely give way.
+
+    Of twenty threads that wait for one thing, none has to pay yet when all together have made very many turns.
+    """
+    now, left = kernel.now, 0
+    for thread in kernel.ready:
+        if not thread.paying:
+            if not thread.turns or thread.instant != now:
+                return 0
+            left += max(SPINS + POLLS - thread.turns, 0)
+    return left
+
+
+def _let_look(kernel: Scheduler) -> None:
+    """Nobody owes anything any more: who pays has the next look now, for what has come true since its last one."""
+    for _, number, who in list(kernel.timers.heap):
+        if who.deadline == number and isinstance(who, SimThread) and who.paying:
+            kernel.wake(who)
 
 
 def _waits_on(me: SimThread, armed: Sequence[Any]) -> bool:

@@ -31,7 +31,8 @@ def deadlock(kernel: Scheduler) -> Deadlock:
 
 def livelock(kernel: Scheduler, what: str = "") -> Livelock:
     """Threads run and run, no time passes."""
-    running = ", ".join(thread.label for thread in kernel.ready) or "timers that set each other"
+    polling = [thread for thread in kernel.threads if thread.paying and thread.parked]
+    running = ", ".join(thread.label for thread in [*kernel.ready, *polling]) or "timers that set each other"
     what = what or f"steps were made without time passing, by {running}"
     return Livelock(
         f"at {_seconds(kernel.now)} {kernel.livelock} {what}:\n"

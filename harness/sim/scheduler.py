@@ -9,7 +9,7 @@ from heapq import heappop
 from typing import TYPE_CHECKING
 
 from harness.sim.errors import SimError, ThreadFailed
-from harness.sim.polling import Armed, turned
+from harness.sim.polling import SPINS, Armed, crowd, turned
 from harness.sim.reports import deadlock, livelock, stuck
 from harness.sim.tape import Tape
 from harness.sim.thread import Reason, SimThread
@@ -66,6 +66,8 @@ class Scheduler:
         self._grace = 0 if step_cost else livelock
         self._patience = self._grace
         """The step at which it is a livelock, unless time passes before."""
+        self._crowded = -1
+        """When many threads were let turn on that only give way to each other."""
         self._raise: BaseException | None = None
         self.threads: list[SimThread] = []
         self.processes: list[SimProcess] = []
@@ -272,6 +274,12 @@ class Scheduler:
         """Either every step costs time, or it is a livelock."""
         if not self.step_cost:
             self._patience = self.steps + self._grace
+            if self._crowded != self.now and self._grace > SPINS:
+                self._crowded = self.now
+                more = crowd(self)
+                if more:
+                    self._patience = self.steps + more
+                    return
             raise livelock(self)
         self.now += self.step_cost
 

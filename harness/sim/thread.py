@@ -36,6 +36,7 @@ class SimThread:
     __slots__ = (
         "alarm",
         "armed",
+        "armed_waits",
         "asked",
         "asked_at",
         "baton",
@@ -65,6 +66,7 @@ class SimThread:
         "take",
         "thread",
         "turns",
+        "vain",
         "woken",
     )
 
@@ -103,6 +105,8 @@ class SimThread:
         """Calls in this turn that answered "not yet"."""
         self.asked_at = -1
         """The kernel's step at which that turn began."""
+        self.vain = 0
+        """Those of them that nobody could bring but threads that poll as well."""
         self.turns = 0
         """Turns at this instant that waited for nothing."""
         self.instant = -1
@@ -112,6 +116,8 @@ class SimThread:
         """It sleeps because it polls: nothing comes of that by itself."""
         self.armed: Sequence[Any] = ()
         """Timers of its event loop when it was last looked at."""
+        self.armed_waits = False
+        """One of them had been there before: something is due that is in no heap of the kernel."""
         self.ended: WaitQueue
 
     def why(self) -> str:
