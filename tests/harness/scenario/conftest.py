@@ -13,7 +13,15 @@ from harness.scenario.loader import load_text
 from harness.scenario.parts import World
 from harness.scenario.problems import Problem, ScenarioProblems
 from harness.scenario.values import Duration, Length
-from harness.scenario.vocabulary import NAMES_CALLS, NOT_BESIDE, ONLY_IN, CheckWords, DriverWords, FaultWords, Vocabulary
+from harness.scenario.vocabulary import (
+    NAMES_CALLS,
+    NOT_BESIDE,
+    ONLY_IN,
+    CheckWords,
+    DriverWords,
+    FaultWords,
+    Vocabulary,
+)
 
 CHAOS = """\
 scenario: 1

@@ -36,10 +36,14 @@ def scenario(target: dict[str, Any], scheduler: dict[str, Any]) -> Scenario:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Make a target: with these options, this store (empty: none is named), and these further keys of the scheduler."""
+    """Make a target: with these options, this store (empty: none is named), these further keys of the scheduler."""
 
     def made(
-        mutant: str = "", store: str = "memory", folder: str = "", scheduler: dict[str, Any] | None = None, **target: Any
+        mutant: str = "",
+        store: str = "memory",
+        folder: str = "",
+        scheduler: dict[str, Any] | None = None,
+        **target: Any,
     ) -> ApschedulerTarget:
         recorder = Recorder(clock=lambda: time.monotonic())
         context = TargetContext(tmp_path / folder, random.Random(1), recorder, mutant)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from apscheduler.abc import DataStore
 from apscheduler.datastores.memory import MemoryDataStore
 from apscheduler.datastores.sqlalchemy import SQLAlchemyDataStore
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from harness.targets.apscheduler import stores
@@ -47,21 +48,15 @@ class OwnStore(MemoryDataStore):
     """A user's."""
 
 
-class Postgres:
-    """What is told of an engine for PostgreSQL, whose driver need not be installed."""
-
-    class _engine:  # noqa: N801 - the name that it has in SQLAlchemyDataStore
-        class url:  # noqa: N801
-            database, query = "", {}  # type: ignore[var-annotated]  # noqa: RUF012
-
-            @staticmethod
-            def get_backend_name() -> str:
-                """Of the dialect."""
-                return "postgresql"
+def of_postgres() -> SQLAlchemyDataStore:
+    """A store whose engine says that it is for PostgreSQL, the driver of which need not be installed."""
+    store = SQLAlchemyDataStore("sqlite+aiosqlite://")
+    store._engine = SimpleNamespace(url=make_url("postgresql+asyncpg://somewhere/jobs"))  # type: ignore[assignment]
+    return store
 
 
 @pytest.mark.parametrize(
-    ("store", "durable"), [(MemoryDataStore(), False), (OwnStore(), False), (Postgres(), True), (object(), True)]
+    ("store", "durable"), [(MemoryDataStore(), False), (OwnStore(), False), (of_postgres(), True), (object(), True)]
 )
 def test_other_stores_are_durable_unless_they_are_of_memory(store: Any, durable: bool) -> None:
     """A store of another kind, of which nothing is known, too."""
