@@ -21,7 +21,7 @@ def call_site(frame: FrameType | None = None) -> str:
     outermost = frame
     current: FrameType | None = frame
     while current is not None:
-        if is_foreign(current.f_code.co_filename):
+        if _is_program(current) or is_foreign(current.f_code.co_filename):
             return _text(current)
         outermost, current = current, current.f_back
     return _text(outermost)
@@ -33,7 +33,7 @@ def program_site(frame: FrameType | None = None) -> str:
     current: FrameType | None = start
     while current is not None:
         filename = current.f_code.co_filename
-        if is_foreign(filename) and not any(name in filename for name in _PACKAGES):
+        if _is_program(current) or (is_foreign(filename) and not any(name in filename for name in _PACKAGES)):
             return _text(current)
         current = current.f_back
     return call_site(start)
@@ -44,6 +44,16 @@ def is_foreign(filename: str) -> bool:
     if filename.startswith(("<frozen", "<string>", _SIM)):
         return False
     return not filename.startswith(_STDLIB) or any(name in filename for name in _PACKAGES)
+
+
+def _is_program(frame: FrameType) -> bool:
+    """Whether a frame is of what ``python -c`` was given; other code of no file is made by libraries (dataclasses)."""
+    code = frame.f_code
+    return (
+        code.co_filename == "<string>"
+        and frame.f_globals.get("__name__") == "__main__"
+        and not code.co_qualname.startswith("__create_fn__")
+    )
 
 
 def _text(frame: FrameType) -> str:
