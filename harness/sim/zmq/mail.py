@@ -1,9 +1,9 @@
 """What a socket learns only when its owner makes a call: connections that came, or came back, in the background.
 
-libzmq's I/O thread puts a ``bind`` command into the mailbox of the socket, or a ``hiccup``; the socket takes it out in
-``send``, in a ``recv`` that finds nothing, in ``EVENTS`` and polls, in ``bind``, ``connect``, ``unbind``, ``disconnect``,
-and while it waits in one of them. No other option does so. Until then a bound SUB has not subscribed, a bound XPUB has
-not welcomed anybody (``socket_base_t::process_commands``; each measured with libzmq 4.3.5).
+libzmq's I/O thread puts a ``bind`` command into the mailbox of the socket, or a ``hiccup``. The socket takes it out in
+``send``, in a ``recv`` that finds nothing, in ``EVENTS`` and polls, in ``bind``, ``connect``, ``unbind`` and
+``disconnect``, and while it waits in one of them; no other option does so. Until then a bound SUB has not subscribed, a
+bound XPUB has not welcomed anybody (``socket_base_t::process_commands``; each measured with libzmq 4.3.5).
 """
 
 from __future__ import annotations
