@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harness.sim.errors import NotSimulated
 from harness.sim.kernel import us
+from harness.sim.machine.command_line import Program
 from harness.sim.machine.descriptors import DescriptorTable, OpenFile, failure
-from harness.sim.machine.files import REAL_CLOSE, REAL_DUP, RealFile
-from harness.sim.machine.pipes import NullFile, PipeWriter
-from harness.sim.machine.programs import Program
+from harness.sim.machine.files import REAL_CLOSE, REAL_DUP, REAL_FSTAT, RealFile
+from harness.sim.machine.pipes import NullFile, OutsideInput, PipeWriter
 from harness.sim.machine.startup import Start, run
 from harness.sim.polling import not_yet
 from harness.sim.process import SimProcess
@@ -86,6 +86,8 @@ class ChildCalls:
             program = machine.programs.find([os.fsdecode(one) for one in executables], words, folder, environment)
         except OSError as error:
             return self._stillborn(parent, words, error, _CHDIR if error.filename else "", errpipe_write)
+        if program.kind == "input":
+            _require_input(parent.table, p2cread)
         words = list(program.command) or words
         environment.update(program.env)
         name = machine.programs.name(program, words, environment)
@@ -131,8 +133,9 @@ class ChildCalls:
             file = self._shared(parent, number if given == -1 else given)
             if number == 0 and isinstance(file, RealFile) and not stat.S_ISREG(file.status().st_mode):
                 # A terminal or a pipe of the real world: whoever read it would make the whole world wait.
+                given_null = given != -1 and _is_null(file.real)
                 REAL_CLOSE(file.real)
-                file = NullFile(self._machine.kernel, os.devnull)
+                file = (NullFile if given_null else OutsideInput)(self._machine.kernel, os.devnull)
             if file is not None:
                 child.add(file, number, inheritable=True)
         inherited = keep if close_fds else [number for number, entry in parent.entries.items() if entry.inheritable]
@@ -268,6 +271,28 @@ def _environment(env: Sequence[bytes] | None) -> dict[str, str]:
     if env is None:
         return dict(os.environ)
     return {os.fsdecode(key): os.fsdecode(value) for key, _, value in (entry.partition(b"=") for entry in env)}
+
+
+def _require_input(table: DescriptorTable, given: int) -> None:
+    """Refuse to read a program from outside of the world, where it may be a terminal, or nothing, or come in real time.
+
+    `given` is the number that the child gets for its standard input; -1: it inherits it.
+    """
+    number = 0 if given == -1 else given
+    entry = table.entries.get(number)
+    file = None if entry is None else entry.file
+    if file is None or isinstance(file, RealFile):
+        real = number if file is None else file.real
+        outside = not (stat.S_ISREG(REAL_FSTAT(real).st_mode) or (given != -1 and _is_null(real)))
+    else:
+        outside = isinstance(file, OutsideInput)
+    if outside:
+        raise NotSimulated("an interactive interpreter is not simulated: give it a program, or stdin= in the world")
+
+
+def _is_null(real: int) -> bool:
+    status, null = REAL_FSTAT(real), os.stat(os.devnull)  # noqa: PTH116 - no more than its numbers
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == null.st_rdev
 
 
 def _require_folder(folder: str) -> None:

@@ -23,7 +23,7 @@ class SimFileIO(io.RawIOBase):
     def __init__(self, number: int, mode: str, closefd: bool = True) -> None:
         self._number, self._closefd = number, closefd
         self.mode = mode
-        self.name = number
+        self.name: Any = number
 
     def readable(self) -> bool:
         """Whether its mode says so."""
@@ -72,6 +72,11 @@ class SimFileIO(io.RawIOBase):
         super().close()
         if self._closefd:
             os.close(self._number)
+
+    def let_go(self) -> None:
+        """Be closed without a call: the world is over, and the number is nobody's, or another's in a world to come."""
+        self._closefd = False
+        super().close()
 
 
 class _Reader(_pyio.BufferedReader):  # type: ignore[misc,no-any-unimported,unused-ignore]
@@ -163,6 +168,13 @@ def open_number(
     text = io.TextIOWrapper(buffer, encoding, errors, newline, line_buffering=buffering == 1)
     text.mode = mode  # type: ignore[misc]
     return text
+
+
+def raw_of(opened: Any) -> SimFileIO:
+    """The raw file under what `open_number` gave."""
+    while not isinstance(opened, SimFileIO):
+        opened = opened.buffer if isinstance(opened, io.TextIOWrapper) else opened.raw
+    return opened
 
 
 def socket_file(owner: socket.socket, mode: str, buffering: int, options: dict[str, Any]) -> Any:

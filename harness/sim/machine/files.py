@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harness.sim.boundary.fences import refusal
 from harness.sim.errors import NotSimulated
+from harness.sim.machine.descriptor_paths import named
 from harness.sim.machine.descriptors import FIRST, Descriptor, DescriptorTable, OpenFile, failure
 from harness.sim.machine.disk_objects import flags_of, opening_on
-from harness.sim.machine.fileobjects import open_number
+from harness.sim.machine.fileobjects import open_number, raw_of
 
 if TYPE_CHECKING:
     from harness.sim.kernel import Kernel
@@ -108,7 +109,7 @@ class FileCalls:
         """``os.open``."""
         machine = self._machine
         state = machine.state()  # refuses the dead
-        special = self._special(path, dir_fd)
+        path, special = self._look_up(path, flags, dir_fd)
         if special is not None:
             return state.table.add(special).number
         machine.disk.before_open(path, flags)
@@ -116,17 +117,18 @@ class FileCalls:
         self.track(number, inheritable=False)
         return number
 
-    def _special(self, path: Any, dir_fd: int | None = None) -> OpenFile | None:
-        """What stands for a file that is no ordinary one, None for those that are. Raises NotSimulated."""
-        special = self._machine.about.special(path)
+    def _look_up(self, path: Any, flags: int, dir_fd: int | None = None) -> tuple[Any, OpenFile | None]:
+        """The path for the real system, and what stands for a file that is no ordinary one. Raises NotSimulated."""
+        path, special = named(self._machine, path, flags)
+        special = special or self._machine.about.special(path)
         if special is None:
             try:
                 mode = os.stat(path, dir_fd=dir_fd).st_mode
             except (OSError, ValueError, TypeError):
-                return None  # whoever opens it says what is wrong
+                return path, None  # whoever opens it says what is wrong
             if stat.S_ISFIFO(mode):
                 raise refusal(f"open({os.fspath(path)!r}) of a FIFO", "it would wait in real time; use os.pipe")
-        return special
+        return path, special
 
     def track(self, number: int, *, inheritable: bool) -> Descriptor:
         """Have the running process own a real descriptor, under its number."""
@@ -196,11 +198,15 @@ class FileCalls:
         if isinstance(file, int):
             opened = self._open_number(state.table, file, mode, args, kwargs)
         else:
-            special = self._special(file)
+            path, special = self._look_up(file, flags_of(mode))
             if special is not None:
-                return open_number(state.table.add(special).number, mode, *args, **kwargs)
+                opened = self._numbered(state.table.add(special).number, mode, *args, **kwargs)
+                raw_of(opened).name = file
+                return opened
             if not (kwargs.get("opener") or any(args[_OPENER:])):  # which comes to `os.open`, where the disk is asked
-                machine.disk.before_open(file, flags_of(mode))
+                machine.disk.before_open(path, flags_of(mode))
+                if path is not file:
+                    kwargs["opener"] = lambda _, flags: REAL_OPEN(path, flags)  # it keeps the name it was asked for by
             opened = self._disk_open(file, mode, *args, **kwargs)
             # It closes its number in C, also one that an opener has got from `os.open`.
             state.table.entries.pop(opened.fileno(), None)
@@ -210,7 +216,7 @@ class FileCalls:
     def _open_number(self, table: DescriptorTable, number: int, mode: str, args: Any, kwargs: Any) -> Any:
         entry = table.entries.get(number)
         if entry is not None and not isinstance(entry.file, RealFile):
-            return open_number(number, mode, *args, **kwargs)
+            return self._numbered(number, mode, *args, **kwargs)
         if entry is None and number >= FIRST:
             raise failure(errno.EBADF)
         if entry is None or not isinstance(entry.file, RealFile):
@@ -219,6 +225,11 @@ class FileCalls:
         if kwargs.get("closefd", True) and (len(args) < 5 or args[4]) and entry.file.real == number:
             # The file object owns it from now on and will close it in C.
             del table.entries[number]
+        return opened
+
+    def _numbered(self, number: int, mode: str, *args: Any, **kwargs: Any) -> Any:
+        opened = open_number(number, mode, *args, **kwargs)
+        self._machine.keepers.add(raw_of(opened))
         return opened
 
     def _follow(self, opened: Any) -> None:

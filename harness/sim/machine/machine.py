@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,9 +13,11 @@ from harness.sim.kernel import current_thread, us
 from harness.sim.machine.about import AboutCalls
 from harness.sim.machine.descriptors import FIRST
 from harness.sim.machine.disk import Disk
+from harness.sim.machine.fileobjects import SimFileIO
 from harness.sim.machine.files import REAL_CLOSE, REAL_DUP2, REAL_OPEN, RealFile, shut
 from harness.sim.machine.network import Network
 from harness.sim.machine.own_settings import OwnSettings
+from harness.sim.machine.processing import let_go
 from harness.sim.machine.programs import Programs
 from harness.sim.machine.signals import Signalled
 from harness.sim.machine.sqlite import abandon
@@ -67,6 +70,8 @@ class Machine:
         self.ghosts: set[int] = set()
         self._owned_ghosts: list[int] = []
         self._null = -1
+        self.keepers: weakref.WeakSet[Any] = weakref.WeakSet()
+        """Objects that will close the number of a simulated descriptor, if need be when they are collected."""
         self._names: dict[str, int] = {}
         self.states: dict[int, OsState] = {}
 
@@ -202,6 +207,11 @@ class Machine:
 
     def close(self) -> None:
         """Close what is left open, when all threads have ended."""
+        for keeper in list(self.keepers):
+            if isinstance(keeper, SimFileIO):
+                keeper.let_go()
+            else:
+                let_go(keeper)
         for state in self.states.values():
             if state.process is self.kernel.main.process:
                 continue  # what the program that opened the world has opened for real is its own

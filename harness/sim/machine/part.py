@@ -35,6 +35,7 @@ from harness.sim.machine import names
 from harness.sim.machine.about import BOUNDARY as ABOUT
 from harness.sim.machine.children import ChildCalls
 from harness.sim.machine.control import Control
+from harness.sim.machine.descriptor_paths import BOUNDARY as PATHS
 from harness.sim.machine.eventfd import EventCalls
 from harness.sim.machine.file_numbers import PATCHED as _OS_REAL_FILES
 from harness.sim.machine.file_numbers import NumberCalls
@@ -144,6 +145,8 @@ BOUNDARY = (
     Boundary("sqlite3.connect", How.SIMULATED, "SQLite is real, waits for its locks are virtual"),
     *SQL,
     *ABOUT,
+    *PATHS,
+    Boundary("sys.flags", How.SIMULATED, "every simulated process has its own; those of -O, -X, -W are the world's"),
     Boundary("atexit.register", How.SIMULATED, "each simulated process has its own functions"),
 )
 
@@ -293,6 +296,9 @@ class MachinePart:
         path = list(sys.path)
         own(sys, "path", lambda: list(path))
         own(sys, "orig_argv", list)
+        flags, unwritten = sys.flags, sys.dont_write_bytecode
+        own(sys, "flags", lambda: flags)
+        own(sys, "dont_write_bytecode", lambda: unwritten)
         own(MainModule(), "value", new_main)
         own(subprocess, "_active", list)
         for holder, name, make in kept_by_each_process():

@@ -130,6 +130,10 @@ class NullFile(OpenFile):
         return os.stat(os.devnull)  # noqa: PTH116 - there is no open file to ask
 
 
+class OutsideInput(NullFile):
+    """What a child reads instead of a terminal or a pipe from outside of the world: nothing."""
+
+
 def pipe(kernel: Kernel, name: str) -> tuple[PipeReader, PipeWriter]:
     """A new pipe; `name` tells it from others in reports."""
     reader = PipeReader(kernel, f"pipe {name}")

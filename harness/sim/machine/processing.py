@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from harness.sim.kernel import current_thread
+from harness.sim.machine.descriptors import FIRST
 
 if TYPE_CHECKING:
     from harness.sim.machine.machine import Machine
@@ -32,6 +33,8 @@ def early_bindings() -> list[tuple[type[Any], str, Callable[..., Any]]]:
         (pipe, name, _looking_up(getattr(pipe, name), function))
         for name, function in (("_send", "write"), ("_recv", "read"), ("_close", "close"))
     ]
+    kept: Any = multiprocessing.connection._ConnectionBase
+    found.append((kept, "__init__", _keeping(kept.__init__)))
     return [*found, (finalizer, "__call__", _asking_who(finalizer.__call__))]
 
 
@@ -81,6 +84,24 @@ def _looking_up(method: Callable[..., Any], name: str) -> Callable[..., Any]:
         return method(self, *arguments, getattr(os, name))
 
     return call
+
+
+def _keeping(method: Callable[..., None]) -> Callable[..., None]:
+    """Have the machine know of a connection, which closes its number when it is collected: after the world, perhaps."""
+
+    def begin(self: Any, *arguments: Any, **named: Any) -> None:
+        method(self, *arguments, **named)
+        thread = current_thread()
+        if thread is not None:
+            thread.kernel.machine.keepers.add(self)  # type: ignore[attr-defined]
+
+    return begin
+
+
+def let_go(connection: Any) -> None:
+    """Make a connection over a simulated descriptor a closed one, without a call: its world is over."""
+    if connection._handle is not None and connection._handle >= FIRST:
+        connection._handle = None
 
 
 def _asking_who(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,41 +7,22 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from harness.sim.errors import NotSimulated
 from harness.sim.machine import wrappers
+from harness.sim.machine.command_line import Function, Program, parse
 from harness.sim.machine.descriptors import failure
 
 if TYPE_CHECKING:
     from harness.sim.machine.machine import Machine
 
-Function = Callable[[list[str]], int | None]
 Namer = Callable[[list[str], Mapping[str, str]], str]
-_FLAGS: Final = frozenset("bBdEIOPqRsSuvx")
 _DEEPEST: Final = 16
 """Wrapper scripts around one program; more of them run each other for ever."""
 _PYTHON: Final = re.compile(r"^(pypy|python)\d*(\.\d+)*[a-z]?$")
-
-
-@dataclass(frozen=True)
-class Program:
-    """What a process will run.
-
-    `kind` is ``module``, ``script``, ``code``, ``function`` or ``version``; `what` its name, path or text; `argv` the
-    ``sys.argv`` that it will see; `flags` the interpreter's one-letter options. A wrapper script has set `env` and has
-    run `command` instead of what it was started as.
-    """
-
-    kind: str
-    what: str
-    argv: tuple[str, ...]
-    flags: str = ""
-    function: Function | None = None
-    env: tuple[tuple[str, str], ...] = ()
-    command: tuple[str, ...] = ()
 
 
 class Programs:
@@ -136,43 +117,6 @@ def _refusing(what: str, words: tuple[str, ...], error: OSError) -> Program:
     return Program("function", "sh", words, function=refuse)
 
 
-def parse(words: Sequence[str]) -> Program:
-    """What ``python WORDS[1:]`` runs. Raises NotSimulated for an interactive interpreter and unknown options."""
-    flags, rest = "", list(words[1:])
-    while rest:
-        word = rest.pop(0)
-        if word == "-c" or word == "-m":
-            if not rest:
-                raise NotSimulated(f"{' '.join(words)}: argument expected for the {word} option")
-            what = rest.pop(0)
-            return Program("code" if word == "-c" else "module", what, (word, *rest), flags)
-        if word in ("-V", "--version"):
-            return Program("version", "", ("",), flags)
-        if word in ("-W", "-X"):
-            rest = rest[1:]
-        elif word.startswith(("-W", "-X")):
-            continue
-        elif word.startswith("-") and len(word) > 1:
-            letters, glued = _letters(word)
-            flags += letters
-            if glued:
-                rest.insert(0, glued)
-        else:
-            return Program("script", word, (word, *rest), flags)
-    raise NotSimulated(f"{' '.join(words)}: an interactive interpreter is not simulated")
-
-
-def _letters(word: str) -> tuple[str, str]:
-    """One-letter options, and a ``-m`` or ``-c`` glued to them (``-um``)."""
-    letters = word[1:]
-    for index, letter in enumerate(letters):
-        if letter in "mc":
-            return letters[:index], f"-{letter}"
-        if letter not in _FLAGS:
-            raise NotSimulated(f"the interpreter's option {word} is not simulated")
-    return letters, ""
-
-
 def _is_interpreter(path: Path) -> bool:
     here = Path(sys.executable)
     return (here.exists() and path.samefile(here)) or bool(_PYTHON.match(path.name))
@@ -181,6 +125,6 @@ def _is_interpreter(path: Path) -> bool:
 def _base_name(program: Program) -> str:
     if program.kind == "module":
         return program.what.removesuffix(".__main__").rpartition(".")[2]
-    if program.kind == "code":
+    if program.kind in ("code", "input"):
         return "python"
     return Path(program.what).stem or "python"

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.sim.errors import Killed, SimError
-from harness.sim.machine.fileobjects import open_number
+from harness.sim.machine import interpreter
+from harness.sim.machine.command_line import Program
+from harness.sim.machine.fileobjects import open_number, raw_of
 from harness.sim.machine.files import REAL_IO_OPEN, RealFile, flush
-from harness.sim.machine.programs import Program
 from harness.sim.threads import shut_down
 
 if TYPE_CHECKING:
@@ -77,41 +78,37 @@ def _prepared(start: Start, preexec: Callable[[], object]) -> bool:
 def _set_up(start: Start) -> None:
     """Standard streams, arguments, import path, as the interpreter sets them."""
     state, program = start.state, start.program
-    unbuffered = "u" in program.flags or bool(os.environ.get("PYTHONUNBUFFERED"))
-    sys.stdin = _stream(state, 0, "r", "strict", False)
-    sys.stdout = _stream(state, 1, "w", "strict", unbuffered)
-    sys.stderr = _stream(state, 2, "w", "backslashreplace", unbuffered)
+    unbuffered = "u" in program.flags or bool(interpreter.variable(program, "PYTHONUNBUFFERED"))
+    encoding = interpreter.variable(program, "PYTHONIOENCODING").partition(":")[0] or "utf-8"
+    sys.stdin = _stream(state, 0, "r", (encoding, "strict"), False)
+    sys.stdout = _stream(state, 1, "w", (encoding, "strict"), unbuffered)
+    sys.stderr = _stream(state, 2, "w", (encoding, "backslashreplace"), unbuffered)
     sys.argv = list(program.argv)
     sys.orig_argv = list(state.process.argv)
-    if program.kind == "script":
-        first = str(Path(program.what).resolve().parent)
-    else:
-        first = "" if program.kind == "code" else os.getcwd()  # noqa: PTH109 - an import path is text
-    ignored = "E" in program.flags or "I" in program.flags
-    more = [] if ignored else [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    sys.path = ([] if "I" in program.flags else [first]) + more + [entry for entry in sys.path if entry not in more]
+    interpreter.begin(program, state.machine.kernel.main.process)
     importlib.invalidate_caches()
 
 
-def _stream(state: OsState, number: int, mode: str, errors: str, unbuffered: bool) -> Any:
+def _stream(state: OsState, number: int, mode: str, codec: tuple[str, str], unbuffered: bool) -> Any:
+    """A standard stream; `codec` is its encoding, then what is done about errors."""
     entry = state.table.entries.get(number)
     if entry is None:
         return None
-    encoding = os.environ.get("PYTHONIOENCODING", "utf-8").partition(":")[0] or "utf-8"
     if isinstance(entry.file, RealFile):
         raw = REAL_IO_OPEN(entry.file.real, mode + "b", 0 if unbuffered else -1, closefd=False)
         state.files.add(raw)
     else:
         raw = open_number(number, mode + "b", 0 if unbuffered else -1, closefd=False)
-    stream = io.TextIOWrapper(raw, encoding, errors, line_buffering=number == 2, write_through=unbuffered)
+        state.machine.keepers.add(raw_of(raw))
+    stream = io.TextIOWrapper(raw, *codec, line_buffering=number == 2, write_through=unbuffered)
     stream.mode = mode  # type: ignore[misc]
     state.files.add(stream)
     return stream
 
 
-def _customize() -> None:
+def _customize(program: Program) -> None:
     """Import ``sitecustomize``, as `site` does; only one that PYTHONPATH brings can differ from the parent's."""
-    places = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    places = [entry for entry in interpreter.variable(program, "PYTHONPATH").split(os.pathsep) if entry]
     spec = importlib.machinery.PathFinder.find_spec("sitecustomize", places)
     if spec is None or spec.loader is None:
         return
@@ -128,7 +125,7 @@ def _customize() -> None:
 
 
 def _begin(program: Program) -> int | None:
-    _customize()
+    _customize(program)
     return _execute(program)
 
 
@@ -143,16 +140,27 @@ def _execute(program: Program) -> int | None:
     elif program.kind == "code":
         exec(compile(program.what, "<string>", "exec"), space)  # noqa: S102 - it is what was asked for
     elif program.kind == "script":
-        _run_script(program.what, space)
+        _run_script(program, space)
+    elif program.kind == "input":
+        _run_input(space)
     else:
         _run_module(program.what, space)
     return None
 
 
-def _run_script(path: str, space: dict[str, Any]) -> None:
-    place = Path(path)
+def _run_input(space: dict[str, Any]) -> None:
+    """Run what comes from standard input, all of which is read before any of it is run."""
+    source = b""
+    while sys.stdin is not None and (more := os.read(0, io.DEFAULT_BUFFER_SIZE)):
+        source += more
+    space.update(__file__="<stdin>", __cached__=None)
+    exec(compile(source, "<stdin>", "exec"), space)  # noqa: S102 - it is what was asked for
+
+
+def _run_script(program: Program, space: dict[str, Any]) -> None:
+    place = Path(program.what)
     if place.is_dir():
-        sys.path[0] = str(place.resolve())
+        sys.path[0 : 0 if interpreter.is_safe(program) else 1] = [str(place.resolve())]
         place /= "__main__.py"
     try:
         source = place.read_bytes()
