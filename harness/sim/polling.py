@@ -58,6 +58,26 @@ def not_yet() -> None:
         _asks_again(kernel, me)
 
 
+Look = tuple[object, int]
+"""Who looked how much there is of something, and how much there was."""
+
+
+def looked(before: Look | None, size: int, *, patient: bool) -> Look | None:
+    """A thread looks how much there is of something; what to give as `before` when somebody looks the next time.
+
+    Who takes item after item looks too, and finds less each time. Finding as much as before it polls, for whatever.
+
+    :param patient: the answer is "nothing there", or "no room", which is "not yet" even the first time.
+    """
+    me = LOCAL.thread
+    if me is None:
+        return None
+    look = (me.baton, size)  # the baton is this thread's alone, and unlike the thread it keeps no world alive
+    if patient or look == before:
+        not_yet()
+    return look
+
+
 def _asks_again(kernel: Scheduler, me: SimThread) -> None:
     """One question more of a thread that polls."""
     me.armed_waits = False  # its loop does not turn while it asks

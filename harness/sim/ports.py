@@ -10,6 +10,8 @@ import errno
 import os
 from collections.abc import Callable
 
+from harness.sim.polling import not_yet
+
 WILDCARDS = ("0.0.0.0", "::")
 FIRST_EPHEMERAL = 32_768
 LAST_EPHEMERAL = 60_999
@@ -36,6 +38,7 @@ class PortTable:
         if port == 0:
             port = self._free(host)
         elif not self.is_free(host, port):
+            not_yet()  # who tries again and again waits for the port
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), f"{host}:{port}")
         self._taken.setdefault(port, {})[host] = owner
         return port

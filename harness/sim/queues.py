@@ -7,7 +7,7 @@ from collections import deque
 from types import GenericAlias
 from typing import Any
 
-from harness.sim.polling import not_yet
+from harness.sim.polling import Look, looked, not_yet
 from harness.sim.thread import LOCAL
 from harness.sim.timers import us
 from harness.sim.waiting import WaitQueue
@@ -19,11 +19,12 @@ Empty = _queue.Empty
 class SimpleQueue:
     """`queue.SimpleQueue`: called outside a world it makes a real one."""
 
-    __slots__ = ("__weakref__", "_arrived", "_items")
+    __slots__ = ("__weakref__", "_arrived", "_items", "_look")
 
     _items: deque[Any]
     _arrived: WaitQueue | None
     """Who waits; None: nobody has, in this world. A queue that a module made outlives it, and must not hold it."""
+    _look: Look | None
     __class_getitem__: Any = classmethod(GenericAlias)
 
     def __new__(cls) -> Any:
@@ -33,6 +34,7 @@ class SimpleQueue:
         self = object.__new__(cls)
         self._items = deque()
         self._arrived = None
+        self._look = None
         return self
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
@@ -82,11 +84,10 @@ class SimpleQueue:
 
     def empty(self) -> bool:
         """It holds nothing."""
-        if self._items:
-            return False
-        not_yet()
-        return True
+        return not self.qsize()
 
     def qsize(self) -> int:
         """How many items it holds."""
-        return len(self._items)
+        size = len(self._items)
+        self._look = looked(self._look, size, patient=not size)
+        return size

@@ -11,23 +11,28 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent import futures
-from typing import Any
+from typing import Any, Final
 
 from harness.sim.boundary.patcher import Patcher
-from harness.sim.polling import not_yet
+from harness.sim.polling import looked, not_yet
+
+_LOOK: Final = "_harness_look"
+"""Attribute of a queue: who looked last how much is in it, and what that was."""
 
 
 def install(patcher: Patcher) -> None:
     """Have each tell when its answer means "not yet"."""
     for owner, name, patient in (
         (threading.Event, "is_set", False),
-        (queue.Queue, "empty", True),
-        (queue.Queue, "full", True),
         (futures.Future, "done", False),
+        (futures.Future, "cancelled", False),
         (futures.Future, "running", True),
     ):
         patcher.set(owner, name, _asking(getattr(owner, name), patient))
-    patcher.set(queue.Queue, "qsize", _counting(queue.Queue.qsize))
+    for name, patient in (("empty", True), ("full", True), ("qsize", False)):
+        patcher.set(queue.Queue, name, _sizing(getattr(queue.Queue, name), patient))
+    for name in ("n_waiting", "broken"):
+        patcher.set(threading.Barrier, name, _telling(getattr(threading.Barrier, name)))
     patcher.set(queue.Queue, "get", _getting(queue.Queue.get))
     patcher.set(queue.Queue, "put", _putting(queue.Queue.put))
     patcher.set(threading.Semaphore, "acquire", _acquiring(threading.Semaphore.acquire))
@@ -57,15 +62,28 @@ def _looking(real: Callable[[], list[threading.Thread]]) -> Callable[[], list[th
     return enumerate_threads
 
 
-def _counting(real: Callable[[Any], int]) -> Callable[[Any], int]:
-    @functools.wraps(real)
-    def qsize(self: Any) -> int:
-        count = real(self)
-        if not count:
-            not_yet()
-        return count
+def _sizing(real: Callable[[Any], int], patient: bool) -> Callable[[Any], int]:
+    """Any answer may mean "not yet", to who waits for others to take all that is in it: see `looked`."""
 
-    return qsize
+    @functools.wraps(real)
+    def ask(self: Any) -> int:
+        answer = real(self)
+        before: Any = vars(self).get(_LOOK)
+        setattr(self, _LOOK, looked(before, self._qsize(), patient=answer == patient))
+        return answer
+
+    return ask
+
+
+def _telling(real: Any) -> property:
+    """An attribute that is computed: any answer may mean "not yet"."""
+
+    def tell(self: Any) -> Any:
+        answer = real.fget(self)
+        not_yet()
+        return answer
+
+    return property(tell, doc=real.__doc__)
 
 
 def _getting(real: Callable[..., Any]) -> Callable[..., Any]:

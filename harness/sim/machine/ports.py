@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.sim.machine.descriptors import failure
+from harness.sim.polling import not_yet
 from harness.sim.ports import WILDCARDS
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ class BoundPorts:
         if port == 0:
             port = self._free(host, endpoint)
         else:
-            self._require(endpoint, host, port)
-            if not table.is_free(host, port) and not self._shared(endpoint, host, port):
-                raise failure(errno.EADDRINUSE)
+            self._require(table, endpoint, host, port)
         self._bound.setdefault(port, []).append(endpoint)
         return port
 
@@ -54,11 +53,14 @@ class BoundPorts:
             for port in skipped:
                 table.release(host, port, endpoint)
 
-    def _require(self, endpoint: Endpoint, host: str, port: int) -> None:
-        for other in self._bound.get(port, ()):
-            if _overlap(host, other.host) and not _may_share(endpoint, other):
-                raise failure(errno.EADDRINUSE)
-        if not endpoint.reuse and self._waiting.get(port, 0) > self._kernel.now:
+    def _require(self, table: Any, endpoint: Endpoint, host: str, port: int) -> None:
+        others = [other for other in self._bound.get(port, ()) if _overlap(host, other.host)]
+        if (
+            any(not _may_share(endpoint, other) for other in others)
+            or (not endpoint.reuse and self._waiting.get(port, 0) > self._kernel.now)
+            or not (table.is_free(host, port) or self._shared(endpoint, host, port))
+        ):
+            not_yet()  # who tries again and again waits for the port
             raise failure(errno.EADDRINUSE)
 
     def _shared(self, endpoint: Endpoint, host: str, port: int) -> bool:

@@ -64,6 +64,7 @@ class PsProcess(metaclass=_Kind):
             raise TypeError(f"pid must be an integer (got {pid!r})")
         if pid < 0:
             raise ValueError(f"pid must be a positive integer (got {pid})")
+        not_yet()  # who makes one after the other waits for its beginning, or for its end
         process = self.machine.lookup(pid)
         if process is None:
             raise psutil.NoSuchProcess(pid, msg="process PID not found")
@@ -78,7 +79,15 @@ class PsProcess(metaclass=_Kind):
         """Its number."""
         return self._pid
 
+    @classmethod
+    def _of(cls, process: SimProcess) -> PsProcess:
+        """The one that is known to be there: nobody asks whether it is."""
+        found = object.__new__(cls)
+        found._process, found._pid, found._code = process, process.pid, None
+        return found
+
     def _there(self, *, alive: bool = False) -> SimProcess:
+        not_yet()  # any answer may mean that; first, so that the answer is of now
         process = self._process
         if process.state is ProcessState.DEAD:
             raise psutil.NoSuchProcess(self._pid, process.name)
@@ -100,7 +109,6 @@ class PsProcess(metaclass=_Kind):
 
     def status(self) -> str:
         """``running`` for the process that asks, else ``sleeping``, ``stopped`` or ``zombie``."""
-        not_yet()  # any answer may mean that; first, so that the answer is of now
         process = self._there()
         if process.state is ProcessState.ZOMBIE:
             return psutil.STATUS_ZOMBIE
@@ -144,7 +152,7 @@ class PsProcess(metaclass=_Kind):
     def parent(self) -> PsProcess | None:
         """Its parent, if that is of this world."""
         parent = self._there().parent
-        return self.__class__(parent.pid) if parent is not None and parent.alive else None
+        return self._of(parent) if parent is not None and parent.alive else None
 
     def parents(self) -> list[PsProcess]:
         """Its ancestors, the nearest first."""
@@ -157,8 +165,11 @@ class PsProcess(metaclass=_Kind):
     def children(self, recursive: bool = False) -> list[PsProcess]:
         """Its children, or all its descendants; zombies among them."""
         self._there()
-        found = [self.__class__(other.pid) for other in self.machine.existing() if other.parent is self._process]
-        return found + [one for child in found for one in child.children(recursive=True)] if recursive else found
+        return list(map(self._of, self._descendants(self._process, recursive)))
+
+    def _descendants(self, process: SimProcess, recursive: bool) -> list[SimProcess]:
+        found = [other for other in self.machine.existing() if other.parent is process]
+        return found + [one for child in found for one in self._descendants(child, True)] if recursive else found
 
     # -- what it has
 
@@ -254,6 +265,7 @@ class PsProcess(metaclass=_Kind):
         while process.alive:
             left = None if deadline is None else deadline - machine.kernel.now
             if left is not None and left <= 0:
+                not_yet()
                 raise psutil.TimeoutExpired(timeout or 0.0, self._pid, process.name)
             process.exited.wait(left)
         children = machine.state().children
@@ -335,6 +347,7 @@ class PsutilCalls:
 
     def pids(self) -> list[int]:
         """Of all processes."""
+        not_yet()
         return [process.pid for process in self._machine.existing()]
 
     def pid_exists(self, pid: int) -> bool:
@@ -357,4 +370,5 @@ class PsutilCalls:
 
     def net_connections(self, kind: str = "inet") -> list[Any]:
         """The sockets of all processes."""
+        not_yet()
         return connections(self._machine, kind, [process for process in self._machine.existing() if process.alive])

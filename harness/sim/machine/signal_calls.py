@@ -98,6 +98,7 @@ class SignalCalls:
 
     def sigpending(self) -> set[Any]:
         """Signals that wait to be unblocked."""
+        not_yet()
         return {_named(number) for number in self._table().pending}
 
     def sigwait(self, sigset: Iterable[int]) -> Any:
@@ -142,7 +143,7 @@ class SignalCalls:
         """SIGALRM after `seconds`, then each `interval`. Only ITIMER_REAL: simulated code uses no processor time."""
         if which != signal.ITIMER_REAL:
             raise NotSimulated("signal.setitimer(ITIMER_VIRTUAL, ITIMER_PROF) is not simulated: use ITIMER_REAL")
-        before = self.getitimer(which)
+        before = self._left()
         process = self._machine.kernel.current_process
         running = self._timers.pop(process.pid, None)
         if running is not None:
@@ -167,8 +168,12 @@ class SignalCalls:
 
     def getitimer(self, which: int) -> tuple[float, float]:
         """Seconds left, interval."""
+        not_yet()
+        return self._left() if which == signal.ITIMER_REAL else (0.0, 0.0)
+
+    def _left(self) -> tuple[float, float]:
         running = self._timers.get(self._machine.kernel.current_process.pid)
-        if which != signal.ITIMER_REAL or running is None:
+        if running is None:
             return (0.0, 0.0)
         return ((running[0].when - self._machine.kernel.now) / 1e6, running[1])
 

@@ -14,6 +14,7 @@ import zmq
 from zmq.constants import SocketOption as O
 
 from harness.sim.kernel import current_thread
+from harness.sim.polling import not_yet
 from harness.sim.waiting import WaitQueue
 from harness.sim.zmq import misuse
 from harness.sim.zmq.failures import failure
@@ -258,10 +259,10 @@ class SocketCore:
         self.signal()
 
     def read_activated(self, pipe: Pipe) -> None:
-        """A pipe that was found empty holds something."""
+        """A pipe that was found empty holds something; known when the owner next takes commands."""
         if self._unheard is not None:
             self._unheard.add(pipe)
-        self.x_read_activated(pipe)
+        self.mail.append(pipe)
         self.signal()
 
     def write_activated(self, pipe: Pipe) -> None:
@@ -360,6 +361,11 @@ class SocketCore:
         return None
 
 
+def _asked_events(core: SocketCore) -> int:
+    not_yet()  # any answer may mean that; first, so that the answer is of now
+    return core.events()
+
+
 def _doorbell(core: SocketCore) -> int:
     return core.context.engine.doorbell(core)
 
@@ -372,7 +378,7 @@ def _topics(core: SocketCore) -> int:
 
 
 _SPECIAL: dict[int, Callable[[SocketCore], Any]] = {
-    int(O.EVENTS): SocketCore.events,
+    int(O.EVENTS): _asked_events,
     int(O.RCVMORE): lambda core: int(core.more),
     int(O.TYPE): lambda core: core.kind,
     int(O.LAST_ENDPOINT): lambda core: core.last_endpoint,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import zmq
 
+from harness.sim.polling import not_yet
 from harness.sim.zmq.channel import Channel
 from harness.sim.zmq.connecter import Connecter
 from harness.sim.zmq.endpoint import parse_bind, parse_connect
@@ -73,6 +74,7 @@ class Endpoints:
         core = self.core
         context = core.context
         if address in context.inproc:
+            not_yet()  # who tries again and again waits for the name
             raise failure(errno.EADDRINUSE)
         options = core.options.copy()
         context.inproc[address] = (self, options)
