@@ -1,6 +1,7 @@
-"""What a socket learns only when its owner makes a call: connections that came, or came back, in the background.
+"""What a socket learns only when its owner makes a call: which connections came, or came back, and where to read.
 
-libzmq's I/O thread puts a ``bind`` command into the mailbox of the socket, or a ``hiccup``. The socket takes it out in
+libzmq's I/O thread puts a ``bind`` command into the mailbox of the socket, a ``hiccup``, or an ``activate_read`` for a
+pipe that was found empty. The socket takes it out in
 ``send``, in a ``recv`` that finds nothing, in ``EVENTS`` and polls, in ``bind``, ``connect``, ``unbind`` and
 ``disconnect``, and while it waits in one of them; no other option does so. Until then a bound SUB has not subscribed, a
 bound XPUB has not welcomed anybody (``socket_base_t::process_commands``; each measured with libzmq 4.3.5).
@@ -41,12 +42,13 @@ class Mail(list[Pipe]):
         """The connection of a subscriber is gone. What it says is lost until its owner takes commands."""
         pipe.writable = False
         pipe.rollback()
-        if pipe not in self:
+        if not pipe.hiccuped:
+            pipe.hiccuped = True
             self.append(pipe)
         self._core.signal()
 
     def take(self) -> None:
-        """Take in the pipes that have come; tell new connections what the old ones had been told."""
+        """Take in the pipes that have come; tell new connections what old ones were told; read from pipes again."""
         core = self._core
         pipes = self[:]
         self.clear()
@@ -56,9 +58,14 @@ class Mail(list[Pipe]):
                 core.attach(pipe)
                 if pipe.closing and not core.delimits:
                     core.end_pipe(pipe)
-            elif not pipe.ended:
+            elif pipe.ended:
+                pass
+            elif pipe.hiccuped:
+                pipe.hiccuped = False
                 pipe.renew()
                 core.x_hiccuped(pipe)
+            else:
+                core.x_read_activated(pipe)
 
     def is_due(self) -> bool:
         """Whether the owner, who is about to receive and may find a message each time, looks here all the same."""

@@ -38,13 +38,14 @@ class Pipe:
     :ivar peer_type: name of the peer's type, such as ``REQ``.
     :ivar local: this side has connected.
     :ivar attached: the socket has taken it in.
+    :ivar hiccuped: its connection is another one now, and the socket does not know.
     :ivar closing: the peer has left; what has arrived can still be read.
     :ivar ended: taken from the socket; nothing more happens.
     """
 
     __slots__ = (
-        "address", "attached", "carrier", "closing", "core", "ended", "incoming", "local", "outgoing", "peer_id",
-        "peer_metadata", "peer_type", "readable", "reading", "routing_id", "writable", "writing",
+        "address", "attached", "carrier", "closing", "core", "ended", "hiccuped", "incoming", "local", "outgoing",
+        "peer_id", "peer_metadata", "peer_type", "readable", "reading", "routing_id", "writable", "writing",
     )  # fmt: skip
 
     def __init__(self, core: SocketCore, incoming: Channel, outgoing: Channel, *, local: bool) -> None:
@@ -63,6 +64,7 @@ class Pipe:
         self.readable = True
         self.writable = True
         self.attached = False
+        self.hiccuped = False
         self.closing = False
         self.ended = False
 

@@ -238,6 +238,8 @@ MUTANTS = (
     Mutant("what a SUB says to a lost connection is kept for the next", mail.Mail, "hiccup",
            _then(lambda self, p: setattr(p, "writable", True)),
            "commands:test_subscriptions_after_a_restart_wait_for_a_call"),
+    Mutant("messages are noticed without a call", core.SocketCore, "read_activated",
+           _then(lambda self, p: self.mail.take()), "commands:test_who_finds_a_message_does_not_look_for_others"),
     Mutant("who left before it was taken in is forgotten", mail.Mail, "drop", _instead(lambda self, p: self.remove(p)),
            "commands:test_who_came_and_left_between_two_calls"),
     Mutant("a topic is gone with the first unsubscription", subscriber.XSubCore, "_note",

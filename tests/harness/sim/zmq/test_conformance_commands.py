@@ -144,6 +144,22 @@ def test_who_always_finds_a_message_looks_at_the_hundredth(world: Any) -> None:
     assert [pull.recv(NOW) for _ in range(102)].index(b"second") == 100
 
 
+def test_who_finds_a_message_does_not_look_for_others(world: Any) -> None:
+    """A PULL first reads what one peer has sent, although another has sent something since: no call had to look."""
+    pull, address = world.bound(zmq.PULL)
+    one, other = world.connected(zmq.PUSH, address), world.connected(zmq.PUSH, address)
+    world.stir(pull)
+    for _ in range(3):
+        one.send(b"one")
+    world.settle(LONG)
+    got = [pull.recv()]
+    for _ in range(3):
+        other.send(b"other")
+    world.settle(LONG)
+    got += [pull.recv() for _ in range(5)]
+    assert got == [b"one"] * 3 + [b"other"] * 3
+
+
 def test_the_welcome_waits(world: Any) -> None:
     """A bound XPUB welcomes a subscriber when its owner makes a call."""
     xpub, address = world.bound(zmq.XPUB)

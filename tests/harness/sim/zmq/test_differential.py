@@ -66,7 +66,7 @@ PATTERNS = {
     "pair": Pattern(zmq.PAIR, zmq.PAIR),
     "pub-subs": Pattern(zmq.PUB, zmq.SUB, count=3),
     "sub-pubs": Pattern(zmq.SUB, zmq.PUB, count=2),
-    "silent-sub-pubs": Pattern(zmq.SUB, zmq.PUB, count=2, silent=True),
+    "silent-sub-pub": Pattern(zmq.SUB, zmq.PUB, silent=True),
     "pub-silent-sub": Pattern(zmq.PUB, zmq.SUB, silent=True),
 }
 TOPICS = [b"", b"a", b"ab", b"b"]
