@@ -95,6 +95,23 @@ def test_who_polls_for_what_nobody_can_bring_is_told(threads: int, told: str) ->
         assert world.elapsed < 1
 
 
+def test_where_every_step_costs_time_questions_in_vain_are_told_as_well() -> None:
+    """With `step_cost` time passes while two ask in turn, and no number of steps is too many: their questions are."""
+    with World(livelock=20_000, step_cost=1) as world:
+        lock = threading.Lock()
+        lock.acquire()
+
+        def poll() -> None:
+            while not lock.acquire(blocking=False):
+                pass
+
+        threading.Thread(target=poll).start()
+        with pytest.raises(Livelock, match=r"20000 questions of harness/.* were answered with 'not yet'"):
+            poll()
+
+        assert world.elapsed < 1
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_waits_of_no_time_that_nothing_can_end_are_told(threads: int) -> None:
     """Others that wait with a time-out of 0 as well are no hope, although that time-out is due."""
