@@ -274,12 +274,16 @@ def test_second_pair_within_a_process(world: Any) -> None:
     assert world.receive(bound) == [b"heard"]
 
 
+def rings(socket: Any) -> bool:
+    """Whether its descriptor is readable."""
+    return bool(zmq.select([socket.fd], [], [], 0)[0])
+
+
 def test_the_descriptor_rings_for_a_connection(world: Any) -> None:
     """FD is readable when somebody has connected, within a process as well; not by `connect` itself there."""
     bound, address = world.bound(zmq.PULL)
     bound.bind("inproc://bell")
     bound.getsockopt(zmq.EVENTS)
-    rings = lambda socket: bool(zmq.select([socket.fd], [], [], 0)[0])  # noqa: E731
     assert not rings(bound)
     remote = world.connected(zmq.PUSH, address)
     assert rings(remote)
