@@ -213,6 +213,7 @@ BROKEN = (
             "workload.0.rate=4/s",
             "topology.scheduler.retry_base=200ms",
             "workload.1.count=1",
+            "workload.1.with.handler=h5",
             "faults.0.at=100ms",
             "faults.3.at=1500ms",
             "limits.settle=15s",
