@@ -347,5 +347,5 @@ MUTANTS = (
            _instead(property(lambda self: None, lambda self, value: None)),  # type: ignore[arg-type]
            "misuse:test_second_thread:recv-send"),
     Mutant("cuts go both ways", Links, "cut", _then(lambda self, a, b: self._cut.update({(b, a): None})),
-           "fabric:test_partition_one_way"),
+           "fabric_processes:test_partition_one_way"),
 )  # fmt: skip
